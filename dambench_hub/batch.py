@@ -1,0 +1,161 @@
+"""`Batch`, what an assimilation method is given, and `Analysis`, what it returns.
+
+Both check themselves: an object that is wrong cannot be built. Arrays are numpy, or torch tensors
+after `Batch.to_torch`; nothing here imports torch unless asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.errors import DataError
+from dambench_hub.grids import Grid
+
+Array = Any
+"""A numpy array or a torch tensor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B samples of one task, in physical units.
+
+    Attributes:
+        channels: C channel names, in order.
+        grid: Y×X grid with poles.
+        time: Valid times of the analyses, datetime64[h], (B,).
+        background: x^b, forecasts valid at `time`, float32, (B, C, Y, X).
+        observation_index: Observed grid points, row-major y·X + x, ascending, int32: (B, P), the
+            same for all channels, or (B, C, P).
+        observation_values: y at those points, float32, (B, C, P).
+        observation_error_std: Standard deviation of the observation error, float64, (C,).
+        modalities: Further observations by name, float32, (B, Y, X), NaN where there is none.
+        reference: What the analysis is scored against, float32, (B, C, Y, X), or None.
+
+    Raises:
+        DataError: When shapes do not belong together.
+    """
+
+    channels: tuple[str, ...]
+    grid: Grid
+    time: np.ndarray
+    background: Array
+    observation_index: Array
+    observation_values: Array
+    observation_error_std: np.ndarray
+    modalities: Mapping[str, Array] = field(default_factory=dict)
+    reference: Array | None = None
+
+    def __post_init__(self) -> None:
+        state = (len(self.time), len(self.channels), *self.grid.shape)
+        size, count, points = state[0], state[1], self.observation_values.shape[-1]
+        shapes = {
+            "background": (self.background, [state]),
+            "observation_index": (
+                self.observation_index,
+                [(size, points), (size, count, points)],
+            ),
+            "observation_values": (self.observation_values, [(size, count, points)]),
+            "observation_error_std": (self.observation_error_std, [(count,)]),
+            **{
+                name: (values, [(size, *self.grid.shape)])
+                for name, values in self.modalities.items()
+            },
+        }
+        if self.reference is not None:
+            shapes["reference"] = (self.reference, [state])
+        for name, (values, wanted) in shapes.items():
+            if tuple(values.shape) not in wanted:
+                raise DataError(
+                    f"A batch of {size} samples needs {name} of shape "
+                    f"{' or '.join(map(str, wanted))}, got {tuple(values.shape)}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @cached_property
+    def observations(self) -> Array:
+        """y on the grid, (B, C, Y, X), zero where `observed` is False."""
+        return self._on_grid(self.observation_values)
+
+    @cached_property
+    def observed(self) -> Array:
+        """Where there is an observation, bool, (B, C, Y, X)."""
+        if isinstance(self.observation_values, np.ndarray):
+            return self._on_grid(np.ones(self.observation_values.shape, bool))
+        return self._on_grid(
+            self.observation_values.new_ones(()).bool().expand_as(self.observation_values)
+        )
+
+    def without_reference(self) -> Batch:
+        """The same batch as a method may see it at analysis time."""
+        return replace(self, reference=None)
+
+    def to_torch(self, device: Any = "cpu") -> Batch:
+        """The same batch with torch tensors on `device`; `time` stays numpy.
+
+        On the CPU the tensors share the arrays' memory. Read-only arrays (views of the shards) are
+        copied first, because torch cannot protect them.
+        """
+        import torch
+
+        def tensor(values: np.ndarray) -> Any:
+            writable = values if values.flags.writeable else values.copy()
+            return torch.from_numpy(writable).to(device, non_blocking=True)
+
+        return replace(
+            self,
+            background=tensor(self.background),
+            observation_index=tensor(self.observation_index),
+            observation_values=tensor(self.observation_values),
+            observation_error_std=tensor(self.observation_error_std),
+            modalities={name: tensor(values) for name, values in self.modalities.items()},
+            reference=None if self.reference is None else tensor(self.reference),
+        )
+
+    def _on_grid(self, values: Array) -> Array:
+        """Scatter values at the observed points, (B, C, P), to (B, C, Y, X)."""
+        shape = (len(self), len(self.channels), self.grid.size)
+        index = self.observation_index
+        if index.ndim == 2:
+            index = index[:, None, :]
+        if isinstance(values, np.ndarray):
+            flat = np.zeros(shape, values.dtype)
+            np.put_along_axis(flat, np.broadcast_to(index, values.shape), values, axis=2)
+        else:
+            flat = values.new_zeros(shape).scatter(2, index.expand(values.shape).long(), values)
+        return flat.reshape(*shape[:2], *self.grid.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The result of an assimilation, in physical units.
+
+    Attributes:
+        mean: x^a, (B, C, Y, X); what all point scores use.
+        std: Standard deviation of its error as the method sees it, (B, C, Y, X), or None.
+        members: Samples of the posterior, (B, M, C, Y, X), or None; their mean is `mean`.
+
+    Raises:
+        DataError: When shapes do not belong together.
+    """
+
+    mean: Array
+    std: Array | None = None
+    members: Array | None = None
+
+    def __post_init__(self) -> None:
+        state = tuple(self.mean.shape)
+        if len(state) != 4:
+            raise DataError(f"An analysis has shape (B, C, Y, X), got {state}.")
+        if self.std is not None and tuple(self.std.shape) != state:
+            raise DataError(f"std has shape {tuple(self.std.shape)}, the mean has {state}.")
+        if self.members is not None:
+            members = tuple(self.members.shape)
+            if len(members) != 5 or (members[0], *members[2:]) != state or members[1] < 1:
+                raise DataError(f"members have shape {members}, wanted (B, M, C, Y, X) of {state}.")

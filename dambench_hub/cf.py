@@ -1,0 +1,107 @@
+"""A split as a lazy xarray data set with CF names, units and coordinates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from dambench_hub.variables import MODALITIES, parse_channels
+
+if TYPE_CHECKING:
+    from dambench_hub.data import Data
+
+DIMENSIONS = {
+    "background": ("time", "channel", "latitude", "longitude"),
+    "reference": ("time", "channel", "latitude", "longitude"),
+    "observations": ("time", "channel", "point"),
+    "observation_index": ("time", "point"),
+    "precipitation": ("time", "latitude", "longitude"),
+    "olr": ("time", "latitude", "longitude"),
+}
+
+LONG_NAMES = {
+    "background": "background: forecast valid at time",
+    "reference": "reference state at time",
+    "observations": "observed values",
+    "observation_index": "observed grid point, row-major latitude * X + longitude",
+}
+
+
+def lazy_dataset(data: Data, split: str) -> xr.Dataset:
+    """All columns of a split; values are read when they are used, one example at a time."""
+    channels = parse_channels(data.channels)
+    variables = {
+        name: (
+            DIMENSIONS[name],
+            indexing.LazilyIndexedArray(_Column(data, split, name)),
+            _attributes(data, name),
+        )
+        for name in data.shapes
+        if name != "time"
+    }
+    coordinates = {
+        "time": ("time", data.times(split).astype("datetime64[ns]"), {"standard_name": "time"}),
+        "channel": ("channel", list(data.channels), {"long_name": "variable and level"}),
+        "channel_long_name": ("channel", [channel.long_name for channel in channels]),
+        "channel_units": ("channel", [channel.units for channel in channels]),
+        "latitude": ("latitude", data.grid.latitude, _axis("latitude", "degrees_north", "Y")),
+        "longitude": ("longitude", data.grid.longitude, _axis("longitude", "degrees_east", "X")),
+    }
+    attributes = {
+        "Conventions": "CF-1.10",
+        "title": data.manifest.source.get("title", data.manifest.name),
+        "dataset_revision": data.revision,
+        "split": split,
+        "licence": data.manifest.source.get("licence", ""),
+        "attribution": data.manifest.source.get("attribution", ""),
+    }
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _axis(name: str, units: str, axis: str) -> dict[str, str]:
+    return {"standard_name": name, "units": units, "axis": axis}
+
+
+def _attributes(data: Data, name: str) -> dict[str, Any]:
+    if name in MODALITIES:
+        variable = MODALITIES[name]
+        return {
+            "standard_name": variable.standard_name,
+            "long_name": variable.long_name,
+            "units": variable.units,
+        }
+    if name == "background":
+        return {"long_name": LONG_NAMES[name], "lead_hours": data.manifest.lead_hours}
+    return {"long_name": LONG_NAMES[name]}
+
+
+class _Column(BackendArray):
+    """One column of a split, (N, …), read example by example."""
+
+    def __init__(self, data: Data, split: str, name: str) -> None:
+        self.data, self.split, self.name = data, split, name
+        self.shape = (data.size(split), *data.shapes[name])
+        self.dtype = np.dtype("i4" if name == "observation_index" else "f4")
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        rows, inner = key[0], key[1:]
+        examples = np.arange(self.shape[0])[rows]
+        values = [self._inner(int(i), inner) for i in np.atleast_1d(examples)]
+        if np.ndim(examples) == 0:
+            return values[0]
+        return np.stack(values) if values else np.empty((0, *self.shape[1:]), self.dtype)[:, *inner]
+
+    def _inner(self, index: int, inner: tuple[Any, ...]) -> np.ndarray:
+        value = self.data.example(self.split, index, [self.name])[self.name]
+        for axis in reversed(range(len(inner))):  # outer indexing: each axis on its own
+            value = value[(slice(None),) * axis + (inner[axis],)]
+        return np.array(value)

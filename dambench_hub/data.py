@@ -1,0 +1,311 @@
+"""A data set on disk, as random samples, batches, and xarray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dambench_hub.batch import Batch
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.features import column_shapes
+from dambench_hub.grids import Grid
+from dambench_hub.manifest import MANIFEST, STATISTICS, Manifest
+from dambench_hub.observations import ObservationSettings, draw_observations
+from dambench_hub.shards import READERS, ShardReader
+from dambench_hub.statistics import Statistics
+from dambench_hub.tasks import Task, load_task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+OPEN_SHARDS = 64
+"""How many shards stay open; opening one costs a millisecond."""
+
+
+def load_data(path: str | Path, *, revision: str | None = None, full: bool = False) -> Data:
+    """Open a data set.
+
+    Args:
+        path: A data set folder, or the id of a Hub data set, `ORG/NAME`, which is downloaded to
+            the Hub's cache first.
+        revision: Commit or tag of a Hub data set.
+        full: Compare every byte with the manifest, not only the sizes of the files.
+
+    Raises:
+        DataError: When there is no data set, or it is incomplete, damaged or unreadable; the
+            message names the file.
+    """
+    folder = Path(path)
+    if not folder.exists() and len(folder.parts) == 2 and not folder.is_absolute():
+        folder = _download(str(path), revision)
+    manifest = Manifest.read(folder)
+    if damage := manifest.damage(folder, full):
+        more = f" ({len(damage) - 1} more files are damaged.)" if len(damage) > 1 else ""
+        raise DataError(f"{damage[0]}{more} Fetch the data set again, or build it again.")
+    return Data(folder, manifest, Statistics.read(folder / STATISTICS, len(manifest.channels)))
+
+
+def _download(repository: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                repository,
+                repo_type="dataset",
+                revision=revision,
+                allow_patterns=[MANIFEST, STATISTICS, "README.md", "multimodal/*", "preview/*"],
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise DataError(
+            f"{repository} is neither a folder here nor a data set that the Hub gives ({error})."
+        ) from error
+
+
+class Data:
+    """A data set: random access to its samples, and iteration over them in batches.
+
+    Attributes:
+        folder: Where it lies.
+        manifest: What it is.
+        statistics: Scales of the channels.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, statistics: Statistics) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.statistics = statistics
+        points = manifest.observations.points(manifest.grid)
+        self.shapes = column_shapes(
+            len(manifest.channels), manifest.grid, points, manifest.modalities
+        )
+        self._reader = lru_cache(OPEN_SHARDS)(self._open)
+        self._bounds = {
+            split: [0, *accumulate(len(shard.hours) for shard in shards)]
+            for split, shards in manifest.splits.items()
+        }
+
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{split} {bounds[-1]}" for split, bounds in self._bounds.items())
+        return f"Data({self.manifest.name}, revision {self.revision}, {splits})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Open files stay behind when a worker process gets a copy."""
+        return {"args": (self.folder, self.manifest, self.statistics)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(*state["args"])  # type: ignore[misc]
+
+    @property
+    def revision(self) -> str:
+        """Hash of the content; predictions and scores name it."""
+        return self.manifest.revision
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channel names in order, (C,)."""
+        return self.manifest.channels
+
+    @property
+    def grid(self) -> Grid:
+        """The Y×X grid."""
+        return self.manifest.grid
+
+    def times(self, split: str) -> np.ndarray:
+        """Valid times of a split, datetime64[h], (N,), ascending."""
+        return self.manifest.times(split)
+
+    def size(self, split: str) -> int:
+        """Number of samples in a split."""
+        self.manifest.shards(split)  # names the splits if there is no such one
+        return self._bounds[split][-1]
+
+    def example(
+        self, split: str, index: int, columns: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """One example as it is stored.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            index: 0 … size − 1; negative counts from the end.
+            columns: Which of them; None for all.
+
+        Returns:
+            Read-only views of the mapped shard for Arrow and HDF5, decoded arrays for Parquet.
+
+        Raises:
+            IndexError: When there is no such example.
+            DataError: When the shard cannot be read; the message names it.
+        """
+        size = self.size(split)
+        if not -size <= index < size:
+            raise IndexError(f"{split} has {size} examples, there is no number {index}.")
+        index %= size
+        bounds = self._bounds[split]
+        shard = int(np.searchsorted(bounds, index, "right")) - 1
+        return self._reader(split, shard).read(index - bounds[shard], columns or self.shapes)
+
+    def background(self, split: str, index: int) -> np.ndarray:
+        """x^b of one example, (C, Y, X), float32, perhaps read-only."""
+        return self.example(split, index, ["background"])["background"]
+
+    def reference(self, split: str, index: int) -> np.ndarray:
+        """The reference of one example, (C, Y, X), float32, perhaps read-only."""
+        return self.example(split, index, ["reference"])["reference"]
+
+    def observation_error_std(self, settings: ObservationSettings) -> np.ndarray:
+        """Standard deviation of the observation error for these settings, float64, (C,)."""
+        return settings.error_scale * self.statistics.background_error_std
+
+    def batches(
+        self,
+        task: Task | str = "multimodal",
+        split: str | None = None,
+        batch_size: int = 1,
+        *,
+        indices: Sequence[int] | np.ndarray | None = None,
+        redraw: int | None = None,
+        buffers: int | None = None,
+    ) -> Iterator[Batch]:
+        """Samples of a task, in batches; the last one may be smaller.
+
+        Observations are those stored when the task asks for them, else drawn from the reference
+        with the same keyed generator.
+
+        Args:
+            task: Its name, or a `Task`.
+            split: None for the task's split, thinned by its stride.
+            batch_size: B.
+            indices: Which samples, in which order (see `sampling.sample_order`); None for all.
+            redraw: Draw other observations, keyed by this number (an epoch).
+            buffers: None gives every batch arrays of its own. A number reuses that many batches'
+                memory in turn, which is faster; from 2 on, a thread fills the next while you work.
+                A batch is then valid until the next one is asked for.
+
+        Raises:
+            TaskError: When the task does not fit the data set.
+            DataError: When a shard cannot be read.
+        """
+        task = load_task(task)
+        loader = _Loader(self, task, split or task.split, redraw)
+        if indices is None:
+            stride = task.stride if split in (None, task.split) else 1
+            indices = np.arange(0, self.size(loader.split), stride)
+        if batch_size < 1:
+            raise TaskError(f"batch_size is at least 1, got {batch_size}.")
+        parts = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+        if buffers is None:
+            return (loader.load(part, loader.empty(len(part))) for part in parts)
+        # One further set, as the batch in the caller's hands must not be written to.
+        ring = [loader.empty(min(batch_size, len(indices))) for _ in range(buffers + (buffers > 1))]
+        loaded = (loader.load(part, ring[i % len(ring)]) for i, part in enumerate(parts))
+        return loaded if buffers < 2 else _prefetched(loaded, buffers - 1)
+
+    def to_xarray(self, split: str) -> xr.Dataset:
+        """A split as a lazy xarray data set with CF names and units; reads only what is used.
+
+        Returns:
+            `background` and `reference` (time, channel, latitude, longitude), the modalities
+            (time, latitude, longitude), and the stored observations (time, channel, point) with
+            their `observation_index` (time, point).
+        """
+        from dambench_hub.cf import lazy_dataset
+
+        return lazy_dataset(self, split)
+
+    def _open(self, split: str, shard: int) -> ShardReader:
+        path = self.folder / self.manifest.shards(split)[shard].path
+        return READERS[self.manifest.format](path, self.shapes)
+
+
+class _Loader:
+    """Fills arrays with the samples of one task."""
+
+    def __init__(self, data: Data, task: Task, split: str, redraw: int | None) -> None:
+        self.data = data
+        self.split = split
+        self.redraw = redraw
+        self.modalities = task.modalities(data.manifest)
+        self.settings = task.observation_settings(data.manifest)
+        self.stored = redraw is None and self.settings == data.manifest.observations
+        self.error_std = data.observation_error_std(self.settings)
+        columns = ["time", "background", "reference", *self.modalities]
+        self.columns = columns + ["observation_index", "observations"] * self.stored
+        data.size(split)
+
+    def empty(self, size: int) -> dict[str, np.ndarray]:
+        """Arrays for `size` samples."""
+        grid, shapes = self.data.grid, dict(self.data.shapes)
+        channels, points = len(self.data.channels), self.settings.points(grid)
+        iid = self.settings.network == "iid"
+        shapes["observation_index"] = (channels, points) if iid else (points,)
+        shapes["observations"] = (channels, points)
+        types = {"time": "datetime64[h]", "observation_index": "int32"}
+        names = dict.fromkeys([*self.columns, "observation_index", "observations"])
+        return {name: np.empty((size, *shapes[name]), types.get(name, "f4")) for name in names}
+
+    def load(self, indices: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
+        """Copy the samples into `arrays` and wrap them."""
+        arrays = {name: array[: len(indices)] for name, array in arrays.items()}
+        for row, index in enumerate(indices):
+            example = self.data.example(self.split, int(index), self.columns)
+            for name, value in example.items():
+                arrays[name][row] = value
+            if not self.stored:
+                arrays["observation_index"][row], arrays["observations"][row] = draw_observations(
+                    self.settings,
+                    self.data.grid,
+                    example["reference"],
+                    self.error_std,
+                    arrays["time"][row],
+                    self.redraw,
+                )
+        return Batch(
+            channels=self.data.channels,
+            grid=self.data.grid,
+            time=arrays["time"],
+            background=arrays["background"],
+            observation_index=arrays["observation_index"],
+            observation_values=arrays["observations"],
+            observation_error_std=self.error_std,
+            modalities={name: arrays[name] for name in self.modalities},
+            reference=arrays["reference"],
+        )
+
+
+def _prefetched(batches: Iterator[Batch], ahead: int) -> Iterator[Batch]:
+    """The same batches, loaded by a thread that is at most `ahead` batches in front."""
+    queue: Queue[Callable[[], Batch] | None] = Queue(ahead)
+    stopped = False
+
+    def fill() -> None:
+        try:
+            for batch in batches:
+                if stopped:
+                    return
+                queue.put(lambda batch=batch: batch)  # type: ignore[misc]
+            queue.put(None)
+        except Exception as error:  # handed to the consumer, who raises it
+            queue.put(lambda error=error: _raise(error))  # type: ignore[misc]
+
+    Thread(target=fill, daemon=True).start()
+    try:
+        while (get := queue.get()) is not None:
+            yield get()
+    finally:
+        stopped = True
+        while not queue.empty():
+            queue.get_nowait()
+
+
+def _raise(error: Exception) -> Batch:
+    raise error

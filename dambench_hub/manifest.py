@@ -1,0 +1,262 @@
+"""`manifest.json`: what a data set is, where every byte of it lies, and its revision.
+
+The manifest is written last, so its presence means that the data set is complete. The revision is
+the hash of everything else in it; two data sets of one revision hold the same values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
+from dambench_hub.files import sha256, write_atomic
+from dambench_hub.grids import Grid
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.times import from_hours
+from dambench_hub.variables import MODALITIES, parse_channels
+
+FORMAT_VERSION = 1
+FORMATS = ("parquet", "arrow", "hdf5")
+SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
+MANIFEST = "manifest.json"
+STATISTICS = "statistics.safetensors"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of examples.
+
+    Attributes:
+        path: Relative to the data set folder, with forward slashes.
+        hours: Valid time of each example, hours since 1970-01-01 00 UTC.
+        bytes: Size of the file.
+        sha256: Hash of the file.
+        content_sha256: Hash of the values alone, the same in every format.
+    """
+
+    path: str
+    hours: tuple[int, ...]
+    bytes: int
+    sha256: str
+    content_sha256: str
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Shard:
+        """The shard that `dataclasses.asdict` wrote."""
+        return cls(**{**raw, "hours": tuple(raw["hours"])})
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything needed to read a data set; see `to_dict` for the file's layout.
+
+    Attributes:
+        name: For example `osse-mini`.
+        channels: Channel names in order, (C,).
+        grid: Y×X grid with poles.
+        modalities: Names of the further observations, perhaps none.
+        lead_hours: Age of the background at the valid time.
+        alignment: How daily products are joined to the valid time.
+        observations: How the stored observations were drawn.
+        observation_error_std: Standard deviation that was used, (C,), units of the channels.
+        format: `parquet`, `arrow` or `hdf5`.
+        source: Where the fields come from: kind, settings, versions, licence, attribution, ….
+        splits: Shards of each split, in order.
+        copies: Shards of the configs that have files of their own, by config and split: `preview`,
+            a few examples for a first look, and in Arrow every config but `multimodal`.
+        statistics_sha256: Hash of `statistics.safetensors`.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    grid: Grid
+    modalities: tuple[str, ...]
+    lead_hours: int
+    alignment: str
+    observations: ObservationSettings
+    observation_error_std: tuple[float, ...]
+    format: str
+    source: Mapping[str, Any]
+    splits: Mapping[str, tuple[Shard, ...]]
+    copies: Mapping[str, Mapping[str, tuple[Shard, ...]]]
+    statistics_sha256: str
+
+    @cached_property
+    def revision(self) -> str:
+        """The data set's revision, 16 hexadecimal digits."""
+        canonical = json.dumps(self._content(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The manifest as JSON, revision included."""
+        return {"revision": self.revision, **self._content()}
+
+    def _content(self) -> dict[str, Any]:
+        channels = parse_channels(self.channels)
+        return {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "source": dict(self.source),
+            "grid": {"latitudes": self.grid.latitudes, "longitudes": self.grid.longitudes},
+            "channels": [
+                {"name": c.name, "long_name": c.long_name, "units": c.units} for c in channels
+            ],
+            "modalities": [
+                {"name": n, "long_name": MODALITIES[n].long_name, "units": MODALITIES[n].units}
+                for n in self.modalities
+            ],
+            "lead_hours": self.lead_hours,
+            "alignment": self.alignment,
+            "observations": {
+                **asdict(self.observations),
+                "points": self.observations.points(self.grid),
+                "error_std": list(self.observation_error_std),
+            },
+            "format": self.format,
+            "statistics": {"path": STATISTICS, "sha256": self.statistics_sha256},
+            "splits": _splits_to_dict(self.splits),
+            "copies": {config: _splits_to_dict(copy) for config, copy in self.copies.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Manifest:
+        """The inverse of `to_dict`.
+
+        Raises:
+            DataError: When a field is missing or wrong, or the revision is not that of the content.
+        """
+        version = raw.get("format_version")
+        if version != FORMAT_VERSION:
+            raise DataError(
+                f"The manifest has format version {version}, this package reads {FORMAT_VERSION}. "
+                "Install the version of dambench-hub that the data set's card names."
+            )
+        try:
+            observations = dict(raw["observations"])
+            error_std = tuple(map(float, observations.pop("error_std")))
+            observations.pop("points")
+            manifest = cls(
+                name=raw["name"],
+                channels=tuple(channel["name"] for channel in raw["channels"]),
+                grid=Grid(**raw["grid"]),
+                modalities=tuple(modality["name"] for modality in raw["modalities"]),
+                lead_hours=int(raw["lead_hours"]),
+                alignment=raw["alignment"],
+                observations=ObservationSettings.from_dict(observations),
+                observation_error_std=error_std,
+                format=raw["format"],
+                source=raw["source"],
+                splits=_splits_from_dict(raw["splits"]),
+                copies={name: _splits_from_dict(copy) for name, copy in raw["copies"].items()},
+                statistics_sha256=raw["statistics"]["sha256"],
+            )
+            revision = manifest.revision
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"The manifest is incomplete or damaged ({error!r}).") from error
+        except DambenchError as error:
+            raise DataError(f"The manifest is wrong. {error}") from error
+        if raw.get("revision") != revision:
+            raise DataError(
+                f"The manifest says revision {raw.get('revision')}, its content is {revision}. "
+                "It was changed by hand or damaged; fetch or build the data set again."
+            )
+        return manifest
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json`, which completes the data set."""
+        write_atomic(
+            folder / MANIFEST, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read a folder's `manifest.json`.
+
+        Raises:
+            DataError: When there is none, or it cannot be used.
+        """
+        path = folder / MANIFEST
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            unfinished = (folder / ".build").is_dir()
+            advice = (
+                "Its build has not finished: run the same build command again."
+                if unfinished
+                else "Give the folder of a data set, or build one: "
+                "python builders/osse/build.py --preset mini --out dambench"
+            )
+            raise DataError(f"No data set in {folder} ({MANIFEST} is missing). {advice}") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} cannot be read ({error}). Fetch it again.") from error
+        if not isinstance(raw, dict):
+            raise DataError(f"{path} is not a manifest. Fetch or build the data set again.")
+        return cls.from_dict(raw)
+
+    def shards(self, split: str) -> tuple[Shard, ...]:
+        """The shards of a split.
+
+        Raises:
+            TaskError: When there is no such split.
+        """
+        if split not in self.splits:
+            advice = did_you_mean(split, self.splits)
+            raise TaskError(f"The data set {self.name} has no split {split!r}. {advice}")
+        return self.splits[split]
+
+    def hours(self, split: str) -> list[int]:
+        """Valid times of a split, ascending, hours since 1970-01-01 00 UTC."""
+        return [hour for shard in self.shards(split) for hour in shard.hours]
+
+    def times(self, split: str) -> np.ndarray:
+        """Valid times of a split, ascending, datetime64[h], (N,)."""
+        return from_hours(self.hours(split))
+
+    def damage(self, folder: Path, full: bool = False) -> list[str]:
+        """Files of the data set that are absent or changed, one sentence each.
+
+        Args:
+            folder: The data set.
+            full: Compare hashes of all bytes, not only sizes.
+        """
+        files: list[tuple[str, int | None, str]] = [
+            (shard.path, shard.bytes, shard.sha256)
+            for splits in (self.splits, *self.copies.values())
+            for shards in splits.values()
+            for shard in shards
+        ]
+        files.append((STATISTICS, None, self.statistics_sha256))
+        found = (_file_damage(folder / path, size, digest, full) for path, size, digest in files)
+        return [sentence for sentence in found if sentence]
+
+
+def _splits_to_dict(splits: Mapping[str, tuple[Shard, ...]]) -> dict[str, Any]:
+    return {
+        split: {
+            "examples": sum(len(shard.hours) for shard in shards),
+            "shards": [asdict(shard) for shard in shards],
+        }
+        for split, shards in splits.items()
+    }
+
+
+def _splits_from_dict(raw: Mapping[str, Any]) -> dict[str, tuple[Shard, ...]]:
+    return {split: tuple(map(Shard.from_dict, content["shards"])) for split, content in raw.items()}
+
+
+def _file_damage(path: Path, size: int | None, digest: str, full: bool) -> str | None:
+    if not path.is_file():
+        return f"{path} is missing."
+    if size is not None and path.stat().st_size != size:
+        return f"{path} has {path.stat().st_size} bytes, the manifest says {size}."
+    if (full or size is None) and sha256(path) != digest:
+        return f"{path} does not have the hash that the manifest gives; it is damaged."
+    return None

@@ -1,0 +1,120 @@
+"""A tiny synthetic atmosphere, for tests of this package and of other people's methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.builder import Fields, Plan, build_dataset
+from dambench_hub.grids import Grid
+from dambench_hub.manifest import Manifest
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.variables import parse_channels
+
+TYPICAL = {
+    "u10": (0.0, 5.0),
+    "v10": (0.0, 4.0),
+    "t2m": (285.0, 12.0),
+    "msl": (101_300.0, 900.0),
+    "z": (55_000.0, 2_500.0),
+    "q": (3e-3, 2e-3),
+    "u": (8.0, 10.0),
+    "v": (0.0, 7.0),
+    "t": (255.0, 12.0),
+}
+"""Mean and standard deviation of each variable of the synthetic atmosphere."""
+
+
+def smooth_field(grid: Grid, scale: float, rng: np.random.Generator) -> np.ndarray:
+    """A random field with mean 0 and variance about 1 everywhere, single-valued at the poles.
+
+    A sum of 200 plane waves in R³, seen on the sphere.
+
+    Args:
+        grid: Y×X grid.
+        scale: Length scale of its Gaussian correlation, in Earth radii (chordal).
+        rng: Source of randomness.
+
+    Returns:
+        float64, (Y, X).
+    """
+    waves = rng.standard_normal((200, 3)) / scale
+    phases = rng.uniform(0, 2 * np.pi, 200)
+    field = np.sqrt(2 / 200) * np.cos(grid.unit_vectors() @ waves.T + phases).sum(axis=1)
+    return field.reshape(grid.shape)
+
+
+class TinyAtmosphere:
+    """Smooth fields that correlate between channels and days, with smooth background errors.
+
+    Reference, background error (a fifth of the variability), precipitation and outgoing longwave
+    radiation of one example depend on (seed, split, index) alone.
+    """
+
+    def __init__(self, plan: Plan, seed: int = 0) -> None:
+        self.plan = plan
+        self.seed = seed
+        rng = np.random.default_rng(seed)
+        self.mixing = np.eye(len(plan.channels)) + 0.3 * rng.standard_normal(
+            (len(plan.channels), len(plan.channels))
+        )
+        channels = parse_channels(plan.channels)
+        self.mean, self.std = np.array([TYPICAL[c.variable.name] for c in channels]).T
+        self.gauges = rng.random(plan.grid.shape) < 0.2
+
+    def read(self, split: str, index: int) -> Fields:
+        """The fields of one example, as `build_dataset` wants them."""
+        rng = np.random.default_rng([self.seed, list(self.plan.times).index(split), index])
+        grid, count = self.plan.grid, len(self.plan.channels)
+
+        def mixed(scale: float) -> np.ndarray:
+            fields = np.stack([smooth_field(grid, scale, rng) for _ in range(count)])
+            return np.tensordot(self.mixing, fields, axes=1) * self.std[:, None, None]
+
+        reference = mixed(0.5) + self.mean[:, None, None]
+        fields = {
+            "reference": reference.astype("f4"),
+            "background": (reference + 0.2 * mixed(0.3)).astype("f4"),
+        }
+        if self.plan.modalities:
+            rain = np.maximum(0, 3 * smooth_field(grid, 0.3, rng))
+            olr = 240 + 40 * smooth_field(grid, 0.3, rng)
+            olr[:, rng.integers(grid.longitudes)] = np.nan
+            fields["precipitation"] = np.where(self.gauges, rain, np.nan).astype("f4")
+            fields["olr"] = olr.astype("f4")
+        return fields
+
+
+def tiny_plan(**changes: Any) -> Plan:
+    """A plan for 8, 4 and 5 examples of 5 channels on a 9×16 grid; any field can be changed."""
+    days = {"train": ("2001-03-01", 8), "validation": ("2023-03-01", 4), "test": ("2024-02-27", 5)}
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "channels": ("t2m", "msl", "z500", "q700", "t850"),
+        "grid": Grid(9, 16),
+        "times": {
+            split: np.datetime64(start, "h") + 24 * np.arange(count)
+            for split, (start, count) in days.items()
+        },
+        "modalities": ("precipitation", "olr"),
+        "observations": ObservationSettings(density=0.1),
+        "source": {
+            "title": "Tiny synthetic atmosphere",
+            "description": "Smooth random fields for tests; no atmosphere has ever looked like this.",
+            "licence": "cc0-1.0",
+            "attribution": "Made by dambench_hub.testing.",
+            "settings": {"seed": 0},
+        },
+    }
+    return Plan(**{**values, **changes})
+
+
+def write_tiny_dataset(folder: Path, **changes: Any) -> Manifest:
+    """Build the tiny data set in `folder`; `changes` are fields of its plan."""
+    plan = tiny_plan(**changes)
+    seed = plan.source["settings"]["seed"]
+    return build_dataset(folder, plan, lambda work: TinyAtmosphere(plan, seed).read)
+
+

@@ -1,0 +1,131 @@
+"""Every variable of the benchmark: name, long name, unit, levels, and the standard channel order.
+
+A *channel* is a variable at a level: `z500`, `t850`, or a single-level variable: `t2m`. This is the
+only such table; files carry its names and units, and readers select by name, never by position.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dambench_hub.errors import ChannelError, did_you_mean
+
+STANDARD_LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)
+"""Pressure levels of the standard channels, hPa."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One physical quantity, with its CF names.
+
+    Attributes:
+        name: Short name, as in ERA5: `z`, `t2m`.
+        long_name: Words for people.
+        standard_name: CF standard name.
+        units: CF units.
+        on_levels: True for upper-air variables, which need a pressure level.
+    """
+
+    name: str
+    long_name: str
+    standard_name: str
+    units: str
+    on_levels: bool = False
+
+
+VARIABLES = {
+    variable.name: variable
+    for variable in (
+        Variable("u10", "10 metre eastward wind", "eastward_wind", "m s-1"),
+        Variable("v10", "10 metre northward wind", "northward_wind", "m s-1"),
+        Variable("t2m", "2 metre temperature", "air_temperature", "K"),
+        Variable("msl", "mean sea level pressure", "air_pressure_at_mean_sea_level", "Pa"),
+        Variable("z", "geopotential", "geopotential", "m2 s-2", on_levels=True),
+        Variable("q", "specific humidity", "specific_humidity", "kg kg-1", on_levels=True),
+        Variable("u", "eastward wind", "eastward_wind", "m s-1", on_levels=True),
+        Variable("v", "northward wind", "northward_wind", "m s-1", on_levels=True),
+        Variable("t", "temperature", "air_temperature", "K", on_levels=True),
+    )
+}
+"""State variables, in channel order."""
+
+MODALITIES = {
+    variable.name: variable
+    for variable in (
+        Variable(
+            "precipitation",
+            "station precipitation of the last day before the valid time",
+            "lwe_thickness_of_precipitation_amount",
+            "mm day-1",
+        ),
+        Variable(
+            "olr",
+            "outgoing longwave radiation of the last day before the valid time",
+            "toa_outgoing_longwave_flux",
+            "W m-2",
+        ),
+    )
+}
+"""Real observations beside the channels, on the same grid, NaN where there is none."""
+
+STANDARD_CHANNELS = tuple(
+    name if not variable.on_levels else f"{name}{level}"
+    for name, variable in VARIABLES.items()
+    for level in (STANDARD_LEVELS if variable.on_levels else (None,))
+)
+"""The 69 standard channels in order: u10, v10, t2m, msl, z50 … z1000, q…, u…, v…, t…"""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A variable at a level (hPa), or a single-level variable when `level` is None."""
+
+    variable: Variable
+    level: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For example `z500` or `t2m`."""
+        return self.variable.name if self.level is None else f"{self.variable.name}{self.level}"
+
+    @property
+    def long_name(self) -> str:
+        """For example `geopotential at 500 hPa`."""
+        at = "" if self.level is None else f" at {self.level} hPa"
+        return self.variable.long_name + at
+
+    @property
+    def units(self) -> str:
+        """CF units of the variable."""
+        return self.variable.units
+
+
+def parse_channel(name: str) -> Channel:
+    """The channel called `name`.
+
+    Raises:
+        ChannelError: When no such variable exists, or its level is missing or superfluous.
+
+    >>> parse_channel("z500").long_name
+    'geopotential at 500 hPa'
+    """
+    if name in VARIABLES and not VARIABLES[name].on_levels:
+        return Channel(VARIABLES[name])
+    match = re.fullmatch(r"([a-z]+)([1-9]\d*)", name)
+    if match and (variable := VARIABLES.get(match[1])) and variable.on_levels:
+        return Channel(variable, int(match[2]))
+    raise ChannelError(f"Unknown channel {name!r}. {did_you_mean(name, STANDARD_CHANNELS)}")
+
+
+def parse_channels(names: tuple[str, ...] | list[str]) -> tuple[Channel, ...]:
+    """All the channels called `names`, each once.
+
+    Raises:
+        ChannelError: When a name is unknown or stands there twice, or there is none.
+    """
+    if not names:
+        raise ChannelError("The channel list is empty; at least one channel is needed.")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ChannelError(f"Channels {', '.join(twice)} are listed twice; name each once.")
+    return tuple(parse_channel(name) for name in names)

@@ -1,0 +1,48 @@
+"""What all tests share: a tiny data set in each format, and no network."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dambench_hub.data import load_data
+from dambench_hub.testing import write_tiny_dataset
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Any connection but to this machine is an error."""
+    connect = socket.socket.connect
+
+    def local_only(self, address):
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            raise OSError(f"tests must not use the network, tried {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory) -> Path:
+    """A tiny synthetic data set in Parquet."""
+    folder = tmp_path_factory.mktemp("tiny") / "dambench"
+    write_tiny_dataset(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tiny_folder):
+    return load_data(tiny_folder)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
