@@ -1,0 +1,272 @@
+"""How fast samples come from the disk cache into reused torch buffers, one thread.
+
+    python benchmarks/loading.py [--samples 32] [--grid 121x240] [--repeats 3]
+
+Every case is paired, in one process, with a plain read: `preadv` of as many bytes, in the same
+order, into a reused buffer as large as the batch. `x read` is the ratio of the best times of both.
+Fields have a red spectrum and the means and variances of the atmosphere, so that compression is
+roughly as hard as for real ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import datasets
+import h5py
+import numpy as np
+import torch
+import zarr
+from rich.console import Console
+from rich.table import Table
+
+from dambench_hub.builder import Plan, build_dataset
+from dambench_hub.data import load_data
+from dambench_hub.grids import Grid
+from dambench_hub.testing import TYPICAL
+from dambench_hub.variables import STANDARD_CHANNELS, parse_channels
+
+FIELDS = ("background", "observation_index", "observations", "precipitation", "olr", "reference")
+
+Visit = Callable[[Sequence[int]], None]
+"""Brings the samples of these indices into buffers, one after the other."""
+
+
+def main() -> None:
+    """Make the data in every format, measure, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--samples", type=int, default=32)
+    parser.add_argument("--grid", type=Grid.parse, default=Grid(121, 240))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--folder", type=Path, help="keep the files here; a temporary one if absent"
+    )
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.getLogger("datasets").setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    folder = args.folder or Path(tempfile.mkdtemp(prefix="dambench-loading-"))
+    try:
+        for format in ("arrow", "hdf5", "parquet"):
+            build(folder / format, args.samples, args.grid, format)
+        report(folder, args)
+    finally:
+        if args.folder is None:
+            shutil.rmtree(folder)
+
+
+def build(out: Path, samples: int, grid: Grid, format: str) -> None:
+    """A data set of red noise with `samples` training examples."""
+    channels = parse_channels(STANDARD_CHANNELS)
+    mean, std = np.array([TYPICAL[c.variable.name] for c in channels])[:, :, None, None].swapaxes(
+        0, 1
+    )
+    ky, kx = np.fft.fftfreq(grid.latitudes), np.fft.rfftfreq(grid.longitudes)
+    amplitude = (np.hypot(ky[:, None], kx) + 0.01) ** -2
+    amplitude *= grid.size / np.sqrt((amplitude**2).sum() * 4)
+
+    def red(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        phase = rng.standard_normal((*shape, *amplitude.shape, 2)) @ [1, 1j]
+        return np.fft.irfft2(amplitude * phase, grid.shape)
+
+    def read(split: str, index: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng([len(split), index])
+        state, error = red(rng, (2, len(channels)))
+        reference = mean + std * state
+        return {
+            "reference": reference.astype("f4"),
+            "background": (reference + 0.2 * std * error).astype("f4"),
+            "precipitation": np.maximum(red(rng, ()), 0).astype("f4"),
+            "olr": (240 + 40 * red(rng, ())).astype("f4"),
+        }
+
+    plan = Plan(
+        name="loading",
+        channels=STANDARD_CHANNELS,
+        grid=grid,
+        times={"train": np.datetime64("2000-01-01", "h") + 24 * np.arange(samples)},
+        modalities=("precipitation", "olr"),
+        source={"title": "Red noise"},
+        format=format,
+    )
+    build_dataset(out, plan, lambda work: read)
+
+
+def report(folder: Path, args: argparse.Namespace) -> None:
+    """Measure every case and print the tables."""
+    sample_bytes = sum(v.nbytes for v in load_data(folder / "arrow").example("train", 0).values())
+    order = np.arange(args.samples)
+    shuffled = np.random.default_rng(0).permutation(order)
+    table = Table(
+        title=f"{args.samples} samples of {sample_bytes / 1e6:.2f} MB ({args.grid}), warm, 1 thread"
+    )
+    for name in ("", "ms", "MB/s", "x read", "ms shuffled", "x read shuffled"):
+        table.add_column(name, justify="left" if not name else "right")
+    for name, batch_size, case in cases(folder):
+        plain = plain_read(folder / "plain", sample_bytes, args.samples, batch_size)
+        sequential, read = paired(case, plain, order, args.repeats)
+        scattered, scattered_read = paired(case, plain, shuffled, args.repeats)
+        table.add_row(
+            name,
+            f"{1e3 * sequential:.2f}",
+            f"{sample_bytes / sequential / 1e6:.0f}",
+            f"{sequential / read:.2f}",
+            f"{1e3 * scattered:.2f}",
+            f"{scattered / scattered_read:.2f}",
+        )
+    console = Console(width=110)
+    console.print(table)
+    console.print(disk_table(folder, sample_bytes, args))
+
+
+def paired(case: Visit, plain: Visit, order: np.ndarray, repeats: int) -> tuple[float, float]:
+    """Best seconds a sample of the case and of the plain read, taken in turns."""
+    case(order), plain(order)
+    times = [(timed(case, order), timed(plain, order)) for _ in range(repeats)]
+    best_case, best_plain = np.min(times, axis=0) / len(order)
+    return best_case, best_plain
+
+
+def timed(visit: Visit, order: np.ndarray) -> float:
+    """Seconds of one visit of all samples."""
+    start = time.perf_counter()
+    visit(order)
+    return time.perf_counter() - start
+
+
+def plain_read(path: Path, sample_bytes: int, samples: int, batch_size: int) -> Visit:
+    """The limit: `preadv` into the rows of one reused buffer."""
+    if not path.exists():
+        path.write_bytes(os.urandom(sample_bytes) * samples)
+    descriptor, buffer = os.open(path, os.O_RDONLY), np.empty((batch_size, sample_bytes), "u1")
+
+    def visit(order: Sequence[int]) -> None:
+        for step, index in enumerate(order):
+            row = buffer[step % batch_size]
+            assert os.preadv(descriptor, [row], int(index) * sample_bytes) == sample_bytes
+
+    return visit
+
+
+def cases(folder: Path) -> Iterable[tuple[str, int, Visit]]:
+    """Every way to load, with its batch size, ours first."""
+    for format in ("arrow", "hdf5", "parquet"):
+        for size in (1, 4):
+            name = f"dambench_hub.data, {format}, batches of {size}"
+            yield name, size, ours(folder / format, size)
+    for format in ("arrow", "hdf5", "parquet"):
+        name = f'load_dataset(…).with_format("torch"), {format}'
+        yield name, 1, stock(folder, format)
+    yield "h5py read_direct, hdf5 shards", 1, h5py_direct(folder / "hdf5")
+    yield "zarr 3, uncompressed, one sample a chunk", 1, zarr_chunks(folder)
+
+
+def ours(folder: Path, batch_size: int) -> Visit:
+    """Batches in one set of reused buffers, as torch tensors that share their memory."""
+    data = load_data(folder)
+
+    def visit(order: Sequence[int]) -> None:
+        for batch in data.batches("multimodal", "train", batch_size, indices=order, buffers=1):
+            batch.to_torch()
+
+    return visit
+
+
+def stock(folder: Path, format: str) -> Visit:
+    """The library's own torch format, from its own cache of the same shards."""
+    loaded = datasets.load_dataset(
+        str(folder / format), "multimodal", split="train", cache_dir=str(folder / "cache" / format)
+    ).with_format("torch", columns=list(FIELDS))
+
+    def visit(order: Sequence[int]) -> None:
+        for index in order:
+            loaded[int(index)]
+
+    return visit
+
+
+def h5py_direct(folder: Path) -> Visit:
+    """What one would write by hand for the HDF5 shards."""
+    data = load_data(folder)
+    shards = [h5py.File(folder / s.path, "r") for s in data.manifest.shards("train")]
+    place = [(file, row) for file in shards for row in range(len(file["time"]))]
+    buffers = {name: np.empty(shards[0][name].shape[1:], shards[0][name].dtype) for name in FIELDS}
+
+    def visit(order: Sequence[int]) -> None:
+        for index in order:
+            file, row = place[index]
+            for name, buffer in buffers.items():
+                file[name].read_direct(buffer, np.s_[row])
+                torch.from_numpy(buffer)
+
+    return visit
+
+
+def zarr_chunks(folder: Path) -> Visit:
+    """A Zarr store with one chunk a sample and column."""
+    data = load_data(folder / "arrow")
+    samples = data.size("train")
+    group = zarr.open_group(folder / "zarr", mode="w")
+    for name in FIELDS:
+        first = data.example("train", 0)[name]
+        array = group.create_array(
+            name,
+            shape=(samples, *first.shape),
+            chunks=(1, *first.shape),
+            dtype=first.dtype,
+            compressors=None,
+        )
+        for index in range(samples):
+            array[index] = data.example("train", index)[name]
+    arrays = {name: group[name] for name in FIELDS}
+    buffers = {name: torch.empty(array.shape[1:]) for name, array in arrays.items()}
+
+    def visit(order: Sequence[int]) -> None:
+        for index in order:
+            for name, array in arrays.items():
+                buffers[name].copy_(torch.from_numpy(np.asarray(array[int(index)])))
+
+    return visit
+
+
+def disk_table(folder: Path, sample_bytes: int, args: argparse.Namespace) -> Table:
+    """First open, and bytes on disk: the shards, and the copy that the stock loader makes."""
+    table = Table(title="Disk, and the time from nothing to the first sample")
+    for name in ("format", "first open, s", "bytes / sample bytes", "x one field", "stock copy"):
+        table.add_column(name, justify="left" if name == "format" else "right")
+    field_bytes = 4 * len(STANDARD_CHANNELS) * args.grid.size
+    for format in ("arrow", "hdf5", "parquet"):
+        start = time.perf_counter()
+        load_data(folder / format).example("train", 0)
+        seconds = time.perf_counter() - start
+        size = tree_bytes(folder / format / "multimodal") / args.samples
+        copy = tree_bytes(folder / "cache" / format) / args.samples
+        table.add_row(
+            format,
+            f"{seconds:.3f}",
+            f"{size / sample_bytes:.3f}",
+            f"{size / field_bytes:.2f}",
+            f"{copy / sample_bytes:.2f}",
+        )
+    return table
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
