@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -146,13 +147,18 @@ class Data:
             IndexError: When there is no such example.
             DataError: When the shard cannot be read; the message names it.
         """
-        size = self.size(split)
-        if not -size <= index < size:
-            raise IndexError(f"{split} has {size} examples, there is no number {index}.")
-        index %= size
-        bounds = self._bounds[split]
-        shard = int(np.searchsorted(bounds, index, "right")) - 1
-        return self._reader(split, shard).read(index - bounds[shard], columns or self.shapes)
+        reader, row = self._locate(split, index)
+        return reader.read(row, columns or self.shapes)
+
+    def fill(self, split: str, index: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy columns of one example into the given C-contiguous arrays.
+
+        Raises:
+            IndexError: When there is no such example.
+            DataError: When the shard cannot be read; the message names it.
+        """
+        reader, row = self._locate(split, index)
+        reader.fill(row, arrays)
 
     def background(self, split: str, index: int) -> np.ndarray:
         """x^b of one example, (C, Y, X), float32, perhaps read-only."""
@@ -203,10 +209,11 @@ class Data:
         if batch_size < 1:
             raise TaskError(f"batch_size is at least 1, got {batch_size}.")
         parts = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+        if buffers is not None and buffers < 1:
+            raise TaskError(f"buffers is None, or at least 1, got {buffers}.")
         if buffers is None:
             return (loader.load(part, loader.empty(len(part))) for part in parts)
-        # One further set, as the batch in the caller's hands must not be written to.
-        ring = [loader.empty(min(batch_size, len(indices))) for _ in range(buffers + (buffers > 1))]
+        ring = [loader.empty(min(batch_size, len(indices))) for _ in range(buffers)]
         loaded = (loader.load(part, ring[i % len(ring)]) for i, part in enumerate(parts))
         return loaded if buffers < 2 else _prefetched(loaded, buffers - 1)
 
@@ -221,6 +228,15 @@ class Data:
         from dambench_hub.cf import lazy_dataset
 
         return lazy_dataset(self, split)
+
+    def _locate(self, split: str, index: int) -> tuple[ShardReader, int]:
+        """The shard of an example, and its row there."""
+        size = self.size(split)
+        if not -size <= index < size:
+            raise IndexError(f"{split} has {size} examples, there is no number {index}.")
+        index %= size
+        shard = bisect_right(self._bounds[split], index) - 1
+        return self._reader(split, shard), index - self._bounds[split][shard]
 
     def _open(self, split: str, shard: int) -> ShardReader:
         path = self.folder / self.manifest.shards(split)[shard].path
@@ -238,9 +254,9 @@ class _Loader:
         self.settings = task.observation_settings(data.manifest)
         self.stored = redraw is None and self.settings == data.manifest.observations
         self.error_std = data.observation_error_std(self.settings)
-        columns = ["time", "background", "reference", *self.modalities]
+        columns = ["background", "reference", *self.modalities]
         self.columns = columns + ["observation_index", "observations"] * self.stored
-        data.size(split)
+        self.times = data.times(split)
 
     def empty(self, size: int) -> dict[str, np.ndarray]:
         """Arrays for `size` samples."""
@@ -250,21 +266,20 @@ class _Loader:
         shapes["observation_index"] = (channels, points) if iid else (points,)
         shapes["observations"] = (channels, points)
         types = {"time": "datetime64[h]", "observation_index": "int32"}
-        names = dict.fromkeys([*self.columns, "observation_index", "observations"])
+        names = dict.fromkeys(["time", *self.columns, "observation_index", "observations"])
         return {name: np.empty((size, *shapes[name]), types.get(name, "f4")) for name in names}
 
     def load(self, indices: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
         """Copy the samples into `arrays` and wrap them."""
         arrays = {name: array[: len(indices)] for name, array in arrays.items()}
         for row, index in enumerate(indices):
-            example = self.data.example(self.split, int(index), self.columns)
-            for name, value in example.items():
-                arrays[name][row] = value
+            self.data.fill(self.split, int(index), {n: arrays[n][row] for n in self.columns})
+            arrays["time"][row] = self.times[index]
             if not self.stored:
                 arrays["observation_index"][row], arrays["observations"][row] = draw_observations(
                     self.settings,
                     self.data.grid,
-                    example["reference"],
+                    arrays["reference"][row],
                     self.error_std,
                     arrays["time"][row],
                     self.redraw,
