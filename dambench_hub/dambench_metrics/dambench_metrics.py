@@ -1,0 +1,127 @@
+"""The scores of DAMBench as a module of Hugging Face `evaluate`; the work is in `Scorer`."""
+
+from dataclasses import replace
+from typing import Any
+
+import datasets
+import evaluate
+
+from dambench_hub import __version__  # From: dambench-hub
+from dambench_hub.errors import ScoreError  # From: dambench-hub
+from dambench_hub.metrics import Scorer, as_array  # From: dambench-hub
+
+_DESCRIPTION = """
+Scores of atmospheric analyses against a reference: latitude-weighted RMSE and bias per channel,
+normalised MSE and MAE, divergence and residual of the power spectrum at the smallest scales; for
+ensembles also fair CRPS, spread-skill ratio and rank histogram. Batches are summed at once and
+never stored.
+"""
+
+_INPUTS = """
+Args:
+    predictions: Analyses, (sample, channel, latitude, longitude), or ensembles of them, (sample,
+        member, channel, latitude, longitude). Physical units, every value finite.
+    references: (sample, channel, latitude, longitude), same units.
+    channels: Names of the channels; c0, c1 … if not given.
+    latitude: Degrees, one per row; if not given, the grid with poles, 90 − 180·i/(Y−1). With
+        `add_batch`, give it to `evaluate.load`, because every sample is weighted at once.
+    std: Standard deviation of each channel, for `mse` and `mae`; 1 if not given. Like channels and
+        latitude it may also be given once, to `evaluate.load`.
+
+Returns:
+    dict: `rmse`, `rmse_pooled`, `bias` by channel; `mse`, `mae`, `specdiv`, `specres` and each of
+    these `…_by_channel`; of ensembles `crps`, `spread_skill`, `rank_histogram` by channel;
+    `scorer_version`.
+
+Examples:
+    >>> import numpy as np
+    >>> metric = evaluate.load("dambench_metrics")
+    >>> reference = np.zeros((2, 1, 33, 64), "float32")
+    >>> scores = metric.compute(predictions=reference + 2, references=reference, channels=["t2m"])
+    >>> scores["rmse"]["t2m"], scores["mse"]
+    (2.0, 4.0)
+"""
+
+_CITATION = """
+@misc{dambench,
+  title = {DAMBench: a benchmark for deep-learning data assimilation of the atmosphere},
+  author = {{The DAMBench maintainers}},
+  year = {2026},
+}
+"""
+
+
+class DambenchMetrics(evaluate.Metric):
+    """`Scorer` behind the interface of `evaluate`; inputs and outputs are described by `_INPUTS`.
+
+    Raises:
+        ScoreError: From any method, when the input has no score; the message says how to mend it.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        channels: Any = None,
+        latitude: Any = None,
+        std: Any = None,
+        num_process: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        if num_process != 1:
+            raise ScoreError(
+                "dambench_metrics keeps its sums in one process, so num_process must be 1. With "
+                "several, give each a dambench_hub.metrics.Scorer, gather the scorers and add "
+                "them: scorers add."
+            )
+        super().__init__(*args, num_process=num_process, **kwargs)
+        self._empty = Scorer(channels, latitude, std)
+        self._scorer = replace(self._empty)
+
+    def _info(self) -> evaluate.MetricInfo:
+        field = datasets.List(datasets.List(datasets.List(datasets.Value("float32"))))
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_INPUTS,
+            features=datasets.Features({"predictions": field, "references": field}),
+            license="Apache-2.0",
+        )
+
+    def __len__(self) -> int:
+        return len(self._scorer)
+
+    def add(self, *, prediction: Any = None, reference: Any = None) -> None:
+        """Add one sample, without the sample axis."""
+        if prediction is None or reference is None:
+            raise ScoreError("add needs both prediction= and reference=.")
+        analysis, reference = as_array("prediction", prediction), as_array("reference", reference)
+        self._scorer.update(analysis[None], reference[None])
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None) -> None:
+        """Add a batch of samples to the sums; nothing of it is kept."""
+        if predictions is None or references is None:
+            raise ScoreError("add_batch needs both predictions= and references=.")
+        self._scorer.update(predictions, references)
+
+    def compute(
+        self,
+        *,
+        predictions: Any = None,
+        references: Any = None,
+        channels: Any = None,
+        latitude: Any = None,
+        std: Any = None,
+    ) -> dict[str, Any]:
+        """Scores of this batch, if one is given, and of all batches added before; starts anew."""
+        given = {"channels": channels, "latitude": latitude, "std": std}
+        given = {name: value for name, value in given.items() if value is not None}
+        scorer = replace(self._scorer, **given)
+        if predictions is not None or references is not None:
+            if predictions is None or references is None:
+                raise ScoreError("compute needs both predictions= and references=, or neither.")
+            batch = replace(scorer, sums=None)
+            batch.update(predictions, references)
+            scorer += batch
+        scores = scorer.compute()
+        self._scorer = replace(self._empty)
+        return {**scores, "scorer_version": __version__}

@@ -1,0 +1,96 @@
+"""Sums over samples that add, whatever the batch, the order and the process they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dambench_hub.errors import ScoreError
+
+
+@dataclass(eq=False)
+class Sums:
+    """Sums of the statistics of samples, and what must agree for two of them to add.
+
+    Attributes:
+        shape: (C, Y, X) of every sample.
+        members: Ensemble size M; None for a deterministic analysis.
+        weights: Latitude weights w_y that went into the statistics, (Y,).
+        totals: Sum over samples of each statistic, by name, (C,) or (C, M + 1).
+        squares: The statistic `square` of each sample, in the order they came, (C,) each.
+    """
+
+    shape: tuple[int, int, int]
+    members: int | None
+    weights: np.ndarray
+    totals: dict[str, np.ndarray] = field(default_factory=dict)
+    squares: list[np.ndarray] = field(default_factory=list)
+
+    def include(self, statistics: Mapping[str, np.ndarray]) -> None:
+        """Add one sample."""
+        self.totals = _added(self.totals, statistics)
+        self.squares.append(statistics["square"])
+
+    def mean(self, name: str) -> np.ndarray:
+        """Mean over samples of the statistic of this name, (C,) or (C, M + 1).
+
+        Raises:
+            ScoreError: When there is no sample.
+        """
+        if not self.squares:
+            raise ScoreError("There is nothing to score yet: no sample was added.")
+        return self.totals[name] / len(self.squares)
+
+    def require_same(self, other: Sums) -> None:
+        """Refuse to add what does not belong together.
+
+        Raises:
+            ScoreError: When shape, ensemble size or latitudes differ.
+        """
+        if self.shape != other.shape:
+            raise ScoreError(
+                f"Fields of (channel, latitude, longitude) = {other.shape} cannot join fields of "
+                f"{self.shape}. Score each grid and channel list on its own."
+            )
+        if self.members != other.members:
+            raise ScoreError(
+                f"{_ensemble(other.members)} cannot join {_ensemble(self.members)}: "
+                "every sample must have the same members."
+            )
+        self.require_weights(other.weights)
+
+    def require_weights(self, weights: np.ndarray) -> None:
+        """Refuse latitudes that are not those of the samples.
+
+        Raises:
+            ScoreError: When the weights differ.
+        """
+        if not np.array_equal(self.weights.shape, weights.shape) or not np.allclose(
+            self.weights, weights, rtol=1e-6, atol=1e-6
+        ):
+            raise ScoreError(
+                "The samples so far were weighted with other latitudes. Give the latitude before "
+                "the first sample: Scorer(latitude=…) or "
+                'evaluate.load("dambench_metrics", latitude=…).'
+            )
+
+    def __add__(self, other: Sums) -> Sums:
+        self.require_same(other)
+        totals = _added(self.totals, other.totals)
+        squares = self.squares + other.squares
+        return Sums(self.shape, self.members, self.weights, totals, squares)
+
+
+def _added(
+    totals: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Totals by name; either side may still be empty."""
+    if not totals or not others:
+        return dict(totals or others)
+    return {name: total + others[name] for name, total in totals.items()}
+
+
+def _ensemble(members: int | None) -> str:
+    return "an analysis without members" if members is None else f"an ensemble of {members}"

@@ -1,0 +1,286 @@
+"""`Scorer`: every score of the benchmark in one pass, in float64 and constant memory.
+
+A sample is scored one channel at a time by fixed operations in numpy (no BLAS, no threads), and
+what comes out are sums that add. So batches, processes and containers do not change a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.errors import ScoreError
+from dambench_hub.grids import Grid, latitude_weights
+from dambench_hub.metrics.accumulate import Sums
+from dambench_hub.metrics.ensemble import ensemble_statistics, spread_skill
+from dambench_hub.metrics.fields import point_statistics, zonal_means
+from dambench_hub.metrics.spectra import high_spectrum, spectral_statistics
+
+LARGEST = 1e90
+"""No statistic of float32 fields is larger: their squared errors end at 4.6e77."""
+STD_RANGE = (1e-30, 1e30)
+
+
+@dataclass(eq=False)
+class Scorer:
+    """Scores of analyses against references.
+
+    >>> scorer = Scorer(channels=["t850", "u850"], std=[15.0, 8.0])
+    >>> reference = np.random.default_rng(0).normal(size=(3, 2, 33, 64))
+    >>> scorer.update(reference + 0.5, reference)
+    >>> round(scorer.compute()["rmse"]["t850"], 6)
+    0.5
+
+    Attributes:
+        channels: Names of the channels; c0, c1 … if not given.
+        latitude: Degrees, (Y,); if not given, the grid with poles, 90 − 180·i/(Y−1).
+        std: σ_c, which `mse` and `mae` are in units of, (C,), physical units; 1 if not given.
+        sums: What was added so far; `scorer_a + scorer_b` adds them, and a scorer can be pickled
+            to gather those of several processes.
+
+    Raises:
+        ScoreError: When names, `std` and what was added disagree, or `std` is not positive.
+        GridError: When a latitude is not a number between −90 and 90.
+    """
+
+    channels: Sequence[str] | None = None
+    latitude: np.ndarray | None = None
+    std: np.ndarray | None = None
+    sums: Sums | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels is not None:
+            self.channels = _channel_names(self.channels)
+        if self.std is not None:
+            self.std = _standard_deviations(self.std)
+        known = {
+            "names": self.channels and len(self.channels),
+            "values of std": None if self.std is None else len(self.std),
+            "channels in the fields": self.sums and self.sums.shape[0],
+        }
+        counts = {name: count for name, count in known.items() if count is not None}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{count} {name}" for name, count in counts.items())
+            raise ScoreError(f"The numbers of channels must agree, got {found}.")
+        if self.latitude is not None:
+            self.latitude = np.asarray(self.latitude, np.float64)
+            weights = latitude_weights(self.latitude)
+            if self.sums is not None:
+                self.sums.require_weights(weights)
+
+    def update(self, analysis: np.ndarray, reference: np.ndarray) -> None:
+        """Add a batch; all of it, or nothing when it has an error.
+
+        Args:
+            analysis: x̂, (N, C, Y, X), or (N, M, C, Y, X) for an ensemble of M members.
+            reference: x, (N, C, Y, X), same units.
+
+        Raises:
+            ScoreError: When shapes do not fit, or a value is not finite (or beyond the range of
+                float32); the message names sample, channel and cell.
+        """
+        analysis, reference = as_array("analysis", analysis), as_array("reference", reference)
+        batch = self._empty_sums(analysis.shape, reference.shape)
+        sums = self.sums or batch
+        sums.require_same(batch)
+        members = analysis if batch.members else analysis[:, None]
+        statistics = []
+        for sample in range(len(reference)):
+            sample_values = sample_statistics(
+                members[sample], reference[sample], batch.weights, ensemble=bool(batch.members)
+            )
+            if not all(np.all(np.abs(value) <= LARGEST) for value in sample_values.values()):
+                raise ScoreError(self._unscorable(members[sample], reference[sample], sample))
+            statistics.append(sample_values)
+        for sample_values in statistics:
+            sums.include(sample_values)
+        self.sums = sums
+
+    def compute(self) -> dict[str, Any]:
+        """The scores so far, as plain floats ready for JSON.
+
+        Returns:
+            `rmse`, `rmse_pooled` and `bias` by channel, in physical units; `mse`, `mae`, `specdiv`
+            and `specres`, each also `…_by_channel`; with members `crps`, `spread_skill` and
+            `rank_histogram` (M + 1 frequencies) by channel.
+
+        Raises:
+            ScoreError: When nothing was added.
+        """
+        if self.sums is None:
+            raise ScoreError("There is nothing to score yet: no sample was added.")
+        mean, std = self.sums.mean, self._std()
+        by_channel = {
+            "mse": mean("square") / std**2,
+            "mae": mean("absolute") / std,
+            "specdiv": mean("specdiv"),
+            "specres": mean("specres"),
+        }
+        scores: dict[str, Any] = {
+            "rmse": self._named(mean("rmse")),
+            "rmse_pooled": self._named(np.sqrt(mean("square_weighted"))),
+            "bias": self._named(mean("bias")),
+        }
+        for name, values in by_channel.items():
+            scores[name] = float(values.mean())
+            scores[f"{name}_by_channel"] = self._named(values)
+        if members := self.sums.members:
+            ratio = spread_skill(mean("variance"), mean("square_weighted"), members)
+            scores["crps"] = self._named(mean("crps"))
+            scores["spread_skill"] = self._named(ratio)
+            scores["rank_histogram"] = self._named(mean("ranks"))
+        return scores
+
+    @property
+    def per_sample_mse(self) -> np.ndarray:
+        """`mse` of each sample, in the order they were added, (N,); for paired comparisons."""
+        if self.sums is None:
+            return np.empty(0)
+        squares = np.array(self.sums.squares).reshape(-1, self.sums.shape[0])
+        return (squares / self._std() ** 2).mean(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.sums.squares) if self.sums else 0
+
+    def __add__(self, other: Scorer) -> Scorer:
+        for name in "channels", "latitude", "std":
+            if not np.array_equal(getattr(self, name), getattr(other, name)):
+                raise ScoreError(f"Two scorers add only with the same {name}.")
+        if self.sums is None or other.sums is None:
+            return replace(self, sums=deepcopy(self.sums or other.sums))
+        return replace(self, sums=self.sums + other.sums)
+
+    def _empty_sums(self, analysis: tuple[int, ...], reference: tuple[int, ...]) -> Sums:
+        """Sums for a batch of these shapes, once they are found to fit."""
+        fit = len(reference) == 4 and analysis[:1] + analysis[-3:] == reference
+        if not fit or len(analysis) not in (4, 5) or 0 in analysis[1:]:
+            raise ScoreError(
+                f"Analysis {analysis} and reference {reference} do not fit. Wanted: reference "
+                "(sample, channel, latitude, longitude), analysis the same, or with members "
+                "(sample, member, channel, latitude, longitude)."
+            )
+        _, channels, latitudes, longitudes = reference
+        for name, given in ("channel names", self.channels), ("values of std", self.std):
+            if given is not None and len(given) != channels:
+                raise ScoreError(f"The fields have {channels} channels, but {len(given)} {name}.")
+        latitude = Grid(latitudes, longitudes).latitude
+        if self.latitude is not None:
+            if len(self.latitude) != latitudes:
+                raise ScoreError(
+                    f"The fields have {latitudes} latitudes, but {len(self.latitude)} were given. "
+                    "Was a pole dropped?"
+                )
+            latitude = self.latitude
+        members = analysis[1] if len(analysis) == 5 else None
+        return Sums((channels, latitudes, longitudes), members, latitude_weights(latitude))
+
+    def _names(self) -> Sequence[str]:
+        if self.channels is not None:
+            return self.channels
+        return [f"c{index}" for index in range(self.sums.shape[0] if self.sums else 0)]
+
+    def _named(self, values: np.ndarray) -> dict[str, Any]:
+        return dict(zip(self._names(), values.tolist(), strict=True))
+
+    def _std(self) -> np.ndarray | float:
+        return 1.0 if self.std is None else self.std
+
+    def _unscorable(self, members: np.ndarray, reference: np.ndarray, sample: int) -> str:
+        """The message for a sample with a value that is not finite or beyond float32."""
+        where = f"sample {sample} of this batch ({len(self) + sample} in all)"
+        for name, field in ("reference", reference[None]), ("analysis", members):
+            bad = ~(np.abs(field, dtype=np.float64) <= np.finfo(np.float32).max)
+            if not bad.any():
+                continue
+            member, channel, row, column = np.argwhere(bad)[0]
+            label = self.channels[channel] if self.channels is not None else f"c{channel}"
+            of_member = f", member {member}" if len(members) > 1 and name == "analysis" else ""
+            return (
+                f"The {name} has {bad.sum()} values that are not finite float32 numbers in {where}"
+                f"; the first is {field[member, channel, row, column]} in channel {label!r}"
+                f"{of_member}, latitude row {row}, longitude column {column}. "
+                "A score needs every cell: nothing is skipped or filled."
+            )
+        return f"The values in {where} are too large to be scored."
+
+
+def sample_statistics(
+    members: np.ndarray, reference: np.ndarray, weights: np.ndarray, *, ensemble: bool
+) -> dict[str, np.ndarray]:
+    """Everything the scores are means of, for one sample.
+
+    Args:
+        members: x̂_m, (M, C, Y, X); their mean x̂ gets the scores of an analysis.
+        reference: x, (C, Y, X), same units.
+        weights: w_y, (Y,), mean 1.
+        ensemble: Whether the scores of an ensemble are wanted too.
+
+    Returns:
+        Statistics by name, (C,) each, `ranks` (C, M + 1). Not finite where a value is not.
+    """
+    latitudes, longitudes = reference.shape[1:]
+    x_members, x = np.empty((len(members), latitudes, longitudes)), np.empty(reference.shape[1:])
+    half_plane = np.empty((latitudes, longitudes // 2 + 1), np.complex128)
+    zonal, spectra, of_ensemble = [], [], []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for channel in range(len(reference)):
+            x_members[:], x[:] = members[:, channel], reference[channel]
+            if ensemble:
+                of_ensemble.append(ensemble_statistics(x_members, x, weights))
+            x_hat = x_members.mean(axis=0) if ensemble else x_members[0]
+            spectra.append([high_spectrum(x_hat, half_plane), high_spectrum(x, half_plane)])
+            zonal.append(zonal_means(np.subtract(x_hat, x, out=x_hat)))
+        statistics = point_statistics(np.stack(zonal, axis=1), weights)
+        statistics |= spectral_statistics(*np.stack(spectra, axis=1))
+    for name in of_ensemble[0] if ensemble else ():
+        statistics[name] = np.array([values[name] for values in of_ensemble])
+    return statistics
+
+
+def as_array(name: str, values: Any) -> np.ndarray:
+    """`values` as an array of real numbers, not copied if it is one.
+
+    Args:
+        name: What to call it in a message.
+        values: An array, a tensor on the CPU, or nested lists.
+
+    Raises:
+        ScoreError: When it is something else, holds other things than real numbers, or is masked.
+    """
+    if np.ma.is_masked(values):
+        raise ScoreError(f"The {name} has masked values; a score needs every cell.")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ScoreError(
+            f"The {name} cannot be read as an array ({error}). Give numpy arrays; "
+            "of a torch tensor, `tensor.detach().cpu().float().numpy()`."
+        ) from error
+    if array.dtype.kind not in "fiu":
+        raise ScoreError(f"The {name} must hold real numbers (float32), got dtype {array.dtype}.")
+    return array
+
+
+def _channel_names(channels: Sequence[str]) -> list[str]:
+    names = [channels] if isinstance(channels, str) else list(channels)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ScoreError(f"channels must be a list of names, got {channels!r}.")
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ScoreError(f"Channel names must differ; {', '.join(twice)} appears twice.")
+    return names
+
+
+def _standard_deviations(std: Any) -> np.ndarray:
+    std = as_array("std", std).astype(np.float64)
+    smallest, largest = STD_RANGE
+    if std.ndim != 1 or not np.all((std >= smallest) & (std <= largest)):
+        raise ScoreError(
+            f"std must be one positive number per channel, got shape {std.shape} with values "
+            f"{np.array2string(std, threshold=6)}."
+        )
+    return std
