@@ -1,0 +1,598 @@
+"""Build the embedded default data set: a twin experiment made by a general circulation model.
+
+    python builders/osse/build.py --preset tiny|mini|t31 --out dambench
+
+A *nature run* of `jcm` (SPEEDY physics, spectral dynamics) is the reference. The background is a
+24-hour forecast from the nature state of the day before, by a model with other parameters and from
+a perturbed initial state. README.md says what is done and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from dambench_hub.errors import BuildError, DambenchError
+from dambench_hub.files import write_atomic
+from dambench_hub.grids import Grid
+from dambench_hub.manifest import FORMATS
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.instruments import (
+    gauge_network,
+    measure_olr,
+    measure_precipitation,
+)
+from dambench_hub.postprocessing import PostProcessor
+from dambench_hub.segments import run_chains
+from dambench_hub.spherical import EARTH_RADIUS
+from dambench_hub.times import hours_since_epoch
+from dambench_hub.variables import STANDARD_CHANNELS
+from dambench_hub.vertical import EXPONENT, GAS_CONSTANT, GRAVITY, LAPSE_RATE
+
+if TYPE_CHECKING:
+    from dambench_hub.builder import Plan, Reader
+
+# ---------------------------------------------------------------------------------------------
+# Worlds
+# ---------------------------------------------------------------------------------------------
+
+DESCRIPTION = """\
+A twin experiment with a general circulation model (jcm: SPEEDY physics on a spectral core). The
+reference is a nature run with the seasonal cycle, an independent run for each split. The background
+is a 24-hour forecast from the day before by a model with other parameters and a perturbed initial
+state. Precipitation and outgoing longwave radiation of the nature run are seen, with errors and
+gaps, by simulated gauges and a simulated satellite. The dates stand for seasons: the weather is not
+that of any real day."""
+
+IMPERFECTIONS = {
+    "convection.trcnv": 10.0,  # hours; nature 6
+    "convection.entmax": 0.35,  # nature 0.5
+    "convection.smf": 0.6,  # nature 0.8
+    "condensation.trlsc": 7.0,  # hours; nature 4
+    "condensation.rhlsc": 0.85,  # nature 0.9
+    "vertical_diffusion.trshc": 10.0,  # hours; nature 6
+    "vertical_diffusion.trvdi": 40.0,  # hours; nature 24
+    "surface_flux.cdl": 3.4e-3,  # nature 2.4e-3
+    "surface_flux.cds": 1.4e-3,  # nature 1.0e-3
+    "surface_flux.chs": 1.2e-3,  # nature 0.9e-3
+}
+"""SPEEDY parameters of the forecast model where they differ from the nature run's."""
+
+STATE = ("vorticity", "divergence", "t", "q", "log_pressure", "t2m")
+MEANS = ("precipitation", "olr")
+"""Names in a segment's file: of an instant, and of the day before it."""
+
+PAST_DAYS = 10
+"""Daily nature states kept to make analysis errors from."""
+
+NATURE, ANALYSIS, GAUGES, PRECIPITATION, OLR = range(5)
+"""Purposes of random draws: each has its own streams, keyed by [seed, purpose, hours]."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """The valid times of one split, 00 UTC: `count` of them from `first` on, `every` days."""
+
+    first: str
+    count: int
+    every: int
+
+    @property
+    def times(self) -> np.ndarray:
+        """datetime64[D], (count,)."""
+        return np.datetime64(self.first, "D") + self.every * np.arange(self.count)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of the world.
+
+    Attributes:
+        grid: Of the data set, Y×X.
+        nature: Truncation and time step (minutes) of the nature run.
+        forecast: The same of the forecast model.
+        splits: Days of each split; each is a nature run of its own.
+        spinup_days: Before the first valid time, from a zonally symmetric atmosphere.
+        segment_days: What is simulated, stored and resumed in one piece.
+        analysis_error: Initial error, as a share of the difference of two past nature states.
+    """
+
+    grid: str
+    nature: tuple[int, int]
+    forecast: tuple[int, int]
+    splits: dict[str, Days]
+    spinup_days: int = 30
+    segment_days: int = 20
+    analysis_error: float = 0.2
+
+
+PRESETS = {
+    "tiny": Preset(
+        "33x64",
+        nature=(21, 60),
+        forecast=(21, 60),
+        splits={
+            "train": Days("2022-01-10", 8, 2),
+            "validation": Days("2023-01-10", 4, 2),
+            "test": Days("2024-01-10", 4, 2),
+        },
+        spinup_days=15,
+        segment_days=8,
+    ),
+    "mini": Preset(
+        "33x64",
+        nature=(21, 60),
+        forecast=(21, 60),
+        splits={
+            "train": Days("2022-01-02", 180, 2),
+            "validation": Days("2023-01-02", 30, 12),
+            "test": Days("2024-01-02", 60, 6),
+        },
+    ),
+    "t31": Preset(
+        "121x240",
+        nature=(31, 30),
+        forecast=(21, 60),
+        splits={
+            "train": Days("2021-01-02", 360, 2),
+            "validation": Days("2023-01-02", 60, 6),
+            "test": Days("2024-01-02", 120, 3),
+        },
+        analysis_error=0.1,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """A preset and a seed, with everything that follows from them."""
+
+    name: str
+    seed: int
+
+    @property
+    def preset(self) -> Preset:
+        """Its settings."""
+        return PRESETS[self.name]
+
+    def rng(self, purpose: int, hours: int = 0) -> np.random.Generator:
+        """The generator of one purpose at one time."""
+        return np.random.default_rng([self.seed, purpose, hours])
+
+    def segments(self, split: str) -> list[np.ndarray]:
+        """The days of a split in pieces, spin-up first; a day names the 00 UTC at its end."""
+        times = self.preset.splits[split].times
+        days = np.arange(times[0] - self.preset.spinup_days + 1, times[-1] + 1)
+        return np.array_split(days, math.ceil(len(days) / self.preset.segment_days))
+
+
+# ---------------------------------------------------------------------------------------------
+# The general circulation model; jax and jcm are imported in the worker processes only
+# ---------------------------------------------------------------------------------------------
+
+
+class Circulation:
+    """`jcm` with SPEEDY physics over its climatological surface, a day at a time."""
+
+    def __init__(self, truncation: int, step_minutes: int, changes: dict[str, float]) -> None:
+        import jax.numpy as jnp
+        from jcm.model import Model
+        from jcm.physics.speedy.params import Parameters
+        from jcm.physics.speedy.speedy_terms import speedy_physics
+
+        parameters = Parameters.default()
+        for name, value in changes.items():
+            group, field = name.split(".")
+            changed = replace(getattr(parameters, group), **{field: jnp.array(value)})
+            parameters = replace(parameters, **{group: changed})
+        coords, terrain, self.forcing = surface(truncation)
+        self.model = Model(
+            coords=coords,
+            time_step=step_minutes,
+            terrain=terrain,
+            physics=speedy_physics(parameters),
+        )
+        self.reference_temperature = np.asarray(self.model.dycore.primitive.reference_temperature)
+        self.near_surface_wind = float(parameters.surface_flux.fwind0)
+
+    def start(self, day: np.datetime64, rng: np.random.Generator) -> Any:
+        """A zonally symmetric atmosphere in balance, with 2 K of noise to grow weather from.
+
+        The temperature is the equilibrium of Held and Suarez (1994), wind is in thermal wind
+        balance with it (weakened near the equator), relative humidity is 70 % in the troposphere.
+        """
+        import jax.numpy as jnp
+        from jcm.physics_interface import PhysicsState
+
+        grid, sigma = self.model.coords.horizontal, np.asarray(self.model.coords.vertical.centers)
+        latitude, sigma = np.asarray(grid.latitudes), sigma[:, None, None]
+        warm, moist = np.sin(latitude) ** 2, np.cos(latitude) ** 2
+        tropospheric = (315 - 60 * warm - 10 * np.log(sigma) * moist) * sigma ** (2 / 7)
+        shape = (len(sigma), *grid.nodal_shape)
+        t = np.broadcast_to(np.maximum(tropospheric, 200), shape)
+        shear = GAS_CONSTANT / EARTH_RADIUS * np.gradient(t, latitude, axis=-1)  # f ∂u/∂ln p
+        f, f_min = 1.46e-4 * np.sin(latitude), 1.46e-4 * math.sin(math.radians(15))
+        steps = np.diff(np.log(sigma), axis=0, append=0)
+        u = -np.cumsum((shear * steps)[::-1], axis=0)[::-1] * f / (f**2 + f_min**2)
+        saturation = 611 * np.exp(17.27 * (t - 273.16) / (t - 35.86))
+        q = np.where(sigma > 0.25, 0.7 * 0.622 * saturation / (1e5 * sigma), 1e-6)
+        height = np.asarray(grid.to_nodal(self.surface_height))
+        pressure = 1.011 * (1 - LAPSE_RATE * height / 288) ** (1 / EXPONENT)
+        t = t + 2 * rng.standard_normal(shape)
+        fields = (u, np.zeros(shape), t, q, np.zeros(shape), pressure)
+        state = PhysicsState(*(jnp.asarray(field, jnp.float32) for field in fields), {})
+        return self.at(day, self.model.initial_state(state))
+
+    def at(self, day: np.datetime64, dynamics: Any) -> Any:
+        """A complete model state at 00 UTC of `day`, physics freshly started."""
+        import jax.numpy as jnp
+        from jcm.date import to_datetime
+        from jcm.model import RunState
+
+        dynamics = dynamics.replace(sim_time=jnp.zeros(()))
+        return RunState(dynamics, self.fresh_physics, to_datetime(str(day)), jnp.int32(0))
+
+    @cached_property
+    def fresh_physics(self) -> Any:
+        """What the physics carries from step to step, before the first step."""
+        return self.model.initial_physics_carry()
+
+    def advance(self, state: Any) -> tuple[Any, dict[str, np.ndarray]]:
+        """The state a day later, and the day's precipitation (mm) and mean olr (W m⁻²)."""
+        import jax
+        import jax.numpy as jnp
+
+        # Plain arrays, whether fresh or read from a file: one compiled program serves both.
+        state = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state)
+        state, mean = self.model.run_from_state_with_carry(
+            state.dynamics,
+            self.forcing,
+            save_interval=1.0,
+            total_time=1.0,
+            output_averages=True,
+            initial_physics_state=state.physics,
+            initial_time=state.time,
+            initial_step=state.step,
+        )
+        rate = mean.physics["surface_exchange"].precipitation[0]
+        olr = mean.physics["_longwave_rad"].ftop[0]
+        return state, {"precipitation": np.asarray(rate) * 86400, "olr": np.asarray(olr)}
+
+    def portrait(self, state: Any) -> dict[str, np.ndarray]:
+        """What the data set needs of a state: coefficients, and t2m on the model's grid."""
+        dynamics = state.dynamics
+        temperature = np.array(dynamics.temperature_variation)
+        # The harmonic of degree and order 0 is the constant 1 / √4π.
+        temperature[:, 0, 0] += self.reference_temperature * math.sqrt(4 * math.pi)
+        return {
+            "vorticity": np.asarray(dynamics.vorticity),
+            "divergence": np.asarray(dynamics.divergence),
+            "t": temperature,
+            "q": np.asarray(dynamics.tracers["specific_humidity"]),
+            "log_pressure": np.asarray(dynamics.log_surface_pressure),
+            "t2m": np.asarray(state.physics["_surface_flux"].t0),
+        }
+
+    @property
+    def surface_height(self) -> Any:
+        """Coefficients of the surface height, m."""
+        return self.model.dycore.primitive.orography
+
+    def geography(self) -> dict[str, np.ndarray]:
+        """What does not change: surface, levels, grid."""
+        horizontal = self.model.coords.horizontal
+        return {
+            "surface_height": np.asarray(self.surface_height),
+            "sigma": np.asarray(self.model.coords.vertical.centers, np.float64),
+            "latitude": np.rad2deg(np.asarray(horizontal.latitudes, np.float64)),
+            "near_surface_wind": np.asarray(self.near_surface_wind),
+        }
+
+
+@lru_cache
+def surface(truncation: int) -> tuple[Any, Any, Any]:
+    """Coordinates, terrain and the seasonal cycle of the surface, from the package's own files."""
+    import jcm
+    from jcm.forcing import ForcingData
+    from jcm.physics.speedy.speedy_coords import get_speedy_coords
+    from jcm.terrain import TerrainData
+
+    climatology = Path(jcm.__file__).parent / "data" / "bc" / "t30" / "clim"
+    coords = get_speedy_coords(spectral_truncation=truncation)
+    terrain = TerrainData.from_file(climatology / "terrain.nc", coords)
+    return coords, terrain, ForcingData.from_file(climatology / "forcing.nc", coords)
+
+
+@lru_cache
+def circulations(preset: str) -> tuple[Circulation, Circulation]:
+    """The nature run's model and the forecast model of a preset, once a process."""
+    settings = PRESETS[preset]
+    return Circulation(*settings.nature, {}), Circulation(*settings.forecast, IMPERFECTIONS)
+
+
+def truncated(dynamics: Any, source: Circulation, target: Circulation) -> Any:
+    """The state at the target's truncation, with surface pressure moved to its surface height."""
+    import jax
+
+    orders, degrees = target.model.coords.horizontal.modal_shape
+    if source.model.coords.horizontal.modal_shape == (orders, degrees):
+        return dynamics
+
+    def cut(x: Any) -> Any:
+        # Only degrees below the last are part of a state; the last is there for products.
+        return x if x.ndim == 0 else x[..., :orders, :degrees].at[..., -1].set(0)
+
+    state = jax.tree.map(cut, dynamics)
+    lifted = cut(source.surface_height) - target.surface_height
+    pressure = state.log_surface_pressure + GRAVITY / (GAS_CONSTANT * 273.0) * lifted
+    return state.replace(log_surface_pressure=pressure)
+
+
+# ---------------------------------------------------------------------------------------------
+# Simulation: segments of days, each stored whole, in one process per core
+# ---------------------------------------------------------------------------------------------
+
+
+def simulate_segment(world: World, folder: Path, split: str, number: int) -> None:
+    """Simulate and store one segment of a split.
+
+    The file holds the days that the split samples and the state to go on from. A run always goes on
+    from a file, so that an interrupted build and an uninterrupted one give the same bits.
+    """
+    nature, forecast = circulations(world.name)
+    days, wanted = world.segments(split)[number], world.preset.splits[split].times
+    if number:
+        before = segment_path(folder, split, number - 1)
+        state, past = load_state(before, like=first_state(world, "train"))
+    else:
+        state, past = first_state(world, split)
+    samples: list[dict[str, np.ndarray]] = []
+    for day in days:
+        if day in wanted:
+            analysis = state.dynamics + analysis_error(world, day, past)
+            start = forecast.at(day - 1, truncated(analysis, nature, forecast))
+            background, _ = forecast.advance(start)
+        state, means = nature.advance(state)
+        past = [*past[1:], state.dynamics]
+        if day in wanted:
+            sample = labelled("reference", nature.portrait(state)) | means
+            samples.append(sample | labelled("background", forecast.portrait(background)))
+            require_finite(samples[-1], split, day)
+    content = {
+        name: np.stack([sample[name] for sample in samples]) for name in (samples or [{}])[0]
+    }
+    content["land"] = np.asarray(nature.model.terrain.fmask)
+    content |= labelled("reference", nature.geography())
+    content |= labelled("background", forecast.geography())
+    content |= packed_state((state, past))
+    contiguous = {name: np.asarray(array, order="C") for name, array in content.items()}
+    write_atomic(segment_path(folder, split, number), save(contiguous))
+
+
+def require_finite(sample: dict[str, np.ndarray], split: str, day: np.datetime64) -> None:
+    """Refuse a model run that has broken down."""
+    if not all(np.isfinite(field).all() for field in sample.values()):
+        raise BuildError(f"The model run of {split!r} broke down on {day}; try another --seed.")
+
+
+@lru_cache
+def first_state(world: World, split: str) -> tuple[Any, list[Any]]:
+    """What a split's run starts from, and as many copies of it as past states."""
+    nature, _ = circulations(world.name)
+    start = world.segments(split)[0][0] - 1
+    state = nature.start(start, world.rng(NATURE, int(hours_since_epoch(start))))
+    return state, [state.dynamics] * PAST_DAYS
+
+
+def analysis_error(world: World, day: np.datetime64, past: list[Any]) -> Any:
+    """What is wrong with the analysis of the day before `day`: ± α (x(−a) − x(−a−5 days)).
+
+    Two states of the same season differ by weather, so the error has the structures of weather, but
+    not of today's. The age a, 2 to 5 days, and the sign are drawn for each day.
+    """
+    rng = world.rng(ANALYSIS, int(hours_since_epoch(day)))
+    age, sign = rng.integers(2, 6), rng.choice([-1.0, 1.0])
+    return sign * world.preset.analysis_error * (past[-age] - past[-age - 5])
+
+
+def labelled(owner: str, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The fields with `owner/` before their names."""
+    return {f"{owner}/{name}": field for name, field in fields.items()}
+
+
+def packed_state(state: Any) -> dict[str, np.ndarray]:
+    """The leaves of a state as numbered arrays."""
+    import jax
+
+    return {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+
+
+def load_state(path: Path, like: Any) -> Any:
+    """The state stored in a segment, with the structure of `like`."""
+    import jax
+
+    with safe_open(path, "numpy") as file:
+        leaves = [file.get_tensor(f"state/{i}") for i in range(len(jax.tree.leaves(like)))]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def segment_path(folder: Path, split: str, number: int) -> Path:
+    """The file of one segment."""
+    return folder / f"{split}-{number:03d}.safetensors"
+
+
+def prepare_worker() -> None:
+    """Confine jax to one thread on the CPU, and share compiled programs between processes."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dambench" / "jax"
+    os.environ |= {
+        "JAX_PLATFORMS": "cpu",
+        "NPROC": "1",  # the size of XLA's thread pool
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    warnings.filterwarnings("ignore", category=FutureWarning, module="jcm")
+
+
+def simulate(world: World, folder: Path, workers: int) -> None:
+    """Simulate and store all missing segments."""
+    missing = {
+        split: [n for n in range(count) if not segment_path(folder, split, n).exists()]
+        for split in world.preset.splits
+        if (count := len(world.segments(split)))
+    }
+    run = partial(simulate_segment, world, folder)
+    run_chains(missing, run, workers, prepare_worker, "Simulating segments")
+
+
+# ---------------------------------------------------------------------------------------------
+# From model states to examples
+# ---------------------------------------------------------------------------------------------
+
+
+class Archive:
+    """The stored segments, read as examples of the data set."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world, self.folder, self.grid = world, folder, Grid.parse(world.preset.grid)
+        self.places = {split: list(places(world, split)) for split in world.preset.splits}
+        with self._segment("train", self.places["train"][0][0]) as file:
+            self.views = {owner: self._view(file, owner) for owner in ("reference", "background")}
+            land = self.views["reference"].regrid(file.get_tensor("land"))
+        self.gauges = gauge_network(self.grid, land, world.rng(GAUGES))
+
+    def read(self, split: str, index: int) -> dict[str, np.ndarray]:
+        """One example: background and reference (C, Y, X), precipitation and olr (Y, X)."""
+        number, position = self.places[split][index]
+        hours = int(hours_since_epoch(self.world.preset.splits[split].times[index]))
+        with self._segment(split, number) as file:
+            example = {
+                owner: view.channels(
+                    {name: file.get_slice(f"{owner}/{name}")[position] for name in STATE}
+                )
+                for owner, view in self.views.items()
+            }
+            regrid = self.views["reference"].regrid
+            rain, olr = (regrid(file.get_slice(name)[position]) for name in MEANS)
+        rng = partial(self.world.rng, hours=hours)
+        return example | {
+            "precipitation": measure_precipitation(rain, self.gauges, rng(PRECIPITATION)),
+            "olr": measure_olr(self.grid, olr, rng(OLR)),
+        }
+
+    def _view(self, file: Any, owner: str) -> PostProcessor:
+        latitude = file.get_tensor(f"{owner}/latitude")
+        return PostProcessor(
+            grid=self.grid,
+            sigma=file.get_tensor(f"{owner}/sigma"),
+            surface_height=file.get_tensor(f"{owner}/surface_height"),
+            latitude=latitude,
+            columns=2 * len(latitude),
+            near_surface_wind=float(file.get_tensor(f"{owner}/near_surface_wind")),
+        )
+
+    def _segment(self, split: str, number: int) -> Any:
+        return safe_open(segment_path(self.folder, split, number), "numpy")
+
+
+def places(world: World, split: str) -> Iterator[tuple[int, int]]:
+    """Where each example of a split is stored: segment number, position in the segment."""
+    times = world.preset.splits[split].times
+    for number, days in enumerate(world.segments(split)):
+        for position in range(np.isin(days, times).sum()):
+            yield number, position
+
+
+# ---------------------------------------------------------------------------------------------
+# Command
+# ---------------------------------------------------------------------------------------------
+
+
+def plan(world: World, observations: ObservationSettings, file_format: str) -> Plan:
+    """The data set to build from a world."""
+    # Not at the top: worker processes import this file too, and need no `datasets`.
+    from dambench_hub.builder import Plan
+
+    preset = world.preset
+    return Plan(
+        name=f"osse-{world.name}",
+        channels=STANDARD_CHANNELS,
+        grid=Grid.parse(preset.grid),
+        times={split: days.times.astype("datetime64[h]") for split, days in preset.splits.items()},
+        modalities=MEANS,
+        observations=observations,
+        format=file_format,
+        source={
+            "kind": "osse",
+            "title": f"DAMBench twin experiment, {world.name}",
+            "description": DESCRIPTION,
+            "licence": "cc-by-4.0",
+            "attribution": "Simulated with jcm (Apache-2.0); SPEEDY physics after F. Molteni.",
+            "command": f"python builders/osse/build.py --preset {world.name} --seed {world.seed}",
+            "versions": {name: version(name) for name in ("jcm", "dinosaur", "jax", "jaxlib")},
+            "settings": {
+                "preset": world.name,
+                "seed": world.seed,
+                **asdict(preset),
+                "forecast_parameters": IMPERFECTIONS,
+            },
+        },
+    )
+
+
+def open_world(world: World, workers: int, work: Path) -> Reader:
+    """Simulate what is missing; the reader of its examples."""
+    simulate(world, work / "model", workers)
+    return Archive(world, work / "model").read
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("--preset", choices=PRESETS, default="mini", help="size of the world (default: mini)")
+    add("--out", type=Path, required=True, help="folder of the data set")
+    add("--seed", type=int, default=0, help="another seed, another world")
+    add("--format", choices=FORMATS, default="parquet", help="of the shards")
+    add("--density", type=float, default=0.05, help="share of the grid that is observed")
+    add("--error-scale", type=float, default=0.25, help="in background error standard deviations")
+    add("--network", choices=("column", "stations"), default="column")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    add("--fresh", action="store_true", help="delete what stands in --out first")
+    args = parser.parse_args(argv)
+    if args.workers < 1 or args.seed < 0:
+        parser.error("--workers must be at least 1 and --seed at least 0")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build the data set; the exit code."""
+    from dambench_hub.builder import build_dataset
+
+    args = parse_args(argv)
+    try:
+        observations = ObservationSettings(args.network, args.density, args.error_scale, args.seed)
+        world = World(args.preset, args.seed)
+        source = partial(open_world, world, args.workers)
+        build_dataset(args.out, plan(world, observations, args.format), source, args.fresh)
+    except DambenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""From the states of a spectral model on sigma levels to the channels of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dambench_hub.grids import Grid
+from dambench_hub.spherical import Synthesis
+from dambench_hub.variables import STANDARD_LEVELS
+from dambench_hub.vertical import GRAVITY, SigmaColumns
+
+
+@dataclass(frozen=True)
+class PostProcessor:
+    """Sees the states of one model on a grid with poles and on pressure levels.
+
+    Spectral fields are summed at the grid points; fields that only exist on the model's own grid
+    are interpolated bilinearly.
+
+    Attributes:
+        grid: Y×X grid to see them on.
+        sigma: Full levels from top to bottom, (K,).
+        surface_height: Coefficients, m, (orders, degrees); see `spherical` for their layout.
+        latitude: Rows of the model's grid, degrees, south to north, (rows,).
+        columns: Number of its evenly spaced longitudes from 0.
+        near_surface_wind: Wind at 10 m in units of the wind on the lowest level.
+    """
+
+    grid: Grid
+    sigma: np.ndarray
+    surface_height: np.ndarray
+    latitude: np.ndarray
+    columns: int
+    near_surface_wind: float
+
+    def channels(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The 69 standard channels of a state, float32, (C, Y, X).
+
+        Args:
+            state: Coefficients of `vorticity` and `divergence` (s⁻¹), `t` (K) and `q` (kg kg⁻¹),
+                (K, orders, degrees), and of `log_pressure`, ln(p_s / 1000 hPa), (1, orders,
+                degrees); `t2m` (K) on the model's grid, (columns, rows).
+        """
+        u, v = self._synthesis.wind(state["vorticity"], state["divergence"])
+        t, q = (self._synthesis.scalar(state[name]) for name in "tq")
+        columns = SigmaColumns(
+            sigma=self.sigma,
+            surface_pressure=1e5 * np.exp(self._synthesis.scalar(state["log_pressure"])[0]),
+            surface_geopotential=self._surface_geopotential,
+            temperature=t,
+            specific_humidity=np.maximum(q, 0),  # truncated series ring below zero where it is dry
+        )
+        at = columns.on_pressure(100.0 * np.array(STANDARD_LEVELS))
+        u10, v10 = self.near_surface_wind * u[-1], self.near_surface_wind * v[-1]
+        single = np.stack([u10, v10, self.regrid(state["t2m"]), columns.sea_level_pressure()])
+        humidity, wind = columns.specific_humidity, (at.constant_beyond(u), at.constant_beyond(v))
+        upper = [at.geopotential(), at.constant_beyond(humidity), *wind, at.temperature()]
+        return np.concatenate([single, *upper], dtype=np.float32)
+
+    def regrid(self, field: np.ndarray) -> np.ndarray:
+        """A field on the model's grid (columns, rows), bilinearly on ours, float32, (Y, X).
+
+        A pole has the mean of the nearest row.
+        """
+        meridians, circles = self._weights
+        south, north = (np.full(self.columns, field[:, row].mean()) for row in (0, -1))
+        with_poles = np.stack([south, *field.T, north])
+        return (meridians @ with_poles @ circles).astype(np.float32)
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        return Synthesis(self.grid, *self.surface_height.shape)
+
+    @cached_property
+    def _surface_geopotential(self) -> np.ndarray:
+        return GRAVITY * self._synthesis.scalar(self.surface_height)
+
+    @cached_property
+    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """(Y, rows + 2) and (columns, X)."""
+        rows = np.concatenate([[-90.0], self.latitude, [90.0]])
+        columns = np.arange(self.columns) * 360 / self.columns
+        to_rows = [np.interp(self.grid.latitude, rows, unit) for unit in np.eye(len(rows))]
+        to_columns = [
+            np.interp(self.grid.longitude, columns, unit, period=360)
+            for unit in np.eye(self.columns)
+        ]
+        return np.stack(to_rows, axis=1), np.stack(to_columns)

@@ -1,0 +1,52 @@
+"""Chains of segments: order, resumption, and what happens when a process dies."""
+
+import os
+import time
+from functools import partial
+
+import pytest
+
+from dambench_hub.errors import BuildError
+from dambench_hub.segments import run_chains
+
+
+def touch(folder, chain, number):
+    if number:
+        assert (folder / f"{chain}-{number - 1}").exists(), "a segment came before its predecessor"
+    (folder / f"{chain}-{number}").write_text(str(os.getpid()))
+
+
+def nothing():
+    pass
+
+
+def die(chain, number):
+    os._exit(9)
+
+
+def fail(chain, number):
+    raise BuildError(f"{chain} cannot")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_segment_runs_after_the_one_before(tmp_path, workers):
+    chains = {"a": [0, 1, 2], "b": [0], "c": []}
+    run_chains(chains, partial(touch, tmp_path), workers, nothing, "Testing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-0", "a-1", "a-2", "b-0"]
+    assert str(os.getpid()) not in {path.read_text() for path in tmp_path.iterdir()}
+
+
+def test_nothing_to_do_starts_no_process():
+    start = time.monotonic()
+    run_chains({"a": []}, die, 1, nothing, "Testing")
+    assert time.monotonic() - start < 0.5
+
+
+def test_a_killed_process_is_explained():
+    with pytest.raises(BuildError, match="Run the same command"):
+        run_chains({"a": [0]}, die, 1, nothing, "Testing")
+
+
+def test_an_error_in_a_process_reaches_us():
+    with pytest.raises(BuildError, match="a cannot"):
+        run_chains({"a": [0, 1]}, fail, 1, nothing, "Testing")
