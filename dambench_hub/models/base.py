@@ -1,0 +1,49 @@
+"""`Assimilator`, what every assimilation method is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from dambench_hub.batch import Analysis, Batch
+
+
+class Assimilator(ABC):
+    """Makes an analysis from a background and observations.
+
+    The rules, for all methods:
+
+    - `batch.reference` is not read at analysis time; commands remove it before.
+    - Only observed values matter: what stands at unobserved grid points changes nothing.
+    - A sample's analysis does not depend on the other samples of its batch.
+    - The same batch and generator give the same analysis.
+
+    Attributes:
+        name: What commands and the registry call the method.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def fit(cls, training: Iterable[Batch]) -> Self:
+        """The method, estimated in one pass over batches of the training split.
+
+        A method without parameters leaves `training` unread.
+        """
+        return cls()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The method with the parameters that `save` wrote."""
+        return cls()
+
+    @abstractmethod
+    def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
+        """Analyses of all samples of a batch, in physical units.
+
+        Args:
+            batch: Background and observations; `reference` may be None.
+            generator: Source of randomness, for methods that draw.
+        """

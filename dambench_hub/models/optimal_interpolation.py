@@ -1,0 +1,193 @@
+"""Optimal interpolation: the best linear analysis for one estimated background covariance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.linalg import cho_factor, cho_solve
+
+from dambench_hub.batch import Analysis, Batch
+from dambench_hub.covariances import (
+    BackgroundCovariance,
+    BackgroundErrors,
+    ObservationCovariance,
+    fit_background_covariance,
+)
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.files import atomic_path, write_atomic
+from dambench_hub.grids import Grid
+from dambench_hub.models.base import Assimilator
+from dambench_hub.observations.operators import GridSelection
+from dambench_hub.times import hours_since_epoch
+
+SMALLEST_ERROR = 1e-2
+"""Floor of the observation-error std, in units of B's scale: for noise-free tasks."""
+
+TOLERANCE, MAX_ITERATIONS = 1e-10, 10_000
+"""When conjugate gradients end."""
+
+
+class OptimalInterpolation(Assimilator):
+    """x^a = x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b), after the mean error is taken from x^b.
+
+    The solution is exact: all observations act on all grid points and channels. Where the channels
+    share their points, one Cholesky factorisation for each mode of B does it; else conjugate
+    gradients.
+
+    Args:
+        channels: Names of the C channels.
+        covariance: B.
+        bias: Mean background error, (C, Y, X), units of the channels. As R → ∞, the analysis goes
+            to background − bias.
+
+    References:
+        Gandin (1965), Objective Analysis of Meteorological Fields, Israel Program for Scientific
+        Translations; Lorenc (1981), Mon. Wea. Rev. 109, 701-721.
+    """
+
+    name = "optimal_interpolation"
+
+    def __init__(
+        self, channels: tuple[str, ...], covariance: BackgroundCovariance, bias: np.ndarray
+    ) -> None:
+        self.channels, self.covariance, self.bias = tuple(channels), covariance, bias
+
+    @classmethod
+    def fit(cls, training: Iterable[Batch]) -> Self:
+        """B and the mean error from background − reference; some hundred samples are enough.
+
+        Raises:
+            TaskError: When there is no training sample, or one without its reference.
+        """
+        errors = None
+        for batch in training:
+            if errors is None:
+                errors = BackgroundErrors(len(batch.channels), batch.grid)
+                channels, noise = batch.channels, batch.observation_error_std
+            if batch.reference is None:
+                raise TaskError("Fitting needs the reference, and a training batch has none.")
+            for n, hours in enumerate(hours_since_epoch(batch.time)):
+                errors.add(batch.background[n].astype(np.float64) - batch.reference[n], int(hours))
+        if errors is None:
+            raise TaskError("Optimal interpolation needs training samples, got none.")
+        bias = errors.bias.reshape(-1, *errors.grid.shape)
+        return cls(channels, fit_background_covariance(errors, noise), bias)
+
+    def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
+        """See `Assimilator.assimilate`; nothing is drawn.
+
+        Raises:
+            DataError: When the batch has other channels or another grid than B.
+        """
+        B = self.covariance
+        if batch.channels != self.channels or batch.grid != B.grid:
+            raise DataError(
+                f"Fitted to {len(self.channels)} channels on {B.grid}, got {len(batch.channels)} "
+                f"channels on {batch.grid}, or others; fit to this data set."
+            )
+        R = ObservationCovariance(np.maximum(batch.observation_error_std, SMALLEST_ERROR * B.scale))
+        mean = np.empty(batch.background.shape, batch.background.dtype)
+        networks, which = np.unique(batch.observation_index, axis=0, return_inverse=True)
+        for number, index in enumerate(networks):
+            samples = which.reshape(-1) == number
+            H = GridSelection(len(batch.channels), batch.grid, index)
+            background = batch.background[samples] - self.bias
+            innovation = batch.observation_values[samples] - H(background)
+            weights = solve(B, H, R, innovation)
+            increment = B(H.adjoint(weights))
+            mean[samples] = background + increment
+        return Analysis(mean=mean)
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `config.json`, for `load`."""
+        B = self.covariance
+        config = {"method": self.name, "channels": self.channels, "grid": str(B.grid)}
+        arrays = {name: getattr(B, name) for name in _ARRAYS} | {"bias": self.bias}
+        with atomic_path(Path(folder) / "model.safetensors") as partial:
+            save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, partial)
+        write_atomic(Path(folder) / "config.json", json.dumps(config, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: When a file is missing or damaged.
+        """
+        try:
+            config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+            arrays = load_file(Path(folder) / "model.safetensors")
+            bias = arrays.pop("bias")
+            B = BackgroundCovariance(Grid.parse(config["grid"]), **arrays)
+            return cls(tuple(config["channels"]), B, bias)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise DataError(f"{folder} cannot be read ({error}). Fit the method again.") from error
+
+
+_ARRAYS = ("scale", "modes", "variances", "length_scales_km")
+
+
+def solve(
+    B: BackgroundCovariance, H: GridSelection, R: ObservationCovariance, innovation: np.ndarray
+) -> np.ndarray:
+    """(H B Hᵀ + R)⁻¹ d, float64, (*, C, P)."""
+    ratio = (R.std / B.scale) ** 2
+    if H.index.ndim == 1 and np.allclose(ratio, ratio[0], rtol=1e-9, atol=0):
+        return solve_by_modes(B, H, ratio[0], innovation)
+    precision = 1 / (B.std**2 + R.std**2)[:, None]
+    return conjugate_gradients(
+        lambda v: H(B(H.adjoint(v))) + R(v), innovation, precondition=lambda v: precision * v
+    )
+
+
+def solve_by_modes(
+    B: BackgroundCovariance, H: GridSelection, ratio: float, innovation: np.ndarray
+) -> np.ndarray:
+    """The same where channels share their points and R = ratio · D².
+
+    Then H B Hᵀ + R = D U (⊕_k H C_k Hᵀ + ratio · I) Uᵀ D: one P×P system for each mode.
+    """
+    kernels = B.kernels(H.index, H.index)
+    noise = ratio * np.eye(len(H.index))
+    weights = B.modes.T @ (innovation / B.scale[:, None])
+    for k, variance in enumerate(B.variances):
+        factor = cho_factor(np.tensordot(variance, kernels, 1) + noise, overwrite_a=True)
+        weights[..., k, :] = cho_solve(factor, weights[..., k, :].T).T
+    return B.modes @ weights / B.scale[:, None]
+
+
+def conjugate_gradients(
+    A: Callable[[np.ndarray], np.ndarray],
+    right: np.ndarray,
+    precondition: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """A⁻¹ b for a symmetric positive definite A.
+
+    Stops when the residual is TOLERANCE times the right side, both in the preconditioner's norm: a
+    plain norm would add squares of different units.
+
+    Raises:
+        DataError: When that takes more than MAX_ITERATIONS.
+    """
+    x, residual = np.zeros_like(right), right.copy()
+    direction = z = precondition(residual)
+    first = energy = np.vdot(residual, z)
+    for _ in range(MAX_ITERATIONS):
+        if energy <= TOLERANCE**2 * first:
+            return x
+        along = A(direction)
+        step = energy / np.vdot(direction, along)
+        x, residual = x + step * direction, residual - step * along
+        z, previous = precondition(residual), energy
+        energy = np.vdot(residual, z)
+        direction = z + energy / previous * direction
+    raise DataError(
+        f"The analysis did not converge in {MAX_ITERATIONS} iterations: the observations are too "
+        "many or too exact. Use a network whose channels share their points, or a larger error."
+    )

@@ -1,0 +1,183 @@
+"""Observation operators: from a state to what would be observed of it, each with its adjoint.
+
+All are linear, H(x) = H x, and numpy. Leading axes are samples or members and pass through. The
+adjoint is that of the plain scalar product, ⟨H x, y⟩ = ⟨x, Hᵀ y⟩, with no area weights.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from dambench_hub.errors import DataError, GridError
+from dambench_hub.grids import Grid
+
+Shape = tuple[int, ...]
+
+
+class ObservationOperator(ABC):
+    """H, a linear map from states, (*, C, Y, X), to observations.
+
+    `first @ second` is the operator that applies `second`, then `first`.
+
+    Args:
+        state_shape: Shape of one state, (C, Y, X).
+        observation_shape: Shape of one set of observations.
+    """
+
+    def __init__(self, state_shape: Shape, observation_shape: Shape) -> None:
+        self.state_shape, self.observation_shape = state_shape, observation_shape
+
+    def __call__(self, state: np.ndarray) -> np.ndarray:
+        """H x, (*, *observation_shape)."""
+        return self._apply(_require_shape("state", state, self.state_shape))
+
+    def adjoint(self, observations: np.ndarray) -> np.ndarray:
+        """Hᵀ y, (*, C, Y, X)."""
+        return self._adjoint(_require_shape("observations", observations, self.observation_shape))
+
+    def __matmul__(self, second: ObservationOperator) -> ObservationOperator:
+        return Composition(self, second)
+
+    @abstractmethod
+    def _apply(self, state: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _adjoint(self, observations: np.ndarray) -> np.ndarray: ...
+
+
+class GridSelection(ObservationOperator):
+    """The state at some grid points: columns, stations, or independent points for each channel.
+
+    Args:
+        channels: C.
+        grid: Y×X grid of the state.
+        index: Observed points, row-major y·X + x, each once: (P,), shared by all channels, or
+            (C, P). This is `observation_index` of one sample of a batch.
+
+    Raises:
+        DataError: When a point is off the grid or observed twice, or the shape is another.
+    """
+
+    def __init__(self, channels: int, grid: Grid, index: np.ndarray) -> None:
+        index = np.asarray(index)
+        if index.ndim not in (1, 2) or (index.ndim == 2 and len(index) != channels):
+            raise DataError(
+                f"Observed points of {channels} channels are (P,) or ({channels}, P), "
+                f"got shape {index.shape}."
+            )
+        ascending = np.sort(index, axis=-1)
+        if index.size and (ascending.min() < 0 or ascending.max() >= grid.size):
+            raise DataError(
+                f"Observed points must be on the {grid} grid, 0 to {grid.size - 1}; "
+                f"got {ascending.min()} to {ascending.max()}."
+            )
+        if np.any(np.diff(ascending, axis=-1) == 0):
+            raise DataError("A grid point is observed twice; average its observations first.")
+        super().__init__((channels, *grid.shape), (channels, index.shape[-1]))
+        self.grid, self.index = grid, index
+        self._points = np.broadcast_to(index, self.observation_shape)
+        self._channels = np.arange(channels)[:, None]
+
+    def __repr__(self) -> str:
+        channels, points = self.observation_shape
+        where = "per channel" if self.index.ndim == 2 else "shared"
+        return f"GridSelection({points} points {where}, {channels} channels, {self.grid})"
+
+    def _apply(self, state: np.ndarray) -> np.ndarray:
+        flat = state.reshape(*state.shape[:-2], self.grid.size)
+        return flat[..., self._channels, self._points]
+
+    def _adjoint(self, observations: np.ndarray) -> np.ndarray:
+        leading = observations.shape[:-2]
+        flat = np.zeros((*leading, self.state_shape[0], self.grid.size), observations.dtype)
+        flat[..., self._channels, self._points] = observations
+        return flat.reshape(*leading, *self.state_shape)
+
+
+class Coarsening(ObservationOperator):
+    """Area-weighted means over the cells of a coarser grid (first-order conservative).
+
+    A cell reaches half-way to the neighbouring grid points. Constants stay, and so do means over
+    the sphere.
+
+    Args:
+        channels: C.
+        grid: Y×X grid of the state.
+        coarse: Grid of the block means, (C, Y', X'), no finer than `grid`.
+
+    Raises:
+        GridError: When `coarse` is finer.
+    """
+
+    def __init__(self, channels: int, grid: Grid, coarse: Grid) -> None:
+        if coarse.latitudes > grid.latitudes or coarse.longitudes > grid.longitudes:
+            raise GridError(f"Cannot coarsen {grid} to {coarse}: it is finer; regrid instead.")
+        super().__init__((channels, *grid.shape), (channels, *coarse.shape))
+        self.grid, self.coarse = grid, coarse
+        self._rows = _means(_latitude_edges(coarse), _latitude_edges(grid))
+        self._columns = _means(_longitude_edges(coarse), _longitude_edges(grid), period=360.0)
+
+    def __repr__(self) -> str:
+        return f"Coarsening({self.grid} to {self.coarse}, {self.state_shape[0]} channels)"
+
+    def _apply(self, state: np.ndarray) -> np.ndarray:
+        return self._rows @ state @ self._columns.T
+
+    def _adjoint(self, observations: np.ndarray) -> np.ndarray:
+        return self._rows.T @ observations @ self._columns
+
+
+class Composition(ObservationOperator):
+    """`second`, then `first`.
+
+    Raises:
+        DataError: When `first` does not take what `second` gives.
+    """
+
+    def __init__(self, first: ObservationOperator, second: ObservationOperator) -> None:
+        if first.state_shape != second.observation_shape:
+            raise DataError(f"{first!r} cannot follow {second!r}: their shapes differ.")
+        super().__init__(second.state_shape, first.observation_shape)
+        self.first, self.second = first, second
+
+    def __repr__(self) -> str:
+        return f"{self.first!r} @ {self.second!r}"
+
+    def _apply(self, state: np.ndarray) -> np.ndarray:
+        return self.first(self.second(state))
+
+    def _adjoint(self, observations: np.ndarray) -> np.ndarray:
+        return self.second.adjoint(self.first.adjoint(observations))
+
+
+def _require_shape(name: str, values: np.ndarray, wanted: Shape) -> np.ndarray:
+    if values.shape[-len(wanted) :] != wanted:
+        raise DataError(f"The {name} must have shape (*, {str(wanted)[1:]}, got {values.shape}.")
+    return values
+
+
+def _latitude_edges(grid: Grid) -> np.ndarray:
+    """Edges of the rows as sin φ, so that lengths are areas, (Y + 1,), ascending from −1."""
+    latitude = grid.latitude
+    edges = np.concatenate([[90.0], (latitude[1:] + latitude[:-1]) / 2, [-90.0]])
+    return -np.sin(np.deg2rad(edges))
+
+
+def _longitude_edges(grid: Grid) -> np.ndarray:
+    """Edges of the columns, degrees, (X + 1,), ascending from half a column before 0."""
+    return 360.0 * (np.arange(grid.longitudes + 1) - 0.5) / grid.longitudes
+
+
+def _means(coarse: np.ndarray, fine: np.ndarray, period: float | None = None) -> np.ndarray:
+    """Share of each fine interval in the mean over each coarse one, from their edges."""
+
+    def overlap(shift: float) -> np.ndarray:
+        low = np.maximum(coarse[:-1, None], fine[:-1] + shift)
+        high = np.minimum(coarse[1:, None], fine[1:] + shift)
+        return np.maximum(high - low, 0)
+
+    shifts = [0.0] if period is None else [-period, 0.0, period]
+    share = np.sum([overlap(shift) for shift in shifts], axis=0)
+    return share / share.sum(axis=1, keepdims=True)
