@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from scipy.linalg import cho_factor, cho_solve
 
 from dambench_hub.batch import Analysis, Batch
@@ -20,7 +20,7 @@ from dambench_hub.covariances import (
     fit_background_covariance,
 )
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.files import atomic_path, write_atomic
+from dambench_hub.files import write_atomic
 from dambench_hub.grids import Grid
 from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.operators import GridSelection
@@ -109,8 +109,8 @@ class OptimalInterpolation(Assimilator):
         B = self.covariance
         config = {"method": self.name, "channels": self.channels, "grid": str(B.grid)}
         arrays = {name: getattr(B, name) for name in _ARRAYS} | {"bias": self.bias}
-        with atomic_path(Path(folder) / "model.safetensors") as partial:
-            save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, partial)
+        payload = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+        write_atomic(Path(folder) / "model.safetensors", payload)
         write_atomic(Path(folder) / "config.json", json.dumps(config, indent=2) + "\n")
 
     @classmethod
