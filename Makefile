@@ -7,6 +7,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# Matrices here are small: on a busy machine more threads are slower, up to ten times.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
 STORE  := --store sqlite:///results/dambench.db
 
 .PHONY: quickstart data predictions scores board pictures test lint clean
