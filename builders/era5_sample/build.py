@@ -21,12 +21,13 @@ from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.times import hours_since_epoch
 from dambench_hub.variables import VARIABLES
 
 SAMPLE = Path(__file__).with_name("era5_eda_2017.nc")
 LEAD = np.timedelta64(24, "h")
 DIMENSIONS = ("member", "time", "level", "latitude", "longitude")
-UNITS = {"z": {"m2 s-2", "m**2 s**-2"}, "t": {"K"}}
+UNITS = {"z": {"m2 s-2", "m**2 s**-2"}, "t": {"K"}, "level": {"hPa", "millibars", "mb"}}
 
 
 def read_analyses(path: Path) -> tuple[xr.Dataset, Grid]:
@@ -51,6 +52,15 @@ def read_analyses(path: Path) -> tuple[xr.Dataset, Grid]:
                 f"{path}: {name} has units {analyses[name].attrs.get('units')!r}, "
                 f"wanted {VARIABLES[name].units!r}."
             )
+    for name in DIMENSIONS[1:]:
+        if name not in analyses.coords:
+            raise BuildError(f"{path} has no coordinate {name!r}.")
+    if analyses.time.dtype.kind != "M":
+        raise BuildError(f"{path}: time is not a date; wanted units like 'hours since 1900-01-01'.")
+    hours_since_epoch(analyses.time.values)
+    levels, units = analyses.level.values, analyses.level.attrs.get("units", "hPa")
+    if units not in UNITS["level"] or np.any(levels != np.round(levels)):
+        raise BuildError(f"{path}: level must be whole hPa, got {levels} {units}.")
     for name in ("title", "source", "licence"):
         if name not in analyses.attrs:
             raise BuildError(f"{path} has no attribute {name!r}; the card must say it.")

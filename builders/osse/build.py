@@ -326,6 +326,7 @@ def circulations(preset: str) -> tuple[Circulation, Circulation]:
 def truncated(dynamics: Any, source: Circulation, target: Circulation) -> Any:
     """The state at the target's truncation, with surface pressure moved to its surface height."""
     import jax
+    import jax.numpy as jnp
 
     orders, degrees = target.model.coords.horizontal.modal_shape
     if source.model.coords.horizontal.modal_shape == (orders, degrees):
@@ -333,7 +334,7 @@ def truncated(dynamics: Any, source: Circulation, target: Circulation) -> Any:
 
     def cut(x: Any) -> Any:
         # Only degrees below the last are part of a state; the last is there for products.
-        return x if x.ndim == 0 else x[..., :orders, :degrees].at[..., -1].set(0)
+        return x if x.ndim == 0 else jnp.asarray(x)[..., :orders, :degrees].at[..., -1].set(0)
 
     state = jax.tree.map(cut, dynamics)
     lifted = cut(source.surface_height) - target.surface_height
