@@ -32,9 +32,10 @@ import zarr
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.builder import Plan, build_dataset
+from dambench_hub.builder import build_dataset
 from dambench_hub.data import load_data
 from dambench_hub.grids import Grid
+from dambench_hub.plan import Plan
 from dambench_hub.testing import TYPICAL
 from dambench_hub.variables import STANDARD_CHANNELS, parse_channels
 

@@ -1,11 +1,13 @@
 """DAMBench: a benchmark for deep-learning data assimilation of the atmosphere.
 
-    import dambench_hub as db
+```python
+import dambench_hub as db
 
-    task = db.load_task("multimodal")
-    data = db.load_data("dambench")
-    for batch in data.batches(task, batch_size=4):
-        ...
+task = db.load_task("multimodal")
+data = db.load_data("dambench")
+for batch in data.batches(task, batch_size=4):
+    ...
+```
 """
 
 from importlib import import_module

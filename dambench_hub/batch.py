@@ -53,7 +53,7 @@ class Batch:
     def __post_init__(self) -> None:
         state = (len(self.time), len(self.channels), *self.grid.shape)
         size, count, points = state[0], state[1], self.observation_values.shape[-1]
-        shapes = {
+        shapes: dict[str, tuple[Array, list[tuple[int, ...]]]] = {
             "background": (self.background, [state]),
             "observation_index": (
                 self.observation_index,
@@ -72,7 +72,7 @@ class Batch:
             if tuple(values.shape) not in wanted:
                 raise DataError(
                     f"A batch of {size} samples needs {name} of shape "
-                    f"{' or '.join(map(str, wanted))}, got {tuple(values.shape)}."
+                    f"{' or '.join(str(shape) for shape in wanted)}, got {tuple(values.shape)}."
                 )
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Batch:
 
     @cached_property
     def observations(self) -> Array:
-        """y on the grid, (B, C, Y, X), zero where `observed` is False."""
+        """Observed values y on the grid, (B, C, Y, X), zero where `observed` is False."""
         return self._on_grid(self.observation_values)
 
     @cached_property

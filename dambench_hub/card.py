@@ -36,7 +36,9 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         width=100,
     )
     template = Template(files("dambench_hub.cards").joinpath("dataset.md").read_text("utf-8"))
-    write_atomic(folder / "README.md", f"---\n{front}---\n\n{template.substitute(_text(manifest))}")
+    write_atomic(
+        folder / "README.md", f"---\n{front}---\n\n{template.substitute(_text(folder, manifest))}"
+    )
 
 
 def _front_matter(manifest: Manifest) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def _pattern(shards: tuple[Shard, ...]) -> str:
     return f"{shards[0].path.rpartition('-of-')[0].rpartition('-')[0]}-*"
 
 
-def _text(manifest: Manifest) -> dict[str, str]:
+def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
     source, settings = manifest.source, manifest.observations
     rows = []
     for split, shards in manifest.splits.items():
@@ -116,11 +118,9 @@ def _text(manifest: Manifest) -> dict[str, str]:
         size = sum(shard.bytes for shard in shards) / 1e6
         rows.append(f"| {split} | {len(times)} | {times[0]} | {times[-1]} | {size:.1f} MB |")
     share = (
-        "no error"
+        "no error, so a zero"
         if settings.error_scale == 0
-        else (
-            f"Gaussian error of {settings.error_scale:g} × the background error's standard deviation"
-        )
+        else (f"a Gaussian error of {settings.error_scale:g} × the background error's")
     )
     channels = manifest.channels
     return {
@@ -128,6 +128,7 @@ def _text(manifest: Manifest) -> dict[str, str]:
         "description": source.get("description", ""),
         "revision": manifest.revision,
         "name": manifest.name,
+        "folder": folder.resolve().name,
         "splits": "\n".join(rows),
         "channels": f"{len(channels)} channels: {', '.join(f'`{name}`' for name in channels)}",
         "count": str(len(channels)),

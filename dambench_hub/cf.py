@@ -98,10 +98,16 @@ class _Column(BackendArray):
         values = [self._inner(int(i), inner) for i in np.atleast_1d(examples)]
         if np.ndim(examples) == 0:
             return values[0]
-        return np.stack(values) if values else np.empty((0, *self.shape[1:]), self.dtype)[:, *inner]
+        nothing = _outer(np.empty(self.shape[1:], self.dtype), inner)[np.newaxis][:0]
+        return np.stack(values) if values else nothing
 
     def _inner(self, index: int, inner: tuple[Any, ...]) -> np.ndarray:
         value = self.data.example(self.split, index, [self.name])[self.name]
-        for axis in reversed(range(len(inner))):  # outer indexing: each axis on its own
-            value = value[(slice(None),) * axis + (inner[axis],)]
-        return np.array(value)
+        return np.array(_outer(value, inner))
+
+
+def _outer(value: np.ndarray, key: tuple[Any, ...]) -> np.ndarray:
+    """Outer indexing: each axis on its own."""
+    for axis in reversed(range(len(key))):
+        value = value[(slice(None),) * axis + (key[axis],)]
+    return value

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dambench_hub.batch import Batch
-from dambench_hub.errors import DataError, TaskError
+from dambench_hub.errors import DataError, TaskError, did_you_mean
 from dambench_hub.features import column_shapes
 from dambench_hub.grids import Grid
-from dambench_hub.manifest import MANIFEST, STATISTICS, Manifest
+from dambench_hub.manifest import STATISTICS, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.shards import READERS, ShardReader
 from dambench_hub.statistics import Statistics
@@ -58,14 +58,7 @@ def _download(repository: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(
-                repository,
-                repo_type="dataset",
-                revision=revision,
-                allow_patterns=[MANIFEST, STATISTICS, "README.md", "multimodal/*", "preview/*"],
-            )
-        )
+        return Path(snapshot_download(repository, repo_type="dataset", revision=revision))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise DataError(
             f"{repository} is neither a folder here nor a data set that the Hub gives ({error})."
@@ -145,10 +138,16 @@ class Data:
 
         Raises:
             IndexError: When there is no such example.
-            DataError: When the shard cannot be read; the message names it.
+            DataError: When there is no such column, or the shard cannot be read; the message names
+                it.
         """
+        columns = tuple(self.shapes if columns is None else columns)
+        for name in columns:
+            if name not in self.shapes:
+                advice = did_you_mean(name, self.shapes)
+                raise DataError(f"The data set has no column {name!r}. {advice}")
         reader, row = self._locate(split, index)
-        return reader.read(row, columns or self.shapes)
+        return reader.read(row, columns)
 
     def fill(self, split: str, index: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy columns of one example into the given C-contiguous arrays.
@@ -299,28 +298,12 @@ class _Loader:
 
 def _prefetched(batches: Iterator[Batch], ahead: int) -> Iterator[Batch]:
     """The same batches, loaded by a thread that is at most `ahead` batches in front."""
-    queue: Queue[Callable[[], Batch] | None] = Queue(ahead)
-    stopped = False
-
-    def fill() -> None:
+    with ThreadPoolExecutor(1, "prefetch") as thread:
+        coming = deque(thread.submit(next, batches, None) for _ in range(ahead))
         try:
-            for batch in batches:
-                if stopped:
-                    return
-                queue.put(lambda batch=batch: batch)  # type: ignore[misc]
-            queue.put(None)
-        except Exception as error:  # handed to the consumer, who raises it
-            queue.put(lambda error=error: _raise(error))  # type: ignore[misc]
-
-    Thread(target=fill, daemon=True).start()
-    try:
-        while (get := queue.get()) is not None:
-            yield get()
-    finally:
-        stopped = True
-        while not queue.empty():
-            queue.get_nowait()
-
-
-def _raise(error: Exception) -> Batch:
-    raise error
+            while (batch := coming.popleft().result()) is not None:
+                coming.append(thread.submit(next, batches, None))
+                yield batch
+        finally:
+            for future in coming:
+                future.cancel()

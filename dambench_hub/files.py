@@ -7,7 +7,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dambench_hub.errors import DambenchError
@@ -23,16 +23,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
         DambenchError: When the disk is full or the folder cannot be written.
     """
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            _flush(partial)
+            partial.replace(path)
+            _flush(path.parent)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says when `path` cannot be written into advice.
+
+    Raises:
+        DambenchError: When the disk is full or the folder cannot be written.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        _flush(partial)
-        partial.replace(path)
-        _flush(path.parent)
+        yield
     except OSError as error:
         raise DambenchError(_advice(path, error)) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -44,6 +57,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     payload = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as partial:
         partial.write_bytes(payload)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete the temporary files that killed writers left in a folder and below."""
+    for partial in folder.rglob(".*.partial"):
+        partial.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
@@ -65,4 +84,4 @@ def _advice(path: Path, error: OSError) -> str:
         return f"The disk is full: could not write {path}. Free some space and run this again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to write {path}. Choose a folder you can write to."
-    return f"Could not write {path}: {error.strerror or error}."
+    return f"Could not write {path}: {os.strerror(error.errno) if error.errno else error}."

@@ -136,6 +136,8 @@ def _axis_problems(name: str, values: np.ndarray, wanted: np.ndarray) -> list[st
         return []
     if name == "latitude" and values[0] < values[-1]:
         advice = "It must run north to south (90 first): flip the field along latitude."
+    elif name == "latitude" and max(values[0], -values[-1]) < 90 - TOLERANCE_DEGREES:
+        advice = "The grid has both poles, 90 and -90: interpolate the field to such a grid."
     elif name == "longitude" and values.min() < 0:
         advice = (
             "It must run from 0 eastward, not from -180 to 180: roll the field by half its width."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,8 +92,7 @@ class Manifest:
     @cached_property
     def revision(self) -> str:
         """The data set's revision, 16 hexadecimal digits."""
-        canonical = json.dumps(self._content(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return _hash(self._content())
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON, revision included."""
@@ -158,14 +157,15 @@ class Manifest:
                 copies={name: _splits_from_dict(copy) for name, copy in raw["copies"].items()},
                 statistics_sha256=raw["statistics"]["sha256"],
             )
-            revision = manifest.revision
+            content = _hash({key: value for key, value in raw.items() if key != "revision"})
+            whole = raw["revision"] == content == manifest.revision
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"The manifest is incomplete or damaged ({error!r}).") from error
         except DambenchError as error:
             raise DataError(f"The manifest is wrong. {error}") from error
-        if raw.get("revision") != revision:
+        if not whole:
             raise DataError(
-                f"The manifest says revision {raw.get('revision')}, its content is {revision}. "
+                f"The manifest says revision {raw['revision']}, its content is {content}. "
                 "It was changed by hand or damaged; fetch or build the data set again."
             )
         return manifest
@@ -212,6 +212,12 @@ class Manifest:
             raise TaskError(f"The data set {self.name} has no split {split!r}. {advice}")
         return self.splits[split]
 
+    def all_shards(self) -> Iterator[Shard]:
+        """Every shard, those of the copies included."""
+        for splits in (self.splits, *self.copies.values()):
+            for shards in splits.values():
+                yield from shards
+
     def hours(self, split: str) -> list[int]:
         """Valid times of a split, ascending, hours since 1970-01-01 00 UTC."""
         return [hour for shard in self.shards(split) for hour in shard.hours]
@@ -228,14 +234,16 @@ class Manifest:
             full: Compare hashes of all bytes, not only sizes.
         """
         files: list[tuple[str, int | None, str]] = [
-            (shard.path, shard.bytes, shard.sha256)
-            for splits in (self.splits, *self.copies.values())
-            for shards in splits.values()
-            for shard in shards
+            (shard.path, shard.bytes, shard.sha256) for shard in self.all_shards()
         ]
         files.append((STATISTICS, None, self.statistics_sha256))
         found = (_file_damage(folder / path, size, digest, full) for path, size, digest in files)
         return [sentence for sentence in found if sentence]
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _splits_to_dict(splits: Mapping[str, tuple[Shard, ...]]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from threading import Lock
 
 import h5py
 import numpy as np
@@ -82,20 +84,32 @@ def _write_arrow(path: Path, examples: Iterable[Example], features: Features) ->
 
 
 def _write_hdf5(path: Path, examples: Iterable[Example], count: int, features: Features) -> None:
-    # Contiguous data sets have one offset each, so that readers can map them. Times of creation are
-    # not recorded: equal values make equal bytes.
+    # HDF5 makes the layout only: contiguous, so that readers can map it, and without times of
+    # creation, so that equal values make equal bytes. Values are written by ourselves, because
+    # HDF5 does not survive a disk that fills up: it crashes the process at its end.
+    examples = iter(examples)
+    first = next(examples)
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    layout.set_obj_track_times(False)
+    starts = {}
     with h5py.File(path, "w", libver="v110", track_order=True) as file:
-        for row, example in enumerate(examples):
-            for name in features:
-                value = np.asarray(_stored(name, example[name]))
-                stored = file.get(name) or file.create_dataset(
-                    name, (count, *value.shape), value.dtype, track_times=False
-                )
-                stored[row] = value
+        for name in features:
+            value = np.asarray(_stored(name, first[name]))
+            stored = file.create_dataset(name, (count, *value.shape), value.dtype, dcpl=layout)
+            starts[name] = stored.id.get_offset()
+    with path.open("r+b") as plain:
+        for row, example in enumerate(chain([first], examples)):
+            for name, start in starts.items():
+                value = np.ascontiguousarray(_stored(name, example[name]))
+                plain.seek(start + row * value.nbytes)
+                plain.write(value.data)
 
 
-STORED = {"time": np.dtype("<i8"), "observation_index": np.dtype("<i4")}
-"""Types of the columns that are not float32; `time` is milliseconds since 1970."""
+def _stored_type(name: str) -> np.dtype:
+    """Type of a column's values; `time` is milliseconds since 1970."""
+    return np.dtype({"time": "<i8", "observation_index": "<i4"}.get(name, "<f4"))
 
 
 def _stored(name: str, value: np.ndarray) -> np.ndarray:
@@ -157,14 +171,16 @@ class ParquetReader(ShardReader):
 
     def _open(self) -> None:
         self._file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
+        self._lock = Lock()
 
     def _read(self, row: int, columns: list[str]) -> dict[str, np.ndarray]:
-        table = self._file.read_row_group(row, columns=columns, use_threads=False)
+        with self._lock:  # a ParquetFile serves one thread at a time
+            table = self._file.read_row_group(row, columns=columns, use_threads=False)
         values = {
             name: from_arrow(table[name].combine_chunks(), self.shapes[name]) for name in columns
         }
         for name, value in values.items():
-            if name != "time" and value.dtype != STORED.get(name, np.float32):
+            if name != "time" and value.dtype != _stored_type(name):
                 raise ValueError(f"{name} has type {value.dtype}")
         return values
 
@@ -191,7 +207,7 @@ class PlainReader(ShardReader):
         """
         with self._named():
             for name, array in arrays.items():
-                start, left = self._start(row, name), memoryview(array).cast("B")
+                start, left = self._start(row, name), array.data.cast("B")
                 while left:
                     got = os.preadv(self._file.fileno(), [left], start)
                     if not got:
@@ -199,7 +215,7 @@ class PlainReader(ShardReader):
                     start, left = start + got, left[got:]
 
     def _view(self, row: int, name: str) -> np.ndarray:
-        shape, dtype = self.shapes[name], STORED.get(name, np.dtype("<f4"))
+        shape, dtype = self.shapes[name], _stored_type(name)
         start = self._start(row, name)
         stop = start + dtype.itemsize * math.prod(shape)
         value = self._bytes[start:stop].view(np.ndarray).view(dtype).reshape(shape)
@@ -207,7 +223,7 @@ class PlainReader(ShardReader):
 
     def _start(self, row: int, name: str) -> int:
         """Where in the file the value lies, all of it inside."""
-        dtype = STORED.get(name, np.dtype("<f4"))
+        dtype = _stored_type(name)
         start = self._offset(row, name)
         if not 0 <= start <= len(self._bytes) - dtype.itemsize * math.prod(self.shapes[name]):
             raise ValueError(f"{name} does not lie inside the file")
@@ -259,7 +275,7 @@ class Hdf5Reader(PlainReader):
             self._rows = len(file["time"])
 
     def _first(self, column: h5py.Dataset, name: str) -> int:
-        dtype, start = STORED.get(name, np.dtype("<f4")), column.id.get_offset()
+        dtype, start = _stored_type(name), column.id.get_offset()
         if column.dtype != dtype or column.shape[1:] != self.shapes[name] or start is None:
             raise ValueError(f"{name} is not stored as contiguous {dtype} {self.shapes[name]}")
         return start
@@ -267,7 +283,7 @@ class Hdf5Reader(PlainReader):
     def _offset(self, row: int, name: str) -> int:
         if row >= self._rows:
             raise IndexError(f"it has {self._rows} examples, there is no number {row}")
-        size = STORED.get(name, np.dtype("<f4")).itemsize * math.prod(self.shapes[name])
+        size = _stored_type(name).itemsize * math.prod(self.shapes[name])
         return self._starts[name] + row * size
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from dambench_hub.errors import DataError
-from dambench_hub.files import atomic_path
+from dambench_hub.files import write_atomic
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,7 @@ class Statistics:
 
     def write(self, path: Path) -> None:
         """Write `statistics.safetensors`, whole or not at all."""
-        with atomic_path(path) as partial:
-            save_file(vars(self), partial)
+        write_atomic(path, save(vars(self)))
 
     @classmethod
     def read(cls, path: Path, channels: int) -> Statistics:

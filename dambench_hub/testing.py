@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.builder import Fields, Plan, build_dataset
+from dambench_hub.builder import Fields, build_dataset
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import Manifest
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.plan import Plan
 from dambench_hub.variables import parse_channels
 
 TYPICAL = {
@@ -102,7 +103,7 @@ def tiny_plan(**changes: Any) -> Plan:
         "observations": ObservationSettings(density=0.1),
         "source": {
             "title": "Tiny synthetic atmosphere",
-            "description": "Smooth random fields for tests; no atmosphere has ever looked like this.",
+            "description": "Smooth random fields for tests; no atmosphere looks like this.",
             "licence": "cc0-1.0",
             "attribution": "Made by dambench_hub.testing.",
             "settings": {"seed": 0},
@@ -116,5 +117,3 @@ def write_tiny_dataset(folder: Path, **changes: Any) -> Manifest:
     plan = tiny_plan(**changes)
     seed = plan.source["settings"]["seed"]
     return build_dataset(folder, plan, lambda work: TinyAtmosphere(plan, seed).read)
-
-

@@ -16,7 +16,7 @@ def hours_since_epoch(time: np.ndarray | np.datetime64) -> np.ndarray:
     >>> int(hours_since_epoch(np.datetime64("1970-01-02")))
     24
     """
-    exact = np.asarray(time, "datetime64[ms]")
+    exact = np.asarray(time, "datetime64")
     hours = exact.astype("datetime64[h]").astype(np.int64)
     wrong = np.isnat(exact) | (hours < 0) | (from_hours(hours) != exact)
     if np.any(wrong):

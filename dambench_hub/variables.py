@@ -112,7 +112,7 @@ def parse_channel(name: str) -> Channel:
     """
     if name in VARIABLES and not VARIABLES[name].on_levels:
         return Channel(VARIABLES[name])
-    match = re.fullmatch(r"([a-z]+)([1-9]\d*)", name)
+    match = re.fullmatch(r"([a-z]+)([1-9][0-9]*)", name)
     if match and (variable := VARIABLES.get(match[1])) and variable.on_levels:
         return Channel(variable, int(match[2]))
     raise ChannelError(f"Unknown channel {name!r}. {did_you_mean(name, STANDARD_CHANNELS)}")

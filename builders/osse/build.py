@@ -43,7 +43,8 @@ from dambench_hub.variables import STANDARD_CHANNELS
 from dambench_hub.vertical import EXPONENT, GAS_CONSTANT, GRAVITY, LAPSE_RATE
 
 if TYPE_CHECKING:
-    from dambench_hub.builder import Plan, Reader
+    from dambench_hub.builder import Reader
+    from dambench_hub.plan import Plan
 
 # ---------------------------------------------------------------------------------------------
 # Worlds
@@ -525,7 +526,7 @@ def places(world: World, split: str) -> Iterator[tuple[int, int]]:
 def plan(world: World, observations: ObservationSettings, file_format: str) -> Plan:
     """The data set to build from a world."""
     # Not at the top: worker processes import this file too, and need no `datasets`.
-    from dambench_hub.builder import Plan
+    from dambench_hub.plan import Plan
 
     preset = world.preset
     return Plan(

@@ -50,7 +50,7 @@ class ObservationSettings:
             )
         if not 0 <= self.error_scale < np.inf:
             raise TaskError(f"error_scale is a number from 0 on, got {self.error_scale}.")
-        if self.seed < 0 or self.seed != int(self.seed):
+        if not isinstance(self.seed, int) or self.seed < 0:
             raise TaskError(f"seed is a whole number from 0 on, got {self.seed}.")
 
     @classmethod
@@ -89,14 +89,15 @@ def draw_observations(
         reference: x, (C, Y, X).
         error_std: Observation-error standard deviation, (C,), units of the channels.
         valid_time: Keys the draw, together with the seed.
-        redraw: Further key, for other observations of the same time (a training epoch).
+        redraw: Further key from 0 on, for other observations of the same time (an epoch).
 
     Returns:
         observation_index, int32, (P,) or (C, P) for `iid`: row-major grid points, ascending;
         observations, float32, (C, P).
     """
     hours = int(hours_since_epoch(valid_time))
-    key = [settings.seed, hours] + ([] if redraw is None else [redraw])
+    # From 1 on, as numpy takes a key that ends with 0 for the key without it.
+    key = [settings.seed, hours] + ([] if redraw is None else [1 + redraw])
     rng = np.random.default_rng(key)
     channels, points = len(reference), settings.points(grid)
     order = _network_order(settings, grid, channels, rng)[..., :points]
@@ -124,7 +125,7 @@ def _network_order(
 def _station_order(grid: Grid, seed: int) -> np.ndarray:
     """Grid points of a fixed network, dense around a few centres and thin between them.
 
-    The points are drawn without replacement with probability ∝ cos φ · (0.05 + Σ_k exp(20(c_k·x − 1)))
+    Points x are drawn without replacement, with probability ∝ cos φ (0.05 + Σ_k exp(20(c_k·x − 1)))
     around 12 random centres c_k, by sorting Gumbel-perturbed log-probabilities.
     """
     rng = np.random.default_rng([seed])

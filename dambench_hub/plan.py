@@ -1,0 +1,186 @@
+"""What a data set is to be: `Plan`, its settings as JSON, and the shards it is cut into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from math import prod
+from os.path import commonprefix
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.errors import BuildError, did_you_mean
+from dambench_hub.features import column_shapes, config_columns
+from dambench_hub.grids import Grid
+from dambench_hub.manifest import FORMATS, SUFFIX, Manifest
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.times import hours_since_epoch
+from dambench_hub.variables import MODALITIES, parse_channels
+
+SHARD_BYTES = 500_000_000
+SHARDS_AT_LEAST = 8
+"""Splits have a multiple of this many shards, so that ranks and workers share them evenly."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a data set is to be; two builds of one plan have the same content.
+
+    Attributes:
+        name: For example `osse-mini`.
+        channels: Channel names in order, (C,).
+        grid: Y×X grid with poles.
+        times: Valid times of each split, ascending, whole hours; `train` is needed.
+        source: Where the fields come from, JSON: `title`, `description`, `licence` (SPDX),
+            `attribution`, `versions`, `settings`; all of it goes into card and manifest.
+        modalities: Names of the further observations that the reader gives, perhaps none.
+        lead_hours: Age of the background at the valid time.
+        alignment: How daily products are joined to the valid time.
+        observations: How the stored observations are drawn.
+        format: `parquet`, `arrow` or `hdf5`.
+        configs: Configs that `load_dataset` is to offer besides `multimodal`; None for all that
+            need no files of their own. Arrow shards have no column selection, so there each config
+            asked for is written again.
+
+    Raises:
+        BuildError: When a value cannot be used.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    grid: Grid
+    times: Mapping[str, np.ndarray]
+    source: Mapping[str, Any]
+    modalities: tuple[str, ...] = ()
+    lead_hours: int = 24
+    alignment: str = "nominal"
+    observations: ObservationSettings = field(default_factory=ObservationSettings)
+    format: str = "parquet"
+    configs: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        parse_channels(self.channels)
+        for modality in self.modalities:
+            if modality not in MODALITIES:
+                advice = did_you_mean(modality, MODALITIES)
+                raise BuildError(f"Unknown modality {modality!r}. {advice}")
+        if self.observations.network == "iid":
+            raise BuildError(
+                "Stored observations share their points between channels; choose the network "
+                "column or stations (iid observations can be drawn when the data set is read)."
+            )
+        known = config_columns(self.modalities)
+        for config in self.configs or ():
+            if config not in known:
+                raise BuildError(f"Unknown config {config!r}. {did_you_mean(config, known)}")
+        if self.format not in FORMATS:
+            raise BuildError(f"Unknown format {self.format!r}; choose one of {', '.join(FORMATS)}.")
+        if "train" not in self.times:
+            raise BuildError("There is no split train; the statistics need one.")
+        for split, times in self.times.items():
+            if len(times) == 0:
+                raise BuildError(f"The split {split} has no times; give some, or leave it out.")
+            steps = np.diff(hours_since_epoch(times))
+            # Training examples may share a valid time (members of an ensemble); scored ones cannot.
+            if np.any(steps < 0) or (split != "train" and np.any(steps == 0)):
+                raise BuildError(f"The times of split {split} must ascend, each once.")
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """Configs that need files of their own."""
+        return tuple(c for c in self.configs or () if self.format == "arrow" and c != "multimodal")
+
+    def settings(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        hours = {split: hours_since_epoch(times).tolist() for split, times in self.times.items()}
+        return _settings(self, hours, self.copies)
+
+    def shapes(self, config: str = "multimodal") -> dict[str, tuple[int, ...]]:
+        """Shapes of the columns of a config, in the order of the files."""
+        points = self.observations.points(self.grid)
+        shapes = column_shapes(len(self.channels), self.grid, points, self.modalities)
+        columns = config_columns(self.modalities).get(config, tuple(shapes))
+        return {name: shapes[name] for name in columns}
+
+
+def manifest_settings(manifest: Manifest) -> dict[str, Any]:
+    """What `Plan.settings` of the plan of an existing data set was."""
+    hours = {split: manifest.hours(split) for split in manifest.splits}
+    copies = tuple(config for config in manifest.copies if config != "preview")
+    return _settings(manifest, hours, copies)
+
+
+def _settings(
+    of: Plan | Manifest, hours: Mapping[str, list[int]], copies: tuple[str, ...]
+) -> dict[str, Any]:
+    settings = {
+        "name": of.name,
+        "channels": list(of.channels),
+        "grid": str(of.grid),
+        "modalities": list(of.modalities),
+        "lead_hours": of.lead_hours,
+        "alignment": of.alignment,
+        "observations": asdict(of.observations),
+        "format": of.format,
+        "configs": sorted(copies),
+        "source": dict(of.source),
+        "times": dict(hours),
+    }
+    return json.loads(json.dumps(settings))
+
+
+def differences(name: str, found: Any, wanted: Any) -> Iterator[str]:
+    """Settings that differ below `name`, as phrases that say both values."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted(found.keys() | wanted.keys()):
+            below = f"{name}.{key}" if name else key
+            yield from differences(below, found.get(key), wanted.get(key))
+    elif found != wanted:
+        there, here = json.dumps(found), json.dumps(wanted)
+        same = len(commonprefix([there, here]))
+        start = 0 if same < 50 else same - 20  # show where long values part
+        yield f"{name} is {_excerpt(there, start)} there, {_excerpt(here, start)} here"
+
+
+def _excerpt(text: str, start: int) -> str:
+    """At most 60 characters of a text from `start` on."""
+    end = start + 60
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One shard to write: examples [start, stop) of a split, the columns of a config."""
+
+    config: str
+    split: str
+    path: str
+    start: int
+    stop: int
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Every shard of the data set, in the order of writing."""
+    found: list[Job] = []
+    for config in ("multimodal", *plan.copies):
+        shapes = plan.shapes(config)
+        example_bytes = 4 * sum(prod(shape) for shape in shapes.values())
+        for split, times in plan.times.items():
+            found += _split_jobs(plan, config, split, len(times), example_bytes)
+    split = "test" if "test" in plan.times else "train"
+    path = f"preview/{split}-00000-of-00001{SUFFIX[plan.format]}"
+    return [*found, Job("preview", split, path, 0, min(4, len(plan.times[split])))]
+
+
+def _split_jobs(
+    plan: Plan, config: str, split: str, examples: int, example_bytes: int
+) -> Iterator[Job]:
+    multiple = -(-examples * example_bytes // (SHARDS_AT_LEAST * SHARD_BYTES))
+    shards = SHARDS_AT_LEAST * min(multiple, examples // SHARDS_AT_LEAST) or 1
+    bounds = [examples * shard // shards for shard in range(shards + 1)]
+    for shard, (start, stop) in enumerate(pairwise(bounds)):
+        path = f"{config}/{split}-{shard:05d}-of-{shards:05d}{SUFFIX[plan.format]}"
+        yield Job(config, split, path, start, stop)

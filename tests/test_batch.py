@@ -1,0 +1,152 @@
+"""A batch cannot be wrong; dense and sparse, numpy and torch say the same."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dambench_hub.batch import Analysis, Batch
+from dambench_hub.errors import DataError
+from dambench_hub.grids import Grid
+
+SIZE, CHANNELS, GRID, POINTS = 2, 3, Grid(5, 6), 4
+
+
+def make(rng, iid=False, **changes):
+    state = (SIZE, CHANNELS, *GRID.shape)
+    index = (SIZE, CHANNELS, POINTS) if iid else (SIZE, POINTS)
+    order = rng.random((*index[:-1], GRID.size)).argsort(-1)[..., :POINTS]
+    values = {
+        "channels": ("z500", "t850", "t2m"),
+        "grid": GRID,
+        "time": np.array(["2024-01-01", "2024-01-02"], "M8[h]"),
+        "background": rng.normal(size=state).astype("f4"),
+        "observation_index": np.sort(order).astype("i4"),
+        "observation_values": rng.normal(size=(SIZE, CHANNELS, POINTS)).astype("f4"),
+        "observation_error_std": rng.random(CHANNELS),
+        "modalities": {"olr": rng.normal(size=(SIZE, *GRID.shape)).astype("f4")},
+        "reference": rng.normal(size=state).astype("f4"),
+    }
+    return Batch(**{**values, **changes})
+
+
+@pytest.mark.parametrize("iid", [False, True])
+def test_dense_is_the_sparse_put_on_the_grid(rng, iid):
+    batch = make(rng, iid)
+    dense = np.zeros((SIZE, CHANNELS, GRID.size), "f4")
+    seen = np.zeros(dense.shape, bool)
+    for b in range(SIZE):
+        for c in range(CHANNELS):
+            points = batch.observation_index[b, c] if iid else batch.observation_index[b]
+            for point, value in zip(points, batch.observation_values[b, c], strict=True):
+                dense[b, c, point], seen[b, c, point] = value, True
+    np.testing.assert_array_equal(batch.observations.reshape(dense.shape), dense)
+    np.testing.assert_array_equal(batch.observed.reshape(seen.shape), seen)
+    assert batch.observations.dtype == np.float32 and batch.observed.dtype == bool
+    assert batch.observed.sum() == SIZE * CHANNELS * POINTS
+
+
+def test_a_value_of_zero_is_still_observed(rng):
+    zeros = np.zeros((SIZE, CHANNELS, POINTS), "f4")
+    batch = make(rng, observation_values=zeros)
+    assert not batch.observations.any() and batch.observed.sum() == zeros.size
+
+
+@pytest.mark.parametrize("iid", [False, True])
+def test_torch_says_the_same(rng, iid):
+    torch = pytest.importorskip("torch")
+    batch = make(rng, iid)
+    tensors = batch.to_torch()
+    assert tensors.time is batch.time and len(tensors) == SIZE
+    for name in (
+        "background",
+        "reference",
+        "observation_index",
+        "observation_values",
+        "observation_error_std",
+        "observations",
+        "observed",
+    ):
+        values, tensor = getattr(batch, name), getattr(tensors, name)
+        assert isinstance(tensor, torch.Tensor)
+        assert tensor.numpy().dtype == values.dtype
+        np.testing.assert_array_equal(tensor.numpy(), values)
+    np.testing.assert_array_equal(tensors.modalities["olr"].numpy(), batch.modalities["olr"])
+
+
+def test_torch_shares_memory_where_it_can(rng):
+    pytest.importorskip("torch")
+    protected = rng.normal(size=(SIZE, CHANNELS, *GRID.shape)).astype("f4")
+    protected.flags.writeable = False
+    batch = make(rng, background=protected)
+    tensors = batch.to_torch()
+    for name in ("reference", "observation_values", "observation_index"):
+        assert np.shares_memory(getattr(tensors, name).numpy(), getattr(batch, name))
+    tensors.background[...] = 0  # torch would write through the protection
+    assert np.all(protected != 0) and not np.shares_memory(tensors.background.numpy(), protected)
+
+
+def test_the_reference_can_be_removed(rng):
+    batch = make(rng)
+    blind = batch.without_reference()
+    assert blind.reference is None and batch.reference is not None
+    assert blind.background is batch.background
+    pytest.importorskip("torch")
+    assert blind.to_torch().reference is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("background", (SIZE, CHANNELS, 6, 5)),
+        ("background", (1, CHANNELS, 5, 6)),
+        ("reference", (SIZE, 2, 5, 6)),
+        ("observation_index", (SIZE, 3)),
+        ("observation_index", (SIZE, 2, POINTS)),
+        ("observation_values", (SIZE, 2, POINTS)),
+        ("observation_values", (1, CHANNELS, POINTS)),
+        ("observation_error_std", (2,)),
+        ("time", (3,)),
+    ],
+)
+def test_shapes_must_belong_together(rng, name, shape):
+    kind = "M8[h]" if name == "time" else "f4"
+    with pytest.raises(DataError, match=r"A batch of \d samples needs .* of shape"):
+        make(rng, **{name: np.zeros(shape, kind)})
+
+
+def test_modalities_are_checked_by_name(rng):
+    with pytest.raises(DataError, match="needs olr of shape"):
+        make(rng, modalities={"olr": np.zeros((SIZE, 6, 5))})
+
+
+def test_it_cannot_be_changed(rng):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make(rng).background = None
+
+
+STATE = (SIZE, CHANNELS, 5, 6)
+
+
+def test_an_analysis():
+    mean = np.zeros(STATE)
+    Analysis(mean)
+    Analysis(mean, std=mean, members=np.zeros((SIZE, 1, *STATE[1:])))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mean": np.zeros(STATE[1:])}, r"shape \(B, C, Y, X\)"),
+        ({"mean": np.zeros(STATE), "std": np.zeros(STATE[1:])}, "std has shape"),
+        ({"mean": np.zeros(STATE), "members": np.zeros(STATE)}, "members have shape"),
+        ({"mean": np.zeros(STATE), "members": np.zeros((5, *STATE))}, "members have shape"),
+        (
+            {"mean": np.zeros(STATE), "members": np.zeros((SIZE, 0, *STATE[1:]))},
+            "members have shape",
+        ),
+    ],
+)
+def test_a_wrong_analysis_is_refused(values, message):
+    with pytest.raises(DataError, match=message):
+        Analysis(**values)

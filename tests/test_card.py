@@ -1,0 +1,179 @@
+"""Stock `datasets` reads every config of every format, from the folder above and without us."""
+
+import shutil
+
+import datasets
+import numpy as np
+import pytest
+import yaml
+from datasets import get_dataset_config_names, load_dataset, load_dataset_builder
+
+from dambench_hub.data import load_data
+from dambench_hub.features import CONFIGS, config_columns
+from dambench_hub.grids import Grid
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.testing import write_tiny_dataset
+
+FORMATS = ("parquet", "arrow", "hdf5")
+SMALL = {
+    "channels": ("z500", "t850", "msl"),
+    "grid": Grid(5, 8),
+    "times": {
+        "train": np.datetime64("2001-01-01", "h") + 24 * np.arange(9),
+        "validation": np.datetime64("2023-01-01", "h") + 24 * np.arange(2),
+        "test": np.datetime64("2024-01-01T12", "h") + 24 * np.arange(6),
+    },
+}
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def data(request, tmp_path_factory):
+    """Arrow has no column selection, so there the configs are asked for."""
+    folder = tmp_path_factory.mktemp(request.param) / "dambench"
+    configs = tuple(CONFIGS) if request.param == "arrow" else None
+    write_tiny_dataset(folder, format=request.param, configs=configs, **SMALL)
+    return load_data(folder)
+
+
+@pytest.fixture
+def load(data, tmp_path, monkeypatch):
+    """`load_dataset("dambench", …)` as a user writes it."""
+    monkeypatch.chdir(data.folder.parent)
+    monkeypatch.setattr(datasets.config, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+
+    def load(config=None, **options):
+        return load_dataset("dambench", config, cache_dir=str(tmp_path / "cache"), **options)
+
+    return load
+
+
+def front_matter(folder):
+    _, front, text = (folder / "README.md").read_text("utf-8").split("---\n", 2)
+    return yaml.safe_load(front), text
+
+
+def assert_same(row, example):
+    assert row["time"].astype("M8[ms]") == example["time"]
+    for name in set(row) - {"time"}:
+        if name != "observation_index":  # the numpy format widens integers
+            assert row[name].dtype == np.float32, name
+        np.testing.assert_array_equal(row[name], example[name])
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, "preview"])
+def test_every_config_loads(data, load, config):
+    columns = CONFIGS.get(config, CONFIGS["multimodal"])
+    splits = load(config)
+    sizes = {"train": 9, "validation": 2, "test": 6}
+    assert {name: len(split) for name, split in splits.items()} == (
+        {"test": 4} if config == "preview" else sizes
+    )
+    for name, split in splits.items():
+        assert tuple(split.column_names) == columns
+        rows = split.with_format("numpy")
+        for index in (0, len(rows) - 1):
+            assert_same(rows[index], data.example(name, index))
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, "preview"])
+def test_every_config_streams(data, load, config):
+    stream = load(config, split="test", streaming=True).with_format("numpy")
+    count = 0
+    for count, row in enumerate(stream, 1):
+        assert set(row) == set(CONFIGS.get(config, CONFIGS["multimodal"]))
+        assert_same(row, data.example("test", count - 1))
+    assert count == (4 if config == "preview" else 6)
+
+
+def test_multimodal_is_the_default(load):
+    assert load(split="test").column_names == list(CONFIGS["multimodal"])
+
+
+def test_configs_and_sizes_are_known_without_loading(data, tmp_path):
+    folder = str(data.folder)
+    assert set(get_dataset_config_names(folder)) == {*CONFIGS, "preview"}
+    front, _ = front_matter(data.folder)
+    for entry in front["dataset_info"]:
+        builder = load_dataset_builder(folder, entry["config_name"], cache_dir=str(tmp_path))
+        sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
+        wanted = {"train": 9, "validation": 2, "test": 6}
+        assert sizes == ({"test": 4} if entry["config_name"] == "preview" else wanted)
+
+
+def test_the_three_lines_make_observations_dense(data, load):
+    _, text = front_matter(data.folder)
+    code = text.split("```python")[2].split("```")[0]
+    example = load("multimodal", split="test").with_format("numpy")[1]
+    names = {"example": example}
+    exec(code, names)
+    batch = next(data.batches("unimodal", indices=[1]))
+    np.testing.assert_array_equal(names["dense"], batch.observations[0])
+
+
+def test_the_first_code_block_runs(data, load, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    _, text = front_matter(data.folder)
+    code = text.split("```python")[1].split("```")[0]
+    names = {}
+    exec(code, names)
+    shape = tuple(int(x) for x in code.split("# (")[1].split(")")[0].split(","))
+    assert names["example"]["background"].shape == shape == (3, 5, 8)
+
+
+def test_the_card_says_what_it_is(data):
+    front, text = front_matter(data.folder)
+    assert front["license"] == "cc0-1.0"
+    assert front["size_categories"] == ["n<1K"]
+    defaults = [entry["config_name"] for entry in front["configs"] if entry.get("default")]
+    assert defaults == ["multimodal"]
+    for words in (
+        data.revision,
+        "Made by dambench_hub.testing.",
+        "| train | 9 | 2001-01-01T00 | 2001-01-09T00 |",
+        "3 channels: `z500`, `t850`, `msl`",
+        "a Gaussian error of 0.25 × the background error's",
+        "alignment `nominal`",
+    ):
+        assert words in text
+    assert "$" not in text.replace("`$", "")
+    assert (data.folder / "README.md").stat().st_size < 40_000
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("modalities", [(), ("olr",)])
+def test_fewer_modalities(tmp_path, format, modalities):
+    folder = tmp_path / "data"
+    observations = ObservationSettings("stations", 0.1, error_scale=0)
+    write_tiny_dataset(
+        folder, format=format, modalities=modalities, observations=observations, **SMALL
+    )
+    configs = config_columns(modalities)
+    names = set(get_dataset_config_names(str(folder)))
+    assert names == ({"multimodal", "preview"} if format == "arrow" else {*configs, "preview"})
+    for config in sorted(names - {"preview"}):
+        rows = load_dataset(str(folder), config, split="test", cache_dir=str(tmp_path / "cache"))
+        assert rows.column_names == list(configs[config])
+    _, text = front_matter(folder)
+    assert "no error" in text and "Network `stations`" in text
+    assert ("has no modalities" in text) == (not modalities)
+
+
+def test_a_text_with_yaml_and_template_signs_survives(tmp_path):
+    source = {
+        "title": "50 % off: a \"title\" with 'quotes' # and $name",
+        "description": "---\n$title {x}",
+        "licence": "other",
+        "attribution": "© Ärzte: a, b",
+        "settings": {"seed": 0},
+    }
+    write_tiny_dataset(tmp_path / "data", source=source, **SMALL)
+    front, text = front_matter(tmp_path / "data")
+    assert front["pretty_name"] == source["title"]
+    assert source["description"] in text and source["attribution"] in text
+    load_dataset(str(tmp_path / "data"), split="test", cache_dir=str(tmp_path / "cache"))
+
+
+def test_the_folder_can_be_renamed(data, tmp_path):
+    folder = shutil.copytree(data.folder, tmp_path / "elsewhere")
+    rows = load_dataset(str(folder), "unimodal", split="test", cache_dir=str(tmp_path / "cache"))
+    assert len(rows) == 6

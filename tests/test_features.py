@@ -1,0 +1,82 @@
+"""Columns of each config, and values to Arrow and back without a copy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dambench_hub.features import (
+    CONFIGS,
+    column_shapes,
+    config_columns,
+    example_features,
+    from_arrow,
+    to_record_batch,
+)
+from dambench_hub.grids import Grid
+
+BOTH = ("precipitation", "olr")
+
+
+def example_of(shapes, rng):
+    example = {name: rng.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    example["time"] = np.datetime64("2024-02-29T18", "h")
+    points = shapes["observation_index"][0]
+    example["observation_index"] = np.arange(points, dtype="i4")
+    return example
+
+
+def test_columns_are_those_of_the_contract():
+    assert config_columns(BOTH) == CONFIGS
+    assert CONFIGS["multimodal"] == (
+        *("time", "background", "observation_index", "observations"),
+        *("precipitation", "olr", "reference"),
+    )
+    assert list(column_shapes(3, Grid(5, 8), 4, BOTH)) == list(CONFIGS["multimodal"])
+
+
+@pytest.mark.parametrize("modalities", [(), ("olr",), ("precipitation",), BOTH])
+def test_absent_modalities_are_in_no_config(modalities):
+    configs = config_columns(modalities)
+    every = set().union(*configs.values())
+    assert every & set(BOTH) == set(modalities)
+    assert all(len(columns) > 1 and columns[0] == "time" for columns in configs.values())
+    assert ("stations" in configs) == ("precipitation" in modalities)
+    assert ("satellite" in configs) == ("olr" in modalities)
+    assert set(configs["multimodal"]) == every
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 5), st.integers(3, 7), st.integers(2, 9), st.integers(1, 6))
+def test_values_go_there_and_back(channels, rows, columns, points):
+    shapes = column_shapes(channels, Grid(rows, columns), points, BOTH)
+    example = example_of(shapes, np.random.default_rng(0))
+    example["olr"].flat[0] = np.nan
+    batch = to_record_batch(example, example_features(shapes))
+    assert batch.num_rows == 1
+    for name, shape in shapes.items():
+        value = from_arrow(batch[name], shape)
+        assert value.dtype == example[name].dtype
+        np.testing.assert_array_equal(value, example[name])
+
+
+def test_large_values_are_not_copied(rng):
+    shapes = column_shapes(3, Grid(5, 8), 4, BOTH)
+    example = example_of(shapes, rng)
+    batch = to_record_batch(example, example_features(shapes))
+    for name in ("background", "reference", "olr", "observations", "observation_index"):
+        value = from_arrow(batch[name], shapes[name])
+        assert np.shares_memory(value, example[name])
+        assert not value.flags.writeable
+
+
+def test_stock_datasets_reads_them_as_arrays(rng):
+    from datasets import Dataset
+
+    shapes = column_shapes(3, Grid(5, 8), 4, BOTH)
+    features = example_features(shapes)
+    example = example_of(shapes, rng)
+    batch = to_record_batch(example, features)
+    row = Dataset.from_dict({n: batch[n].to_pylist() for n in shapes}, features).with_format("np")
+    np.testing.assert_array_equal(row[0]["background"], example["background"])
+    assert row[0]["observations"].shape == (3, 4)

@@ -1,0 +1,203 @@
+"""The manifest says what is there; whatever is not as it says is named."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from dambench_hub.data import load_data
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.grids import Grid
+from dambench_hub.manifest import Manifest, Shard
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.testing import write_tiny_dataset
+
+SMALL = {
+    "channels": ("z500", "t850"),
+    "grid": Grid(3, 4),
+    "times": {
+        "train": np.datetime64("2001-01-01", "h") + 24 * np.arange(2),
+        "test": np.datetime64("2024-01-01", "h") + 24 * np.arange(2),
+    },
+    "observations": ObservationSettings(density=0.5),
+}
+
+
+@pytest.fixture(scope="module", params=["parquet", "arrow", "hdf5"])
+def small(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small") / request.param
+    configs = ("background",) if request.param == "arrow" else None
+    write_tiny_dataset(folder, format=request.param, configs=configs, **SMALL)
+    return folder
+
+
+@pytest.fixture
+def copy(small, tmp_path):
+    return shutil.copytree(small, tmp_path / "copy")
+
+
+def test_round_trip(tiny_folder, tmp_path):
+    manifest = Manifest.read(tiny_folder)
+    assert Manifest.from_dict(json.loads(json.dumps(manifest.to_dict()))) == manifest
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+    assert (tmp_path / "manifest.json").read_bytes() == (tiny_folder / "manifest.json").read_bytes()
+
+
+def test_it_tells_splits_and_times(tiny_data):
+    manifest = tiny_data.manifest
+    assert [len(manifest.times(split)) for split in manifest.splits] == [8, 4, 5]
+    assert manifest.times("test")[0] == np.datetime64("2024-02-27")
+    assert manifest.hours("test")[1] - manifest.hours("test")[0] == 24
+    with pytest.raises(TaskError, match="no split 'tset'. Did you mean 'test'"):
+        manifest.shards("tset")
+
+
+def changed_fields(manifest):
+    """Each field of the manifest with another value."""
+    shard = manifest.splits["test"][0]
+    for change in (
+        {"path": "x"},
+        {"hours": (0,)},
+        {"bytes": 1},
+        {"sha256": "0"},
+        {"content_sha256": "0"},
+    ):
+        other = dataclasses.replace(shard, **change)
+        yield {"splits": {**manifest.splits, "test": (other, *manifest.splits["test"][1:])}}
+    yield {"splits": {"train": manifest.splits["train"]}}
+    yield {"copies": {}}
+    yield {"name": "x"}
+    yield {"channels": ("t2m", "msl", "z500", "q700", "t500")}
+    yield {"channels": manifest.channels[::-1]}
+    yield {"grid": Grid(9, 17)}
+    yield {"modalities": ("olr",)}
+    yield {"lead_hours": 12}
+    yield {"alignment": "strict"}
+    yield {"observations": dataclasses.replace(manifest.observations, seed=1)}
+    yield {"observation_error_std": (*manifest.observation_error_std[:-1], 1.0)}
+    yield {"format": "arrow"}
+    yield {"source": {**manifest.source, "settings": {"seed": 1}}}
+    yield {"statistics_sha256": "0"}
+
+
+def test_the_revision_changes_with_any_content(tiny_data):
+    manifest = tiny_data.manifest
+    changes = list(changed_fields(manifest))
+    revisions = {dataclasses.replace(manifest, **change).revision for change in changes}
+    assert len(revisions | {manifest.revision}) == len(changes) + 1
+    names = {name for change in changes for name in change}
+    assert names == {field.name for field in dataclasses.fields(Manifest)}
+    assert {f.name for f in dataclasses.fields(Shard)} == set(
+        json.loads(json.dumps(manifest.to_dict()))["splits"]["test"]["shards"][0]
+    )
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict):
+        for key in value:
+            yield from leaves(value[key], (*path, key))
+    elif isinstance(value, list):
+        for i, below in enumerate(value):
+            yield from leaves(below, (*path, i))
+    else:
+        yield path
+
+
+def test_every_change_by_hand_is_detected(small):
+    raw = json.loads((small / "manifest.json").read_text())
+    for path in leaves(raw):
+        copy = json.loads(json.dumps(raw))
+        *above, last = path
+        place = copy
+        for key in above:
+            place = place[key]
+        old = place[last]
+        place[last] = old + 1 if isinstance(old, int | float) else f"{old}x"
+        with pytest.raises(DataError):
+            Manifest.from_dict(copy)
+        del place[last]
+        with pytest.raises(DataError):
+            Manifest.from_dict(copy)
+    with pytest.raises(DataError, match="changed by hand"):
+        Manifest.from_dict({**raw, "more": 1})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("\xff", "cannot be read"),
+        ("[]", "not a manifest"),
+        ("{}", "format version None, this package reads 1"),
+        ('{"format_version": 2}', "format version 2, this package reads 1"),
+        ('{"format_version": 1}', "incomplete or damaged"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    (tmp_path / "manifest.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=message):
+        Manifest.read(tmp_path)
+
+
+def test_absence_has_a_reason(tmp_path):
+    with pytest.raises(DataError, match="No data set in .*build one: python builders/osse"):
+        Manifest.read(tmp_path)
+    (tmp_path / ".build").mkdir()
+    with pytest.raises(DataError, match="has not finished: run the same build command again"):
+        Manifest.read(tmp_path)
+
+
+def data_files(folder):
+    return [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "README.md"]
+
+
+def test_the_manifest_names_every_file(small):
+    manifest = Manifest.read(small)
+    named = {shard.path for shard in manifest.all_shards()}
+    there = {p.relative_to(small).as_posix() for p in data_files(small)}
+    assert there == named | {"manifest.json", "statistics.safetensors"}
+    assert manifest.damage(small) == manifest.damage(small, full=True) == []
+
+
+def test_one_flipped_bit_in_any_file_is_named(copy, rng):
+    manifest = Manifest.read(copy)
+    for path in data_files(copy):
+        content = path.read_bytes()
+        at = int(rng.integers(len(content)))
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        if path.name != "manifest.json":
+            (damage,) = manifest.damage(copy, full=True)
+            assert str(path) in damage and "damaged" in damage
+            with pytest.raises(DataError, match=path.name):
+                load_data(copy, full=True)
+        path.write_bytes(content)
+    assert load_data(copy, full=True).manifest == manifest
+
+
+@pytest.mark.parametrize("change", ["missing", "shorter", "longer"])
+def test_the_fast_check_notices_missing_and_shortened_files(copy, change):
+    manifest = Manifest.read(copy)
+    for path in data_files(copy):
+        if path.name == "manifest.json":
+            continue
+        content = path.read_bytes()
+        path.unlink()
+        if change != "missing":
+            path.write_bytes(content[:-1] if change == "shorter" else content + b"\0")
+        (damage,) = manifest.damage(copy)
+        assert str(path) in damage
+        with pytest.raises(DataError) as caught:
+            load_data(copy)
+        assert str(path) in str(caught.value) and "again" in str(caught.value)
+        path.write_bytes(content)
+
+
+def test_several_damaged_files_are_counted(copy):
+    for path in (copy / "multimodal").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"is missing. \(1 more"):
+        load_data(copy)
