@@ -1,0 +1,301 @@
+"""The command `dambench`. Every command is thin: load, call one function, print.
+
+Exit codes: 0 done, 1 the input is wrong (a message, no traceback), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.markup import escape
+
+from dambench_hub import __version__
+from dambench_hub.errors import DambenchError
+
+if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
+    from dambench_hub.results import Ranking
+
+WIDTH_OF_FILES = 160
+"""Columns of a table that is not printed to a terminal."""
+
+app = typer.Typer(
+    help="DAMBench: score analyses of the atmosphere against a reference.",
+    epilog="First steps: dambench tasks · dambench info dambench · dambench score FILE",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Prediction file, NetCDF-4 or safetensors.")
+]
+DataOption = Annotated[
+    str, typer.Option("--data", metavar="DATA", help="Data set: a folder, or ORG/NAME on the Hub.")
+]
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="Data set: a folder, or ORG/NAME on the Hub.")
+]
+TaskOption = Annotated[
+    str | None, typer.Option("--task", metavar="TASK", help="Default: the task the file names.")
+]
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="URL", help="Where results are kept, an SQLAlchemy URL.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+DATA, STORE = "dambench", "sqlite:///dambench.db"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
+@app.callback()
+def _dambench(version: VersionOption = False) -> None:
+    pass
+
+
+@app.command()
+def validate(file: File, data: DataOption = DATA, task: TaskOption = None) -> None:
+    """List everything that keeps FILE from being scored; exit code 1 if there is anything."""
+    from dambench_hub.data import load_data
+    from dambench_hub.validation import validate as find_problems
+
+    dataset = load_data(data)
+    if problems := find_problems(file, dataset, task):
+        listed = "\n".join(f"- {problem}" for problem in problems)
+        raise DambenchError(f"{file} cannot be scored:\n{listed}")
+    revision = f"{dataset.manifest.name}, revision {dataset.revision}"
+    _print(f"[green]✓[/] {escape(str(file))} can be scored with {revision}.")
+
+
+@app.command()
+def score(
+    file: File, data: DataOption = DATA, task: TaskOption = None, as_json: JsonOption = False
+) -> None:
+    """Validate FILE and print its scores."""
+    from dambench_hub.data import load_data
+    from dambench_hub.scoring import score as compute_scores
+    from dambench_hub.tables import result_tables
+
+    result = compute_scores(file, load_data(data), task)
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        _print(result_tables(result))
+
+
+@app.command()
+def submit(
+    file: File,
+    name: Annotated[str, typer.Option("--name", help="What the ranking calls it.")],
+    data: DataOption = DATA,
+    task: TaskOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Validate and score FILE, and record the result in the ranking.
+
+    The same values under the same name are recorded once; a second time does nothing.
+    """
+    from dambench_hub.data import load_data
+    from dambench_hub.results import DuplicateResult, Store
+    from dambench_hub.scoring import score as compute_scores
+
+    result = compute_scores(file, load_data(data), task)
+    results = Store(store, create=True)
+    try:
+        results.add(result, name)
+    except DuplicateResult as error:
+        _note(str(error))
+    entries = results.ranking(result.task, result.dataset_revision).entries
+    same = [entry for entry in entries if entry.result.value_hash == result.value_hash]
+    rank = same[0].rank
+    _print(f"{escape(name)} has rank {rank} of {len(entries)} in the task {result.task}.")
+
+
+@app.command()
+def leaderboard(
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="TASK", help="Default: all that have results.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="DATA", help="Whose revision; default: the newest result's."
+        ),
+    ] = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV and nothing else.")] = False,
+) -> None:
+    """Print the ranking; results of other data set revisions or scorers are not mixed in."""
+    from dambench_hub.data import load_data
+    from dambench_hub.results import Store
+    from dambench_hub.tasks import load_task
+
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv")
+    revision = load_data(data).revision if data else None
+    results = Store(store)
+    names = [load_task(task).name] if task else results.tasks()
+    rankings = [results.ranking(name, revision) for name in names]
+    if as_json:
+        _print_json([entry.to_dict() for ranking in rankings for entry in ranking.entries])
+    elif as_csv:
+        typer.echo(_csv(rankings), nl=False)
+    else:
+        _print_boards(rankings)
+    if hidden := sum(ranking.hidden for ranking in rankings):
+        _note(f"{hidden} results of other data set revisions or scorer versions are not shown.")
+
+
+@app.command()
+def tasks(
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DATA", help="Mark the tasks it is fit for.")
+    ] = None,
+) -> None:
+    """List the tasks."""
+    from dambench_hub.data import load_data
+    from dambench_hub.tables import tasks_table
+    from dambench_hub.tasks import task_names
+
+    _print(tasks_table(task_names(), load_data(data) if data else None))
+
+
+@app.command()
+def info(data: DataArgument = DATA) -> None:
+    """Describe a data set: grid, channels, splits, observations, licence."""
+    from dambench_hub.data import load_data
+    from dambench_hub.tables import info_tables
+
+    _print(info_tables(load_data(data)))
+
+
+@app.command()
+def verify(
+    data: DataArgument = DATA,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare every byte, not only sizes.")
+    ] = False,
+) -> None:
+    """Compare a data set's files with its manifest; exit code 1 if one is absent or changed."""
+    from dambench_hub.data import load_data
+    from dambench_hub.manifest import Manifest
+
+    folder = Path(data) if Path(data).exists() else load_data(data).folder
+    manifest = Manifest.read(folder)
+    if damage := manifest.damage(folder, full):
+        listed = "\n".join(f"- {sentence}" for sentence in damage)
+        raise DambenchError(f"{data} is damaged:\n{listed}\nFetch or build the data set again.")
+    compared = "every byte" if full else "all sizes"
+    _print(
+        f"[green]✓[/] {manifest.name}, revision {manifest.revision}: {compared} as in the manifest."
+    )
+
+
+@app.command()
+def plot(
+    file: File,
+    data: DataOption = DATA,
+    task: TaskOption = None,
+    channel: Annotated[
+        str | None, typer.Option("--channel", help="For maps and spectra; default: z500 if there.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the PNGs go.")] = Path(
+        "plots"
+    ),
+) -> None:
+    """Draw maps of the errors, errors by channel, and power spectra of FILE."""
+    from dambench_hub.data import load_data
+    from dambench_hub.plots import plot_prediction
+
+    for path in plot_prediction(file, load_data(data), task, channel=channel, folder=out):
+        typer.echo(path)
+
+
+@app.command()
+def install_metric() -> None:
+    """Make evaluate.load("dambench_metrics") work from any folder."""
+    from dambench_hub.metric_install import install_metric as install
+
+    typer.echo(install())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; what the user can mend is told in a message, without a traceback."""
+    try:
+        app(args=arguments, prog_name="dambench")
+    except DambenchError as error:
+        _fail(str(error))
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{place}")
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True).print(
+        f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False
+    )
+    sys.exit(1)
+
+
+def _note(message: str) -> None:
+    Console(stderr=True).print(escape(message), style="yellow", soft_wrap=True, highlight=False)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
+
+
+def _print(content: RenderableType) -> None:
+    _console().print(content)
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=1, allow_nan=False))
+
+
+def _print_boards(rankings: list[Ranking]) -> None:
+    from dambench_hub.tables import board_table
+
+    console = _console()
+    for ranking in rankings:
+        if ranking.entries:
+            console.print(board_table(ranking, console.width))
+    if not any(ranking.entries for ranking in rankings):
+        console.print("No results yet. Record one: dambench submit FILE --name NAME")
+
+
+def _csv(rankings: list[Ranking]) -> str:
+    """Rows of all boards; a name that a spreadsheet would take for a formula gets a quote."""
+    import csv
+    import io
+
+    rows = [{"task": ranking.task, **row} for ranking in rankings for row in ranking.board()]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        safe = f"'{row['name']}" if row["name"][:1] in "=+-@＝＋－＠" else row["name"]
+        writer.writerow(row | {"name": safe})
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    main()

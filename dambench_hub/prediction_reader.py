@@ -1,0 +1,313 @@
+"""The one reader of prediction files, for files that anybody may have made.
+
+It understands exactly two containers, NetCDF-4 (HDF5) and safetensors, and in them nothing but
+plain data; see `plain_hdf5` for what is refused. The file is opened once, and no path in it is
+followed. It needs the standard library, numpy and h5py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dambench_hub.errors import PredictionError
+from dambench_hub.plain_hdf5 import (
+    MAX_TEXT,
+    plain_variable,
+    read_attributes,
+    read_axis,
+    read_names,
+    read_rows,
+)
+
+COORDINATES = ("time", "channel", "latitude", "longitude")
+REQUIRED_ATTRIBUTES = ("dambench_format", "task", "dataset_revision", "model_name")
+OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "training_data")
+ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
+CONTAINERS = {".nc": "NetCDF-4", ".h5": "NetCDF-4", ".safetensors": "safetensors"}
+"""The container by the end of the file name."""
+
+MAX_HEADER = 64 << 20
+TRUNCATED = "the file is damaged or truncated. Copy or write it again."
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FOREIGN = (
+    (b"CDF", "NetCDF-3 (classic)", "Write it with format='NETCDF4'."),
+    (b"PK\x03\x04", "a zip archive (npz, zarr, torch)", "Write it with write_predictions."),
+    (b"\x93NUMPY", "a numpy file", "Write it with write_predictions."),
+    (b"\x80", "a pickle", "Pickles run code and are never opened; use write_predictions."),
+    (b"GRIB", "GRIB", "Write it with write_predictions."),
+    (b"\x1f\x8b", "a gzip archive", "Unpack it first."),
+    (b"PAR1", "Parquet", "Write it with write_predictions."),
+)
+MS_PER_UNIT = {
+    "days": 86_400_000.0,
+    "hours": 3_600_000.0,
+    "minutes": 60_000.0,
+    "seconds": 1000.0,
+    "milliseconds": 1.0,
+    "microseconds": 1e-3,
+    "nanoseconds": 1e-6,
+}
+CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+CF_UNITS = re.compile(
+    r"(?P<unit>[a-z]+) since (?P<date>\d{4}-\d\d?-\d\d?)"
+    r"([T ](?P<clock>\d\d?:\d\d(:\d\d)?)(\.0*)?)?( ?(Z|UTC|\+00:?00))?"
+)
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d(:\d\d){0,2}")
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """Everything in a prediction file but the values, not yet compared with any data set.
+
+    Attributes:
+        shape: Of `analysis`: (N, C, Y, X), or (N, M, C, Y, X) with members.
+        dtype: Of `analysis`; `<f4` in a valid file.
+        time: Valid times, datetime64[ms], (N,).
+        channels: Channel names, (C,).
+        latitude: Degrees, (Y,).
+        longitude: Degrees, (X,).
+        attributes: Those of `ATTRIBUTES` that the file has, as text.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    time: np.ndarray
+    channels: tuple[str, ...]
+    latitude: np.ndarray
+    longitude: np.ndarray
+    attributes: Mapping[str, str]
+
+    @property
+    def members(self) -> int | None:
+        """M, or None for a file without the dimension `member`."""
+        return self.shape[1] if len(self.shape) == 5 else None
+
+
+@dataclass(eq=False)
+class Prediction:
+    """An open prediction file, to be used in a `with` statement.
+
+    `prediction[n]` is the analysis of time n, float32, (C, Y, X), or (M, C, Y, X) with members, and
+    iteration gives one after the other. Values are read when they are asked for, so memory does not
+    grow with the number of times.
+
+    Attributes:
+        header: Coordinates and attributes.
+        rows: Reads the stored rows that hold time n, and says which is the first of them.
+        resources: What to close.
+    """
+
+    header: Header
+    rows: Callable[[int], tuple[int, np.ndarray]]
+    resources: ExitStack
+    _block: tuple[int, np.ndarray] = field(default=(0, np.empty(0)), repr=False)
+
+    def __len__(self) -> int:
+        return self.header.shape[0]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} times, got index {index}.")
+        start, block = self._block
+        if not start <= index < start + len(block):
+            self._block = start, block = self.rows(index)
+        return block[index - start]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
+
+    def __enter__(self) -> Prediction:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.resources.close()
+
+
+def open_prediction(path: str | Path) -> Prediction:
+    """Open a prediction file, of which nothing is believed.
+
+    Raises:
+        PredictionError: When there is no such file, or it is truncated, of another kind or holds
+            anything but plain data. Each line of the message is one problem.
+    """
+    path = Path(path)
+    if path.suffix not in CONTAINERS:
+        raise PredictionError(
+            f"{path.name}: the name of a prediction file ends in {' or '.join(CONTAINERS)}."
+        )
+    if not path.is_file():
+        raise PredictionError(f"There is no file {path}.")
+    container = CONTAINERS[path.suffix]
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            _require_container(file, container)
+            read = _open_hdf5 if container == "NetCDF-4" else _open_safetensors
+            header, rows = read(file, stack)
+        except OSError as error:
+            raise PredictionError(f"{path} cannot be opened: {error.strerror}.") from error
+        except PredictionError as error:
+            lines = str(error).split("\n")
+            raise PredictionError("\n".join(f"{path.name}: {line}" for line in lines)) from error
+        return Prediction(header, rows, stack.pop_all())
+
+
+def quoted(text: object) -> str:
+    """Text from a file in quotes, safe to print and not too long."""
+    escaped = ascii(str(text))
+    return escaped if len(escaped) <= 60 else f"{escaped[:56]}...'"
+
+
+def _require_container(file: BufferedReader, wanted: str) -> None:
+    start = file.read(9)
+    file.seek(0)
+    if start.startswith(HDF5_SIGNATURE):
+        found, advice = "NetCDF-4", "Rename it to .nc."
+    elif start[8:] == b"{":
+        found, advice = "safetensors", "Rename it to .safetensors."
+    elif not start:
+        found, advice = "nothing", "The file is empty; write it again."
+    else:
+        found, advice = "something else", "Write it with write_predictions or xarray's to_netcdf."
+        for signature, kind, way in FOREIGN:
+            if start.startswith(signature):
+                found, advice = kind, way
+    if found != wanted:
+        raise PredictionError(f"the name says {wanted}, the content is {found}. {advice}")
+
+
+Opened = tuple[Header, Callable[[int], tuple[int, np.ndarray]]]
+
+
+def _open_hdf5(file: BufferedReader, stack: ExitStack) -> Opened:
+    try:
+        root = stack.enter_context(h5py.File(file, "r"))
+        datasets = _variables(root)
+        header = Header(
+            shape=datasets["analysis"].shape,
+            dtype=datasets["analysis"].dtype.str,
+            time=_decode_time(datasets["time"]),
+            channels=read_names(datasets["channel"]),
+            latitude=read_axis(datasets["latitude"]),
+            longitude=read_axis(datasets["longitude"]),
+            attributes=read_attributes(root, ATTRIBUTES),
+        )
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise PredictionError(TRUNCATED) from error
+    return header, lambda index: read_rows(datasets["analysis"], index)
+
+
+def _variables(root: h5py.File) -> dict[str, h5py.Dataset]:
+    """Analysis and coordinates, once they are known to be plain data; others are never opened."""
+    names = ("analysis", *COORDINATES)
+    present = list(root)  # `name in root` would follow links
+    missing = [name for name in names if name not in present]
+    links = [
+        name for name in present if not isinstance(root.get(name, getlink=True), h5py.HardLink)
+    ]
+    datasets, problems = {}, []
+    if missing:
+        problems.append(
+            f"{', '.join(missing)} missing; a prediction file has the variables {', '.join(names)}."
+        )
+    if links:
+        found = ", ".join(quoted(name) for name in links[:5])
+        problems.append(f"{found} is a link to somewhere else; store the values in this file.")
+    for name in (name for name in names if name not in (*missing, *links)):
+        try:
+            datasets[name] = plain_variable(root, name)
+        except PredictionError as error:
+            problems.append(str(error))
+    if problems:
+        raise PredictionError("\n".join(problems))
+    return datasets
+
+
+def _decode_time(dataset: h5py.Dataset) -> np.ndarray:
+    """CF times as datetime64[ms]: the instants count, not the unit."""
+    attributes = read_attributes(dataset, ("units", "calendar"))
+    units, calendar = attributes.get("units", ""), attributes.get("calendar", "standard")
+    match = CF_UNITS.fullmatch(units.strip())
+    unit = match["unit"].rstrip("s") + "s" if match else ""
+    if not match or unit not in MS_PER_UNIT or calendar.lower() not in CALENDARS:
+        raise PredictionError(
+            f"time has units {quoted(units)} and calendar {quoted(calendar)}; "
+            "wanted CF times in UTC, for example 'hours since 1970-01-01'."
+        )
+    date = "-".join(part.zfill(2) for part in match["date"].split("-"))
+    hour, _, rest = (match["clock"] or "00:00").partition(":")
+    values = read_axis(dataset).astype(np.float64) * MS_PER_UNIT[unit]
+    if not np.all(np.abs(values) < 1e15):
+        raise PredictionError("time holds values that are not times.")
+    start = np.datetime64(f"{date}T{hour.zfill(2)}:{rest}", "ms")
+    return start + np.rint(values).astype("timedelta64[ms]")
+
+
+def _open_safetensors(file: BufferedReader, stack: ExitStack) -> Opened:
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if length > min(MAX_HEADER, size - 8):
+        raise PredictionError(TRUNCATED)
+    try:
+        content = json.loads(file.read(length), object_pairs_hook=_each_once)
+        metadata = content.pop("__metadata__")
+        tensor = content.pop("analysis")
+        if content:
+            raise PredictionError("it holds further tensors; drop everything but analysis.")
+        shape = tuple(int(n) for n in tensor["shape"])
+        header = _safetensors_header(shape, tensor["dtype"], metadata)
+        start, stop = tensor["data_offsets"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise PredictionError(
+            f"the header is damaged or incomplete ({type(error).__name__}: {quoted(error)}). "
+            f"Wanted one tensor, analysis, and {', '.join(COORDINATES)} as JSON lists in its "
+            "metadata. Write it with write_predictions."
+        ) from error
+    row = math.prod(shape[1:]) * 4
+    if min(shape, default=0) < 1 or (start, 8 + length + stop) != (0, size):
+        raise PredictionError(TRUNCATED)
+    if header.dtype == "<f4" and stop != row * shape[0]:
+        raise PredictionError(TRUNCATED)
+
+    def rows(index: int) -> tuple[int, np.ndarray]:
+        file.seek(8 + length + index * row)
+        return index, np.frombuffer(file.read(row), "<f4").reshape(1, *shape[1:])
+
+    return header, rows
+
+
+def _safetensors_header(shape: tuple[int, ...], dtype: str, metadata: dict[str, Any]) -> Header:
+    coordinates = {name: json.loads(metadata[name]) for name in COORDINATES}
+    times = [str(time).removesuffix("Z") for time in coordinates["time"]]
+    if not all(ISO_TIME.fullmatch(time) for time in times):
+        raise PredictionError("time must be a list of times like 2024-01-01T00, UTC.")
+    return Header(
+        shape=shape,
+        dtype="<f4" if dtype == "F32" else str(dtype),
+        time=np.array(times, "datetime64[ms]"),
+        channels=tuple(str(name) for name in coordinates["channel"]),
+        latitude=np.array(coordinates["latitude"], np.float64),
+        longitude=np.array(coordinates["longitude"], np.float64),
+        attributes={
+            name: str(metadata[name])[:MAX_TEXT] for name in ATTRIBUTES if name in metadata
+        },
+    )
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return content

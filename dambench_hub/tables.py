@@ -1,0 +1,209 @@
+"""What the commands print, as Rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from dambench_hub.tasks import Task, load_task
+from dambench_hub.variables import parse_channels
+
+if TYPE_CHECKING:
+    from dambench_hub.data import Data
+    from dambench_hub.manifest import Manifest
+    from dambench_hub.results import Ranking
+    from dambench_hub.scoring import Result
+
+NUMBER_WIDTH = 8
+"""Columns of the terminal that one number takes, with the space around it."""
+SUMMARY = {
+    "mse": "mean squared error, in units of each channel's variance",
+    "mae": "mean absolute error, in units of each channel's standard deviation",
+    "specdiv": "divergence of the smallest scales' power spectrum, nats",
+    "specres": "residual of the smallest scales' power spectrum",
+}
+
+
+def result_tables(result: Result) -> RenderableType:
+    """The scores of one file: four numbers, then the RMSE of every channel."""
+    model = escape(result.attributes["model_name"])
+    summary = _table(f"{model}  ·  task {result.task}", "score", "", "meaning")
+    for name, meaning in SUMMARY.items():
+        summary.add_row(name, number(result.scores[name]), Text(meaning, "dim"))
+    parts: list[RenderableType] = [summary, *_rmse_tables(result.scores)]
+    if "crps" in result.scores:
+        parts.append(_ensemble_table(result.scores))
+    parts.append(
+        Text(
+            f"data set {result.dataset}, revision {result.dataset_revision}  ·  scorer version "
+            f"{result.scorer_version}  ·  values {result.value_hash[:16]}",
+            "dim",
+        )
+    )
+    return Group(*parts)
+
+
+def _rmse_tables(scores: dict[str, Any]) -> list[Table]:
+    """RMSE: upper-air variables as levels by variables, then the single-level ones."""
+    rmse = scores["rmse"]
+    channels = parse_channels(list(rmse))
+    tables = []
+    upper = list(dict.fromkeys(c.variable for c in channels if c.level))
+    if upper:
+        heads = [f"{variable.name}\n{variable.units}" for variable in upper]
+        table = _table("RMSE by pressure level", "hPa", *heads)
+        for level in sorted({c.level for c in channels if c.level}):
+            names = [f"{variable.name}{level}" for variable in upper]
+            table.add_row(str(level), *(number(rmse[n]) if n in rmse else "" for n in names))
+        tables.append(table)
+    if surface := [c for c in channels if not c.level]:
+        table = _table("RMSE near the surface", *(f"{c.name}\n{c.units}" for c in surface))
+        table.columns[0].justify = "right"
+        table.add_row(*(number(rmse[c.name]) for c in surface))
+        tables.append(table)
+    return tables
+
+
+def _ensemble_table(scores: dict[str, Any]) -> Table:
+    table = _table("Ensemble, by channel", "channel", "CRPS", "spread / skill")
+    for name, value in scores["crps"].items():
+        table.add_row(name, number(value), number(scores["spread_skill"][name]))
+    return table
+
+
+def board_table(ranking: Ranking, width: int) -> Table:
+    """A leaderboard, with as many RMSE columns as the terminal has room for."""
+    rows = ranking.board()
+    names = max(len(row["name"]) for row in rows)
+    fixed = [column for column in rows[0] if not column.startswith("rmse_")]
+    room = max(0, (width - names - NUMBER_WIDTH * len(fixed)) // NUMBER_WIDTH)
+    columns = fixed + [column for column in rows[0] if column.startswith("rmse_")][:room]
+    title = f"{ranking.task}  ·  {escape(ranking.entries[0].result.dataset)}"
+    table = _table(title, *(_heading(column) for column in columns))
+    table.columns[1].justify = "left"
+    for row in rows:
+        style = "bold" if row["rank"] == 1 else ""
+        table.add_row(*(_cell(column, row[column]) for column in columns), style=style)
+    return table
+
+
+def _heading(column: str) -> str:
+    if column.startswith("rmse_"):
+        return f"RMSE\n{column.removeprefix('rmse_')}"
+    titles = {"rank": "", "mse": "MSE", "mae": "MAE", "specdiv": "SpecDiv", "skill": "skill\n%"}
+    return titles.get(column, column)
+
+
+def _cell(column: str, value: Any) -> str:
+    if column == "skill":
+        return f"{100 * value:.1f}"
+    return number(value) if isinstance(value, float) else escape(str(value))
+
+
+def tasks_table(names: Sequence[str], data: Data | None) -> Table:
+    """All tasks; with a data set, whether it has what they need."""
+    table = _table("Tasks", "name", "config", "observed", "error", "score", "description")
+    for column in table.columns:
+        column.justify = "left"
+    if data:
+        table.add_column("possible here")
+    for task in map(load_task, names):
+        settings = dict(task.observations)
+        if data:
+            drawn = task.observation_settings(data.manifest)
+            settings = {"density": drawn.density, "error_scale": drawn.error_scale}
+        cells = [task.name, task.config, "as stored", "as stored", task.main_score]
+        if "density" in settings:
+            cells[2] = f"{100 * settings['density']:g} %"
+        if "error_scale" in settings:
+            cells[3] = f"{settings['error_scale']:g} σ_b"
+        cells.append(task.description)
+        table.add_row(*cells, *([_possible(task, data)] if data else []))
+    return table
+
+
+def _possible(task: Task, data: Data) -> str:
+    lacking = task.config == "multimodal" and not data.manifest.modalities
+    return "no: no modalities" if lacking else "yes"
+
+
+def info_tables(data: Data) -> RenderableType:
+    """What a data set is, and its splits."""
+    manifest = data.manifest
+    source, observations = manifest.source, manifest.observations
+    facts = _table(escape(str(source.get("title", manifest.name))), "", "", header=False)
+    facts.columns[1].justify = "left"
+    size = sum(file.stat().st_size for file in Path(data.folder).rglob("*") if file.is_file())
+    for name, value in {
+        "name": manifest.name,
+        "revision": manifest.revision,
+        "description": source.get("description", ""),
+        "grid": f"{manifest.grid} (latitudes × longitudes, poles included)",
+        "channels": f"{len(manifest.channels)}: {', '.join(manifest.channels)}",
+        "background": f"forecast started {manifest.lead_hours} h before",
+        "observations": f"{100 * observations.density:g} % of the grid points "
+        f"({observations.points(manifest.grid)}), network {observations.network}, "
+        f"error {observations.error_scale:g} × background error",
+        "modalities": _modalities(data),
+        "format": f"{manifest.format}, {size / 1e6:,.1f} MB in {data.folder}",
+        "licence": source.get("licence", "unknown"),
+        "attribution": source.get("attribution", ""),
+    }.items():
+        if value:
+            facts.add_row(Text(name, "dim"), escape(str(value)))
+    return Group(facts, _splits_table(manifest))
+
+
+def _splits_table(manifest: Manifest) -> Table:
+    splits = _table("Splits", "split", "examples", "first", "last", "shards")
+    for split, shards in manifest.splits.items():
+        times = manifest.times(split)
+        first, last = (str(times[i]) if len(times) else "" for i in (0, -1))
+        splits.add_row(split, str(len(times)), first, last, str(len(shards)))
+    return splits
+
+
+def _modalities(data: Data) -> str:
+    """Names and, from the first example, the share of the grid where they are."""
+    names = list(data.manifest.modalities)
+    split = next(split for split in data.manifest.splits if data.size(split))
+    example = data.example(split, 0, names) if names else {}
+    shares = (
+        f"{name} ({100 * np.isfinite(v).mean():.0f} % of the grid)" for name, v in example.items()
+    )
+    return ", ".join(shares) or "none"
+
+
+def number(value: float) -> str:
+    """A score to 4 significant digits, as it is ranked.
+
+    >>> number(0.0123456), number(1234567.0)
+    ('0.01235', '1.235e+06')
+    """
+    return f"{value:#.4g}".rstrip(".")
+
+
+def _table(title: str, *columns: str, header: bool = True) -> Table:
+    """The one look of our tables: numbers to the right, the first column to the left."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_header=header,
+        header_style="dim",
+        pad_edge=False,
+        min_width=min(60, len(title)),
+    )
+    for index, column in enumerate(columns):
+        left = not index or column == "meaning"
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    return table

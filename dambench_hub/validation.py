@@ -1,0 +1,264 @@
+"""What is wrong with a prediction file: all of it at once, each with the way to mend it.
+
+One small function per check. Nothing here looks at the reference: a method's maker may see every
+message, and learns about his own file only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence, Sized
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dambench_hub.errors import PredictionError, did_you_mean
+from dambench_hub.prediction_reader import (
+    REQUIRED_ATTRIBUTES,
+    Header,
+    open_prediction,
+    quoted,
+)
+from dambench_hub.predictions import FORMAT
+from dambench_hub.progress import track
+from dambench_hub.tasks import Task, load_task
+from dambench_hub.variables import parse_channel
+
+if TYPE_CHECKING:
+    from dambench_hub.data import Data
+
+MAX_PROBLEMS = 20
+MAX_LENGTH = 600
+MAX_MEMBERS = 64
+MAX_NAME = 80
+NAMED = 3
+"""How many of several like things a message names."""
+
+CONVERSIONS = {
+    "z": ((9.80665, 0.0, "geopotential height in m", "multiply by 9.80665 m s-2"),),
+    "t": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
+    "t2m": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
+    "msl": ((100.0, 0.0, "hPa", "multiply by 100"),),
+    "q": ((1e-3, 0.0, "g kg-1", "divide by 1000"),),
+}
+"""By variable: factor and offset that lead to the right unit, what it was, what to do."""
+FAR, NEAR = 5.0, 2.0
+"""A channel's mean is suspicious beyond FAR standard deviations, and explained within NEAR."""
+
+
+def validate(path: str | Path, data: Data, task: Task | str | None = None) -> list[str]:
+    """Everything that keeps a prediction file from being scored.
+
+    Args:
+        path: The file.
+        data: The data set it was made for.
+        task: The task it was made for; None for the one that the file names.
+
+    Returns:
+        One sentence or two per problem, at most 20; empty for a file that can be scored.
+
+    Raises:
+        TaskError: When there is no such task.
+    """
+    path = Path(path)
+    try:
+        with open_prediction(path) as prediction:
+            header = prediction.header
+            problems = header_problems(header, data, task_of(header, task))
+            if not shape_problems(header):
+                check = ValueCheck(header, data)
+                for field in track(prediction, len(prediction), "Checking values"):
+                    check.update(field)
+                problems += check.problems()
+    except PredictionError as error:
+        problems = [line.removeprefix(f"{path.name}: ") for line in str(error).split("\n")]
+    return shortened(problems)
+
+
+def task_of(header: Header, task: Task | str | None) -> Task:
+    """The task asked for, or else the one that a prediction file says it is for."""
+    return load_task(task or header.attributes.get("task", "multimodal"))
+
+
+def header_problems(header: Header, data: Data, task: Task) -> list[str]:
+    """What is wrong with everything but the values."""
+    return [
+        *attribute_problems(header, data, task),
+        *shape_problems(header),
+        *time_problems(header.time, task.times(data.manifest)),
+        *channel_problems(header.channels, data.channels),
+        *(
+            f"{problem} The data set's grid is {data.grid}."
+            for problem in data.grid.coordinate_problems(header.latitude, header.longitude)
+        ),
+    ]
+
+
+def attribute_problems(header: Header, data: Data, task: Task) -> list[str]:
+    """Is the file of this format, for this task and this data set?"""
+    found = header.attributes
+    problems = []
+    if missing := [name for name in REQUIRED_ATTRIBUTES if name not in found]:
+        problems.append(f"The attribute {', '.join(missing)} is missing; add it to the file.")
+    if found.get("dambench_format", FORMAT) != FORMAT:
+        problems.append(
+            f"dambench_format is {quoted(found['dambench_format'])}, this version reads "
+            f"{FORMAT!r}; write the file with this version of dambench-hub."
+        )
+    if found.get("task", task.name) != task.name:
+        problems.append(
+            f"The file is for the task {quoted(found['task'])}, not for {task.name!r}; "
+            f"predict for {task.name}, or choose the file's task with --task."
+        )
+    if (revision := found.get("dataset_revision", data.revision)) != data.revision:
+        problems.append(
+            f"The file was made for revision {quoted(revision)} of the data set, "
+            f"{data.manifest.name} here is {data.revision}; run predict again with this data set."
+        )
+    name = found.get("model_name", "?")
+    if not name.strip() or len(name) > MAX_NAME:
+        problems.append(f"model_name must have 1 to {MAX_NAME} characters, got {len(name)}.")
+    for name in ("model_url", "paper_url"):
+        if not re.fullmatch(r"https://\S{1,500}", found.get(name, "https://none")):
+            problems.append(f"{name} is {quoted(found[name])}; wanted an address like https://….")
+    return problems
+
+
+def shape_problems(header: Header) -> list[str]:
+    """Does `analysis` hold one float32 number for each of its own coordinates?"""
+    problems = []
+    if header.dtype != "<f4":
+        problems.append(
+            f"analysis is stored as {quoted(header.dtype)}, wanted float32 ('<f4'); "
+            "convert it with .astype('float32')."
+        )
+    axes: dict[str, Sized] = {
+        "time": header.time,
+        "channel": header.channels,
+        "latitude": header.latitude,
+        "longitude": header.longitude,
+    }
+    wanted = tuple(len(values) for values in axes.values())
+    if len(header.shape) not in (4, 5) or (header.shape[0], *header.shape[-3:]) != wanted:
+        sizes = ", ".join(f"{name} {len(values)}" for name, values in axes.items())
+        problems.append(
+            f"analysis has shape {header.shape}, its coordinates have {sizes}. The order is (time, "
+            "channel, latitude, longitude), with member after time if there is one: transpose it."
+        )
+    elif header.members is not None and header.members > MAX_MEMBERS:
+        problems.append(f"There are {header.members} members; at most {MAX_MEMBERS} are scored.")
+    return problems
+
+
+def time_problems(time: np.ndarray, wanted: np.ndarray) -> list[str]:
+    """Are these exactly the task's times, ascending?"""
+    unique, counts = np.unique(time, return_counts=True)
+    missing, extra = np.setdiff1d(wanted, unique), np.setdiff1d(unique, wanted)
+    problems = []
+    if len(missing):
+        problems.append(
+            f"{len(missing)} of the task's {len(wanted)} times are missing: {_listed(missing)}. "
+            "Every one is scored."
+        )
+    if len(extra):
+        problems.append(
+            f"{len(extra)} times are not in the task: {_listed(extra)}. Leave them out; the task "
+            f"runs from {wanted[0]} to {wanted[-1]}, UTC."
+        )
+    if np.any(counts > 1):
+        problems.append(f"Times stand there twice: {_listed(unique[counts > 1])}. Keep one each.")
+    if np.any(np.diff(time) < np.timedelta64(0)):
+        problems.append("Times are not ascending; sort the file by time.")
+    return problems
+
+
+def channel_problems(channels: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Are these the data set's channels, in its order?"""
+    problems = []
+    for name in [name for name in channels if name not in wanted][:NAMED]:
+        problems.append(f"Unknown channel {quoted(name)}. {did_you_mean(name, wanted)}")
+    if missing := [name for name in wanted if name not in channels]:
+        problems.append(
+            f"{len(missing)} of {len(wanted)} channels are missing: {_listed(missing)}. "
+            "Where a method leaves a channel alone, give the background."
+        )
+    if twice := sorted({name for name in channels if channels.count(name) > 1}):
+        problems.append(f"Channels stand there twice: {_listed([quoted(name) for name in twice])}.")
+    if not problems and list(channels) != list(wanted):
+        first = next(
+            i for i, pair in enumerate(zip(channels, wanted, strict=True)) if len(set(pair)) > 1
+        )
+        problems.append(
+            f"Channels are in another order: number {first} is {channels[first]!r}, wanted "
+            f"{wanted[first]!r}. Sort the file by the data set's channels (dambench info)."
+        )
+    return problems
+
+
+class ValueCheck:
+    """Looks at each value once: is it finite, and can the units be right?"""
+
+    def __init__(self, header: Header, data: Data) -> None:
+        self.header = header
+        self.data = data
+        self.done = 0
+        self.total = np.zeros(len(header.channels))
+        self.not_finite: list[str] = []
+
+    def update(self, field: np.ndarray) -> bool:
+        """Look at the next time's analysis, ([M,] C, Y, X); False if a value is not finite."""
+        time = self.header.time[self.done].astype("datetime64[h]")
+        self.done += 1
+        values = field.reshape(-1, len(self.total), field.shape[-2] * field.shape[-1])
+        with np.errstate(invalid="ignore"):
+            mean = values.mean(axis=(0, 2), dtype=np.float64)  # of float32: cannot overflow
+        self.total += mean
+        if np.isfinite(mean).all():
+            return True
+        bad = [n for n, m in zip(self.header.channels, mean, strict=True) if not np.isfinite(m)]
+        count = np.count_nonzero(~np.isfinite(values))
+        names = _listed([quoted(name) for name in bad])
+        self.not_finite.append(f"{count} values are NaN or infinite at {time}, channel {names}.")
+        return False
+
+    def problems(self) -> list[str]:
+        """What was found so far."""
+        if self.not_finite:
+            more = len(self.not_finite) - NAMED
+            rest = [f"Values are NaN or infinite at {more} more times."] if more > 0 else []
+            return self.not_finite[:NAMED] + rest
+        known = {name: index for index, name in enumerate(self.data.channels)}
+        means = zip(self.header.channels, self.total / max(self.done, 1), strict=True)
+        found = (self._unit_problem(name, m, known[name]) for name, m in means if name in known)
+        return [problem for problem in found if problem]
+
+    def _unit_problem(self, name: str, value: float, channel: int) -> str | None:
+        """A mean that is far from the data set's, and near it after a common conversion."""
+        mean = self.data.statistics.mean[channel]
+        std = self.data.statistics.std[channel]
+        if abs(value - mean) <= FAR * std:
+            return None
+        variable = parse_channel(name).variable
+        normalised = (std, mean, "normalised values", "multiply by std and add mean")
+        for factor, offset, unit, advice in (*CONVERSIONS.get(variable.name, ()), normalised):
+            if abs(factor * value + offset - mean) <= NEAR * std:
+                return (
+                    f"{name} has the mean {value:.4g}, the data set {mean:.4g} {variable.units}. "
+                    f"These look like {unit}: {advice}."
+                )
+        return None
+
+
+def shortened(problems: list[str]) -> list[str]:
+    """At most 20 problems of at most 600 characters."""
+    kept = problems if len(problems) <= MAX_PROBLEMS else problems[: MAX_PROBLEMS - 1]
+    if more := len(problems) - len(kept):
+        kept = [*kept, f"There are {more} more problems."]
+    return [text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…" for text in kept]
+
+
+def _listed(items: Sequence[object] | np.ndarray) -> str:
+    """The first few of the items, in words."""
+    named = ", ".join(str(item).removesuffix(":00:00.000") for item in items[:NAMED])
+    return named if len(items) <= NAMED else f"{named} and {len(items) - NAMED} more"

@@ -1,0 +1,234 @@
+"""The command line: pure output, exit codes 0, 1 and 2, and never a traceback for a mistake."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from dambench_hub import cli
+from dambench_hub.batch import Analysis
+from dambench_hub.predictions import write_predictions
+from dambench_hub.testing import write_tiny_dataset
+
+
+@pytest.fixture
+def dambench(capsys):
+    """Run a command; gives exit code, stdout and stderr."""
+
+    def run(*arguments):
+        try:
+            cli.main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def files(tiny_data, tmp_path_factory):
+    """Two predictions: the background, and one with half of its error."""
+    folder = tmp_path_factory.mktemp("cli")
+    for name, share in ("background", 1.0), ("better", 0.5):
+        analyses = (
+            Analysis(b.reference + np.float32(share) * (b.background - b.reference))
+            for b in tiny_data.batches("multimodal")
+        )
+        write_predictions(
+            folder / f"{name}.nc", analyses, task="multimodal", data=tiny_data, model_name=name
+        )
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path):
+    return f"sqlite:///{tmp_path}/results.db"
+
+
+def test_help_is_quick_and_needs_nothing():
+    start = time.monotonic()
+    code = "import sys; from dambench_hub.cli import main; main(['--help'])"
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True)
+    assert done.returncode == 0
+    assert time.monotonic() - start < 5
+    for module in b"torch", b"datasets", b"matplotlib", b"xarray", b"h5py", b"sqlalchemy", b"numpy":
+        assert b"| " + module + b"\n" not in done.stderr
+    for command in "validate", "score", "submit", "leaderboard", "tasks", "info", "verify", "plot":
+        assert command.encode() in done.stdout
+
+
+def test_a_right_file_is_valid(dambench, files, tiny_folder):
+    code, out, _ = dambench("validate", files / "background.nc", "--data", tiny_folder)
+    assert code == 0
+    assert "background.nc can be scored with tiny, revision" in out
+
+
+def test_a_wrong_file_is_not(dambench, files, tiny_folder, tmp_path):
+    other = tmp_path / "other"
+    write_tiny_dataset(other, channels=("t2m", "z500"))
+    code, out, err = dambench("validate", files / "background.nc", "--data", other)
+    assert (code, out) == (1, "")
+    assert "made for revision" in err
+    assert "Unknown channel 'msl'" in err
+    assert "Traceback" not in err
+    for command in "score", "plot":
+        code, out, err = dambench(command, files / "background.nc", "--data", other)
+        assert (code, out) == (1, "")
+        assert "made for revision" in err
+
+
+def test_score_prints_json_and_nothing_else(dambench, files, tiny_folder, tiny_data):
+    code, out, _ = dambench("score", files / "better.nc", "--data", tiny_folder, "--json")
+    shown = json.loads(out)
+    assert code == 0
+    assert shown["model_name"] == "better"
+    assert set(shown["scores"]["rmse"]) == set(tiny_data.channels)
+
+
+def test_score_prints_tables(dambench, files, tiny_folder):
+    code, out, _ = dambench("score", files / "better.nc", "--data", tiny_folder)
+    assert code == 0
+    for words in "mse", "RMSE by pressure level", "RMSE near the surface", "kg kg-1", "revision":
+        assert words in out
+
+
+def test_submit_and_leaderboard(dambench, files, tiny_folder, store):
+    for name in "background", "better":
+        common = ("--data", tiny_folder, "--store", store)
+        code, out, _ = dambench("submit", files / f"{name}.nc", "--name", name, *common)
+        assert code == 0
+    assert "better has rank 1 of 2 in the task multimodal" in out
+    code, out, err = dambench("submit", files / "better.nc", "--name", "better", *common)
+    assert (code, "already recorded" in err) == (0, True)
+
+    code, out, _ = dambench("leaderboard", *common)
+    assert code == 0
+    assert out.index("better") < out.index("background")
+    assert "75.0" in out  # half the error is a quarter of its square
+    code, out, _ = dambench("leaderboard", "--json", *common)
+    assert [(row["rank"], row["name"]) for row in json.loads(out)] == [
+        (1, "better"),
+        (2, "background"),
+    ]
+    code, out, _ = dambench("leaderboard", "--csv", "--task", "multimodal", *common)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["name"] for row in rows] == ["better", "background"]
+    assert set(rows[0]) >= {"task", "rank", "mse", "mae", "specdiv", "skill", "rmse_z500"}
+
+
+def test_formulas_are_no_formulas_in_csv(dambench, files, tiny_folder, store):
+    common = ("--data", tiny_folder, "--store", store)
+    dambench("submit", files / "better.nc", "--name", "=1+1 [red]", *common)
+    assert "'=1+1 [red]" in dambench("leaderboard", "--csv", *common)[1]
+    assert "=1+1 [red]" in dambench("leaderboard", *common)[1]
+
+
+def test_hidden_results_are_mentioned(dambench, files, tiny_folder, store, tmp_path):
+    dambench("submit", files / "better.nc", "--name", "a", "--data", tiny_folder, "--store", store)
+    write_tiny_dataset(tmp_path / "other", channels=("t2m", "z500"))
+    code, out, err = dambench("leaderboard", "--data", tmp_path / "other", "--store", store)
+    assert code == 0
+    assert "No results yet" in out
+    assert "1 results of other data set revisions" in err
+
+
+def test_an_invalid_file_leaves_no_store(dambench, tiny_folder, store, tmp_path):
+    common = ("--data", tiny_folder, "--store", store)
+    code, _, err = dambench("submit", tmp_path / "none.nc", "--name", "a", *common)
+    assert code == 1
+    assert "There is no file" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tasks_and_info(dambench, tiny_folder, tmp_path):
+    code, out, _ = dambench("tasks")
+    assert code == 0
+    assert "density-01" in out and "1 %" in out
+    write_tiny_dataset(tmp_path / "plain", modalities=())
+    assert "no: no modalities" in dambench("tasks", "--data", tmp_path / "plain")[1]
+    assert "no: no modalities" not in dambench("tasks", "--data", tiny_folder)[1]
+    assert dambench("info", tmp_path / "plain")[0] == 0
+    code, out, _ = dambench("info", tiny_folder)
+    assert code == 0
+    for words in "revision", "9x16", "t2m, msl, z500", "cc0-1.0", "2024-02-27T00", "olr (", "MB":
+        assert words in out
+
+
+def test_verify_finds_a_changed_byte(dambench, tmp_path):
+    write_tiny_dataset(tmp_path)
+    assert dambench("verify", tmp_path)[0] == 0
+    shard = next((tmp_path / "multimodal").glob("test*"))
+    raw = bytearray(shard.read_bytes())
+    raw[100] ^= 1
+    shard.write_bytes(raw)
+    assert dambench("verify", tmp_path)[0] == 0
+    code, _, err = dambench("verify", tmp_path, "--full")
+    assert code == 1
+    assert shard.name in err
+    shard.unlink()
+    code, _, err = dambench("verify", tmp_path)
+    assert (code, "is missing" in err) == (1, True)
+
+
+def test_plot_prints_its_files(dambench, files, tiny_folder, tmp_path):
+    out = tmp_path / "pictures"
+    code, printed, _ = dambench(
+        "plot", files / "better.nc", "--data", tiny_folder, "--channel", "t2m", "--out", out
+    )
+    assert code == 0
+    assert sorted(printed.split()) == sorted(map(str, out.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["score", "FILE", "--data", "nowhere"], "No data set in nowhere"),
+        (["score", "FILE", "--data", "DATA", "--task", "multimodl"], "Did you mean 'multimodal'"),
+        (["validate", "FILE", "--data", "DATA", "--task", "unimodal"], "not for 'unimodal'"),
+        (["plot", "FILE", "--data", "DATA", "--channel", "z50"], "Did you mean 'z500'"),
+        (["plot", "FILE", "--data", "DATA", "--out", "FILE/x"], "Could not write"),
+        (["leaderboard", "--store", "sqlite:///nowhere.db"], "There is no results store"),
+        (["leaderboard", "--store", "nowhere"], "not the URL of a store"),
+        (["submit", "FILE", "--data", "DATA", "--name", "x", "--store", "NOWHERE"], "/proc/x"),
+        (["info", "nowhere"], "No data set in nowhere"),
+        (["verify", "nowhere/at/all"], "No data set in nowhere/at/all"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_without_a_traceback(dambench, files, tiny_folder, arguments, words):
+    named = {"FILE": files / "better.nc", "DATA": tiny_folder, "FILE/x": files / "better.nc" / "x"}
+    named["NOWHERE"] = "sqlite:////proc/x/y.db"
+    code, out, err = dambench(*(named.get(argument, argument) for argument in arguments))
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith("Error: ") or "\n- " in err
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["scroe"], ["score"], ["submit", "x.nc"], ["leaderboard", "--json", "--csv"]]
+)
+def test_wrong_usage_is_exit_code_2(dambench, arguments):
+    code, out, err = dambench(*arguments)
+    assert (code, out) == (2, "")
+    assert "Usage" in err
+
+
+def test_version(dambench):
+    from dambench_hub import __version__
+
+    assert dambench("--version") == (0, f"{__version__}\n", "")
+
+
+def test_install_metric(dambench, monkeypatch, tmp_path):
+    import evaluate.config
+
+    monkeypatch.setattr(evaluate.config, "HF_MODULES_CACHE", tmp_path)
+    code, out, _ = dambench("install-metric")
+    assert code == 0
+    assert out.strip().endswith("dambench_metrics.py")
