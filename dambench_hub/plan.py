@@ -41,9 +41,8 @@ class Plan:
         alignment: How daily products are joined to the valid time.
         observations: How the stored observations are drawn.
         format: `parquet`, `arrow` or `hdf5`.
-        configs: Configs that `load_dataset` is to offer besides `multimodal`; None for all that
-            need no files of their own. Arrow shards have no column selection, so there each config
-            asked for is written again.
+        configs: Configs to offer besides `multimodal` when the format is `arrow`. Arrow shards have
+            no column selection, so each is written again; the other formats offer all anyway.
 
     Raises:
         BuildError: When a value cannot be used.
@@ -59,7 +58,7 @@ class Plan:
     alignment: str = "nominal"
     observations: ObservationSettings = field(default_factory=ObservationSettings)
     format: str = "parquet"
-    configs: tuple[str, ...] | None = None
+    configs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parse_channels(self.channels)
@@ -73,7 +72,7 @@ class Plan:
                 "column or stations (iid observations can be drawn when the data set is read)."
             )
         known = config_columns(self.modalities)
-        for config in self.configs or ():
+        for config in self.configs:
             if config not in known:
                 raise BuildError(f"Unknown config {config!r}. {did_you_mean(config, known)}")
         if self.format not in FORMATS:
@@ -91,7 +90,7 @@ class Plan:
     @property
     def copies(self) -> tuple[str, ...]:
         """Configs that need files of their own."""
-        return tuple(c for c in self.configs or () if self.format == "arrow" and c != "multimodal")
+        return tuple(c for c in self.configs if self.format == "arrow" and c != "multimodal")
 
     def settings(self) -> dict[str, Any]:
         """All of it as JSON."""

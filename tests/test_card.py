@@ -30,7 +30,7 @@ SMALL = {
 def data(request, tmp_path_factory):
     """Arrow has no column selection, so there the configs are asked for."""
     folder = tmp_path_factory.mktemp(request.param) / "dambench"
-    configs = tuple(CONFIGS) if request.param == "arrow" else None
+    configs = tuple(CONFIGS) if request.param == "arrow" else ()
     write_tiny_dataset(folder, format=request.param, configs=configs, **SMALL)
     return load_data(folder)
 

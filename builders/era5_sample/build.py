@@ -123,6 +123,7 @@ def build(args: argparse.Namespace) -> None:
         },
         observations=ObservationSettings(seed=args.seed),
         format=args.format,
+        configs=tuple(args.configs),
     )
     manifest = build_dataset(args.out, plan, lambda work: reader(analyses, examples), args.fresh)
     print(f"{args.out}: {manifest.name}, revision {manifest.revision}")
@@ -153,6 +154,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="another NetCDF-4 file with z and t (member, time, level, latitude, longitude)",
     )
     parser.add_argument("--format", choices=FORMATS, default="parquet", help="shard format")
+    parser.add_argument(
+        "--configs",
+        nargs="*",
+        default=(),
+        help="with --format arrow: configs to write beside multimodal",
+    )
     parser.add_argument("--seed", type=int, default=0, help="other observations")
     parser.add_argument("--fresh", action="store_true", help="delete an existing data set first")
     return parser.parse_args(argv)

@@ -523,7 +523,12 @@ def places(world: World, split: str) -> Iterator[tuple[int, int]]:
 # ---------------------------------------------------------------------------------------------
 
 
-def plan(world: World, observations: ObservationSettings, file_format: str) -> Plan:
+def plan(
+    world: World,
+    observations: ObservationSettings,
+    file_format: str,
+    configs: tuple[str, ...],
+) -> Plan:
     """The data set to build from a world."""
     # Not at the top: worker processes import this file too, and need no `datasets`.
     from dambench_hub.plan import Plan
@@ -537,6 +542,7 @@ def plan(world: World, observations: ObservationSettings, file_format: str) -> P
         modalities=MEANS,
         observations=observations,
         format=file_format,
+        configs=configs,
         source={
             "kind": "osse",
             "title": f"DAMBench twin experiment, {world.name}",
@@ -569,6 +575,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder of the data set")
     add("--seed", type=int, default=0, help="another seed, another world")
     add("--format", choices=FORMATS, default="parquet", help="of the shards")
+    add(
+        "--configs",
+        nargs="*",
+        default=(),
+        help="with --format arrow: configs to write beside multimodal",
+    )
     add("--density", type=float, default=0.05, help="share of the grid that is observed")
     add("--error-scale", type=float, default=0.25, help="in background error standard deviations")
     add("--network", choices=("column", "stations"), default="column")
@@ -589,7 +601,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         observations = ObservationSettings(args.network, args.density, args.error_scale, args.seed)
         world = World(args.preset, args.seed)
         source = partial(open_world, world, args.workers)
-        build_dataset(args.out, plan(world, observations, args.format), source, args.fresh)
+        wanted = plan(world, observations, args.format, tuple(args.configs))
+        build_dataset(args.out, wanted, source, args.fresh)
     except DambenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
