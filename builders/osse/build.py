@@ -123,7 +123,7 @@ class Preset:
 PRESETS = {
     "tiny": Preset(
         "33x64",
-        nature=(21, 60),
+        nature=(21, 72),
         forecast=(21, 60),
         splits={
             "train": Days("2022-01-10", 8, 2),
@@ -135,7 +135,7 @@ PRESETS = {
     ),
     "mini": Preset(
         "33x64",
-        nature=(21, 60),
+        nature=(21, 72),
         forecast=(21, 60),
         splits={
             "train": Days("2022-01-02", 180, 2),
