@@ -28,7 +28,7 @@ SMALL = {
 @pytest.fixture(scope="module", params=["parquet", "arrow", "hdf5"])
 def small(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("small") / request.param
-    configs = ("background",) if request.param == "arrow" else None
+    configs = ("background",) if request.param == "arrow" else ()
     write_tiny_dataset(folder, format=request.param, configs=configs, **SMALL)
     return folder
 
