@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
@@ -349,33 +348,3 @@ def test_analysis_error_depends_on_the_day_only(build):
     assert errors[0] == errors[-1]
     assert len(set(errors)) > 1
     assert np.all(np.abs(errors) > 0)
-
-
-def test_truncated_keeps_the_low_degrees_and_fits_the_other_surface(build):
-    """A state read from a file, numpy, as it is when a segment goes on from the one before."""
-    import jax
-
-    @jax.tree_util.register_dataclass
-    @dataclass
-    class State:
-        vorticity: np.ndarray
-        log_surface_pressure: np.ndarray
-        sim_time: np.ndarray
-
-        replace = replace
-
-    def circulation(orders, degrees, height):
-        horizontal = SimpleNamespace(modal_shape=(orders, degrees))
-        model = SimpleNamespace(coords=SimpleNamespace(horizontal=horizontal))
-        return SimpleNamespace(model=model, surface_height=np.full((orders, degrees), height))
-
-    rng = np.random.default_rng(0)
-    state = State(rng.normal(size=(8, 9, 6)), rng.normal(size=(1, 9, 6)), np.zeros(()))
-    cut = build.truncated(state, circulation(9, 6, 100.0), circulation(5, 4, 60.0))
-    np.testing.assert_allclose(cut.vorticity[..., :3], state.vorticity[:, :5, :3], rtol=1e-6)
-    assert not np.any(cut.vorticity[..., 3])
-    # Hydrostatic: ln p rises by g Δh / (R T) where the surface is Δh = 40 m lower.
-    rise = cut.log_surface_pressure[..., :3] - state.log_surface_pressure[:, :5, :3]
-    np.testing.assert_allclose(rise, 9.80665 * 40 / (287.05 * 273), rtol=1e-3)
-    same = circulation(9, 6, 100.0)
-    assert build.truncated(state, same, same) is state
