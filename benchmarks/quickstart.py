@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +47,9 @@ def main() -> int:
     for name in ("seconds", "peak MB"):
         table.add_column(name, justify="right")
     for step in steps:
-        table.add_row(step["command"], f"{step['seconds']:.1f}", f"{step['bytes'] / 1e6:.0f}")
+        table.add_row(
+            escape(step["command"]), f"{step['seconds']:.1f}", f"{step['bytes'] / 1e6:.0f}"
+        )
     total, peak = sum(s["seconds"] for s in steps), max(s["bytes"] for s in steps)
     table.add_row("all", f"{total:.1f}", f"{peak / 1e6:.0f}", style="bold")
     Console(width=120).print(table)

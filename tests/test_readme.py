@@ -1,0 +1,74 @@
+"""What the README shows must run: its Python, its commands, its links."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dambench_hub.metric_install import MODULE
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LINES = re.findall(r"^((?:dambench|make) .+)$", README, re.MULTILINE)
+INLINE = re.findall(r"`((?:python|dambench|make) [^`]+)`", README)
+COMMANDS = sorted({command.split("#")[0].strip() for command in LINES + INLINE})
+
+
+@pytest.fixture
+def beside_data(tiny_folder, tmp_path, monkeypatch):
+    """A folder with the data set `dambench` and the metric in it."""
+    (tmp_path / "dambench").symlink_to(tiny_folder)
+    (tmp_path / "dambench_metrics").symlink_to(MODULE.parent)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path
+
+
+def test_its_python_runs_from_top_to_bottom(beside_data):
+    assert len(PYTHON) >= 4
+    fields = np.zeros((2, 3, 9, 16), "f4")
+    names = {"analysis": fields + 1, "reference": fields}
+    for block in PYTHON:
+        exec(compile(block, "README.md", "exec"), names)
+    assert (beside_data / "mine.nc").stat().st_size > 0
+
+
+def test_its_commands_exist():
+    assert any(command.startswith("dambench ") for command in COMMANDS)
+    assert any(command.startswith("python ") for command in COMMANDS)
+    for command in COMMANDS:
+        program, name, *options = shlex.split(command)
+        options = [word for word in options if word.startswith("--")]
+        if program == "make":
+            assert f"\n{name}:" in (ROOT / "Makefile").read_text(), command
+            continue
+        script = [str(ROOT / name)] if program == "python" else ["-m", "dambench_hub.cli", name]
+        done = subprocess.run(
+            [sys.executable, *script, "--help"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        for option in options:
+            assert option in done.stdout, f"{command}: no {option}"
+
+
+def test_its_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).is_file(), link
+
+
+def test_its_tree_is_the_repository():
+    tree = README.split("## The repository")[1].split("```")[1]
+    for name in re.findall(r"^(\w[\w.]*/[\w.]*)", tree, re.MULTILINE):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(
+        r"[\w/]+", " ".join(re.findall(r"^  ([\w/, ]+?)  ", tree, re.MULTILINE))
+    ):
+        path = ROOT / "dambench_hub" / name
+        assert path.is_dir() or path.with_suffix(".py").exists(), name
