@@ -55,7 +55,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable ".[build,train,dev]"
+	$(PIP) --editable ".[build,era5,train,dev]"
 	touch $@
 
 clean:
