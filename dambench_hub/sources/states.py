@@ -1,0 +1,189 @@
+"""States of the atmosphere from an opened archive: one time after another, checked and regridded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from dambench_hub.errors import BuildError
+from dambench_hub.variables import Channel, parse_channels
+
+Regrid = Callable[[np.ndarray], np.ndarray]
+"""(…, Ys, Xs) -> (…, Y, X)."""
+
+ALLOWED = {
+    "z": (-9e3, 3.5e5),
+    "q": (-1e-3, 0.05),
+    "u": (-200.0, 200.0),
+    "v": (-200.0, 200.0),
+    "t": (130.0, 350.0),
+    "u10": (-100.0, 100.0),
+    "v10": (-100.0, 100.0),
+    "t2m": (170.0, 345.0),
+    "msl": (8.5e4, 1.12e5),
+}
+"""Beyond the extremes of the atmosphere: a value outside has another unit, or is damaged."""
+
+HINTS = {
+    "q": "Wanted kg kg-1; g kg-1 is 1000 times larger.",
+    "t": "Wanted K, not degrees Celsius.",
+    "t2m": "Wanted K, not degrees Celsius.",
+    "msl": "Wanted Pa, not hPa.",
+}
+
+
+class MissingData(BuildError):
+    """What an archive does not have at one time; the message says what and why."""
+
+
+def require_channels(dataset: xr.Dataset, channels: Sequence[str], place: str) -> None:
+    """Refuse an archive that lacks variables or levels; all that are missing are listed.
+
+    Raises:
+        BuildError: When something is missing.
+    """
+    parsed = parse_channels(list(channels))
+    levels = set(dataset.level.values.tolist()) if "level" in dataset.coords else set()
+    absent = [c.name for c in parsed if c.variable.name not in dataset.data_vars]
+    below = [
+        c.name
+        for c in parsed
+        if c.variable.name in dataset.data_vars and c.level is not None and c.level not in levels
+    ]
+    if absent or below:
+        kinds = {"no variable for": absent, "no level for": below}
+        parts = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
+        raise BuildError(
+            f"{place} has {parts}. It has {', '.join(map(str, dataset.data_vars))} on "
+            f"{len(levels)} levels. Choose other --channels, or another source."
+        )
+
+
+def require_times(dataset: xr.Dataset, times: np.ndarray, place: str, advice: str = "") -> None:
+    """Refuse times before the first or after the last that the archive covers.
+
+    Raises:
+        BuildError: When there are such times; `advice` says which archive covers them.
+    """
+    first, last = dataset.time.values[[0, -1]].astype("datetime64[h]")
+    outside = times[(times < first) | (times > last)]
+    if len(outside):
+        raise BuildError(
+            f"{place} covers {first} to {last}; wanted are {len(outside)} times outside, from "
+            f"{outside[0]} to {outside[-1]}. {advice}".rstrip()
+        )
+
+
+def read_states(
+    dataset: xr.Dataset, channels: Sequence[str], times: np.ndarray, regrid: Regrid
+) -> Iterator[tuple[np.datetime64, np.ndarray | MissingData]]:
+    """States at the given times, each variable regridded as soon as it is read.
+
+    Times that lie in one chunk of the store are read together, so each chunk is read once. Memory
+    is that of one variable of such times, and of their regridded states.
+
+    Args:
+        dataset: A harmonized archive that has the channels (see `require_channels`).
+        channels: C channel names.
+        times: datetime64, ascending.
+        regrid: From the archive's grid to the data set's.
+
+    Yields:
+        The time, and the state (C, Y, X), float32, or why there is none.
+    """
+    parsed = parse_channels(list(channels))
+    index = dataset.indexes["time"].get_indexer(times.astype("datetime64[ns]"))
+    for time in times[index < 0]:
+        yield time, MissingData(f"the archive has no time {time}")
+    present, rows = times[index >= 0], index[index >= 0]
+    for group in _by_chunk(dataset, parsed, rows):
+        yield from _read_group(dataset, parsed, present[group], rows[group], regrid)
+
+
+def _by_chunk(dataset: xr.Dataset, channels: Sequence[Channel], rows: np.ndarray) -> list[slice]:
+    """Slices of `rows` that lie in one chunk of the store along time."""
+    first = dataset[channels[0].variable.name]
+    chunk = first.encoding.get("preferred_chunks", {}).get("time", 1)
+    cuts = np.flatnonzero(np.diff(rows // chunk)) + 1
+    bounds = [0, *cuts.tolist(), len(rows)]
+    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+
+
+def _read_group(
+    dataset: xr.Dataset,
+    channels: Sequence[Channel],
+    times: np.ndarray,
+    rows: np.ndarray,
+    regrid: Regrid,
+) -> Iterator[tuple[np.datetime64, np.ndarray | MissingData]]:
+    states: list[list[np.ndarray]] = [[] for _ in times]
+    missing: dict[int, MissingData] = {}
+    for name in dict.fromkeys(channel.variable.name for channel in channels):
+        levels = [c.level for c in channels if c.variable.name == name and c.level is not None]
+        fields = _fields(dataset, name, levels, rows)
+        for n, values in enumerate(fields):
+            if n not in missing and (why := _problem(name, levels, values)):
+                missing[n] = MissingData(f"{why} at {times[n]}")
+        coarse = regrid(fields)
+        for n in range(len(times)):
+            states[n].append(coarse[n])
+    order = _order(channels)
+    for n, time in enumerate(times):
+        yield time, missing[n] if n in missing else np.concatenate(states[n])[order]
+
+
+def _fields(dataset: xr.Dataset, name: str, levels: list[int], rows: np.ndarray) -> np.ndarray:
+    """One variable at some times, (N, L, Ys, Xs), float32; L is 1 without levels.
+
+    Levels are picked after reading: all of them lie in the chunks that are read anyway.
+    """
+    step = slice(int(rows[0]), int(rows[-1]) + 1)
+    variable = dataset[name].isel(time=step if len(rows) == step.stop - step.start else rows)
+    if levels:
+        values = variable.transpose("time", "level", "latitude", "longitude").values
+        order = dataset.indexes["level"].get_indexer(levels)
+        everything = np.array_equal(order, np.arange(values.shape[1]))
+        return np.asarray(values if everything else values[:, order], np.float32)
+    return np.asarray(variable.transpose("time", "latitude", "longitude").values, np.float32)[
+        :, None
+    ]
+
+
+def _order(channels: Sequence[Channel]) -> np.ndarray:
+    """Where each channel lies once the variables are stacked in the order of their first use."""
+    stacked = sorted(
+        range(len(channels)),
+        key=lambda i: [c.variable.name for c in channels].index(channels[i].variable.name),
+    )
+    return np.argsort(stacked)
+
+
+def _problem(name: str, levels: list[int], values: np.ndarray) -> str | None:
+    """What is wrong with a variable at one time, (L, Ys, Xs); None if nothing is."""
+    low, high = ALLOWED[name]
+    smallest, largest = values.min(), values.max()
+    if low <= smallest and largest <= high:
+        if name == "z" and _are_heights(levels, values):
+            raise BuildError(
+                f"z is about {values[0].mean():.0f} at {levels[0]} hPa: that is geopotential height "
+                "in m. Wanted is geopotential in m2 s-2, 9.80665 times as large."
+            )
+        return None
+    if np.isnan(smallest):
+        bad = np.isnan(values).any(axis=(1, 2))
+        at = f" on {', '.join(f'{level} hPa' for level, b in zip(levels, bad, strict=True) if b)}"
+        return f"{name} has {np.isnan(values).sum()} missing values{at if levels else ''}"
+    raise BuildError(
+        f"{name} runs from {smallest:.6g} to {largest:.6g}, allowed is {low:g} to {high:g}. "
+        + HINTS.get(name, "The source has another unit, or is damaged.")
+    )
+
+
+def _are_heights(levels: list[int], values: np.ndarray) -> bool:
+    """Whether the values are nearer to Z than to g Z, on the highest level above the ground."""
+    if min(levels) > 850:
+        return False
+    typical = 9.80665 * 7000 * np.log(1013 / min(levels))  # g times a scale height of 7 km
+    return bool(values[int(np.argmin(levels))].mean() < 0.4 * typical)
