@@ -1,4 +1,4 @@
-"""States of the atmosphere from an opened archive: one time after another, checked and regridded."""
+"""States of the atmosphere from an opened archive, checked and regridded as they are read."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ def _problem(name: str, levels: list[int], values: np.ndarray) -> str | None:
     if low <= smallest and largest <= high:
         if name == "z" and _are_heights(levels, values):
             raise BuildError(
-                f"z is about {values[0].mean():.0f} at {levels[0]} hPa: that is geopotential height "
-                "in m. Wanted is geopotential in m2 s-2, 9.80665 times as large."
+                f"z is about {values[0].mean():.0f} at {levels[0]} hPa, a geopotential height in "
+                "m. Wanted is geopotential in m2 s-2, 9.80665 times as large."
             )
         return None
     if np.isnan(smallest):
