@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from dambench_hub.grids import Grid
+from dambench_hub.regridding import interpolation_weights
 from dambench_hub.spherical import Synthesis
 from dambench_hub.variables import STANDARD_LEVELS
 from dambench_hub.vertical import GRAVITY, SigmaColumns
@@ -84,9 +85,5 @@ class PostProcessor:
         """(Y, rows + 2) and (columns, X)."""
         rows = np.concatenate([[-90.0], self.latitude, [90.0]])
         columns = np.arange(self.columns) * 360 / self.columns
-        to_rows = [np.interp(self.grid.latitude, rows, unit) for unit in np.eye(len(rows))]
-        to_columns = [
-            np.interp(self.grid.longitude, columns, unit, period=360)
-            for unit in np.eye(self.columns)
-        ]
-        return np.stack(to_rows, axis=1), np.stack(to_columns)
+        to_columns = interpolation_weights(columns, self.grid.longitude, period=360)
+        return interpolation_weights(rows, self.grid.latitude), to_columns.T

@@ -33,7 +33,8 @@ def harmonized(dataset: xr.Dataset, place: str) -> xr.Dataset:
     dataset = dataset.rename({old: new for old, new in names.items() if old in dataset.variables})
     for name in ("latitude", "longitude"):
         if name not in dataset.coords or dataset[name].ndim != 1:
-            raise BuildError(f"{place} has no axis {name}; it has {', '.join(map(str, dataset.dims))}.")
+            has = ", ".join(map(str, dataset.dims))
+            raise BuildError(f"{place} has no axis {name}; it has {has}.")
         if np.any(~np.isfinite(dataset[name].values.astype(np.float64))):
             raise BuildError(f"{place}: {name} holds values that are not numbers.")
     dataset = _sorted(dataset, "latitude", dataset.latitude.values, place, descending=True)
