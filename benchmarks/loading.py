@@ -35,7 +35,7 @@ import zarr
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.builder import build_dataset
+from dambench_hub.builder import Source, build_dataset
 from dambench_hub.data import load_data
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import Manifest
@@ -110,7 +110,7 @@ def build(out: Path, samples: int, grid: Grid, format: str) -> None:
         source={"title": "Red noise"},
         format=format,
     )
-    build_dataset(out, plan, lambda work: read)
+    build_dataset(out, plan, lambda work: Source(read))
 
 
 def report(folder: Path, args: argparse.Namespace) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from dambench_hub.card import write_card
 from dambench_hub.errors import BuildError
 from dambench_hub.features import example_features
 from dambench_hub.files import atomic_path, remove_partial, sha256, write_atomic, writing
-from dambench_hub.manifest import MANIFEST, STATISTICS, Manifest, Shard
+from dambench_hub.manifest import MANIFEST, STATISTICS, Gap, Manifest, Shard
 from dambench_hub.observations import draw_observations
 from dambench_hub.plan import Job, Plan, differences, jobs, manifest_settings
 from dambench_hub.progress import track
@@ -30,18 +32,40 @@ from dambench_hub.shards import READERS, write_shard
 from dambench_hub.statistics import Moments, Statistics
 from dambench_hub.times import hours_since_epoch
 from dambench_hub.variables import MODALITIES
+from dambench_hub.workers import Run, in_process
 
 WORK = ".build"
 PLAN = "plan.json"
+GAPS = "gaps.json"
 Fields = Mapping[str, np.ndarray]
 """`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
 
 Reader = Callable[[str, int], Fields]
 """(split, index) -> the fields of one example. May be called twice, in any order."""
 
+CHUNK = 16
+"""Examples whose moments are taken together; always the same ones, so that sums round alike."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the fields of a plan's examples come from.
+
+    Attributes:
+        read: Gives the fields of one example; the index counts the plan's times, gaps included.
+        gaps: What the source does not have; these examples are left out of the data set.
+    """
+
+    read: Reader
+    gaps: tuple[Gap, ...] = ()
+
 
 def build_dataset(
-    out: Path, plan: Plan, open_source: Callable[[Path], Reader], fresh: bool = False
+    out: Path,
+    plan: Plan,
+    open_source: Callable[[Path], Source],
+    fresh: bool = False,
+    run: Run = in_process,
 ) -> Manifest:
     """Build the data set of a plan in the folder `out`, or what is missing of it.
 
@@ -50,8 +74,9 @@ def build_dataset(
             a damaged one, what is whole.
         plan: What to build.
         open_source: Called once if anything is missing, with a folder for intermediate files that
-            is kept until the data set is complete; returns the reader.
+            is kept until the data set is complete; returns the source.
         fresh: Delete an existing data set, or a build in progress, of other settings first.
+        run: Who takes statistics and writes shards; see `open_workers`.
 
     Returns:
         The manifest, as written.
@@ -74,16 +99,19 @@ def build_dataset(
                 return manifest
             _reopen(out, work, manifest)
         write_atomic(work / PLAN, json.dumps(plan.settings(), indent=1))
-        read = _checked(plan, open_source(work))
-        statistics = _statistics(work, plan, read)
+        source = open_source(work)
+        plan, read = _without_gaps(plan, source)
+        _note_gaps(work, source.gaps)
+        read = _checked(plan, read)
+        statistics = _statistics(work, plan, read, run)
         error_std = plan.observations.error_scale * statistics.background_error_std
         statistics.write(out / STATISTICS)
         read = _with_observations(plan, read, error_std)
         todo = jobs(plan)
-        shards = {
-            job: _shard(out, work, plan, read, job)
-            for job in track(todo, len(todo), "Writing shards")
-        }
+        written = dict(
+            track(run(partial(_shard, out, work, plan, read), todo), len(todo), "Writing shards")
+        )
+        shards = {job: written[job] for job in todo}
         configs = dict.fromkeys(job.config for job in todo)
         copies = {config: _splits(shards, config) for config in configs}
         manifest = Manifest(
@@ -100,6 +128,7 @@ def build_dataset(
             splits=copies.pop("multimodal"),
             copies=copies,
             statistics_sha256=sha256(out / STATISTICS),
+            gaps=source.gaps,
         )
         write_card(out, manifest)
         manifest.write(out)
@@ -159,6 +188,33 @@ def _lock(work: Path) -> Any:
             ) from None
 
 
+def _without_gaps(plan: Plan, source: Source) -> tuple[Plan, Reader]:
+    """The plan of the examples that exist, and their reader."""
+    absent = {(gap.split, gap.hours) for gap in source.gaps if gap.what == "example"}
+    kept = {
+        split: [
+            n for n, hours in enumerate(hours_since_epoch(times)) if (split, hours) not in absent
+        ]
+        for split, times in plan.times.items()
+    }
+    for split, indices in kept.items():
+        if not indices:
+            reason = next(gap.reason for gap in source.gaps if gap.split == split)
+            raise BuildError(
+                f"Nothing is left of the split {split}: the source has gaps ({reason})."
+            )
+    times = {split: plan.times[split][indices] for split, indices in kept.items()}
+    return replace(plan, times=times), lambda split, index: source.read(split, kept[split][index])
+
+
+def _note_gaps(work: Path, gaps: tuple[Gap, ...]) -> None:
+    """Forget statistics that were taken with other gaps."""
+    record, content = work / GAPS, json.dumps([asdict(gap) for gap in gaps])
+    if record.exists() and record.read_text() != content:
+        (work / STATISTICS).unlink(missing_ok=True)
+    write_atomic(record, content)
+
+
 def _checked(plan: Plan, read: Reader) -> Reader:
     """The reader, with every field checked and as float32."""
     state = (len(plan.channels), *plan.grid.shape)
@@ -190,20 +246,25 @@ def _checked(plan: Plan, read: Reader) -> Reader:
     return checked
 
 
-def _statistics(work: Path, plan: Plan, read: Reader) -> Statistics:
+def _statistics(work: Path, plan: Plan, read: Reader, run: Run) -> Statistics:
     """One pass over the training split, or its record."""
     record = work / STATISTICS
     if record.exists():
         return Statistics.read(record, len(plan.channels))
-    reference = error = None
     count = len(plan.times["train"])
-    for index in track(range(count), count, "Statistics of the training split"):
-        fields = read("train", index)
-        new = Moments.of(fields["reference"])
-        new_error = Moments.of(fields["background"].astype(np.float64) - fields["reference"])
-        reference = new if reference is None else reference + new
-        error = new_error if error is None else error + new_error
-    assert reference is not None and error is not None  # the plan has training times
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    moments: dict[range, tuple[Moments, Moments]] = {}
+
+    def examples() -> Iterator[int]:
+        for chunk, parts in run(partial(_moments, read), chunks):
+            moments[chunk] = parts
+            yield from chunk
+
+    for _ in track(examples(), count, "Statistics of the training split"):
+        pass
+    reference, error = (
+        reduce(add, parts) for parts in zip(*(moments[chunk] for chunk in chunks), strict=True)
+    )
     statistics = Statistics(reference.mean, reference.std, error.std)
     for name in ("std", "background_error_std"):
         if np.any(zero := getattr(statistics, name) == 0):
@@ -211,6 +272,16 @@ def _statistics(work: Path, plan: Plan, read: Reader) -> Statistics:
             raise BuildError(f"{name} of {channel} is 0 over the training split; it cannot scale.")
     statistics.write(record)
     return statistics
+
+
+def _moments(read: Reader, indices: range) -> tuple[Moments, Moments]:
+    """Moments of the reference and of the background error over some training examples."""
+    states, errors = [], []
+    for index in indices:
+        fields = read("train", index)
+        states.append(Moments.of(fields["reference"]))
+        errors.append(Moments.of(fields["background"].astype(np.float64) - fields["reference"]))
+    return reduce(add, states), reduce(add, errors)
 
 
 def _with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reader:
@@ -230,9 +301,11 @@ def _with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reade
 def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
     """Write one shard and its record, unless both are there and agree."""
     path = out / job.path
+    hours = tuple(hours_since_epoch(plan.times[job.split][job.start : job.stop]).tolist())
     if (record := _record_path(work, job.path)).exists() and path.exists():
         shard = Shard.from_dict(json.loads(record.read_text()))
-        if path.stat().st_size == shard.bytes and sha256(path) == shard.sha256:
+        same = shard.hours == hours and path.stat().st_size == shard.bytes
+        if same and sha256(path) == shard.sha256:
             return shard
     features = example_features(plan.shapes(job.config))
     examples = (read(job.split, index) for index in range(job.start, job.stop))
@@ -240,8 +313,7 @@ def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
         content = write_shard(partial, examples, job.stop - job.start, features, plan.format)
         _read_back(partial, plan, job)
         size, digest = partial.stat().st_size, sha256(partial)
-    hours = hours_since_epoch(plan.times[job.split][job.start : job.stop])
-    shard = Shard(job.path, tuple(hours.tolist()), size, digest, content)
+    shard = Shard(job.path, hours, size, digest, content)
     _record(work, shard)
     return shard
 

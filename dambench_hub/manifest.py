@@ -55,6 +55,23 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Something that the source does not have; nothing is put in its place.
+
+    Attributes:
+        split: Of the valid time.
+        hours: Valid time, hours since 1970-01-01 00 UTC.
+        what: `example`, which then is left out, or the modality that has no value at that time.
+        reason: What is missing, and why.
+    """
+
+    split: str
+    hours: int
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything needed to read a data set; see `to_dict` for the file's layout.
 
@@ -73,6 +90,7 @@ class Manifest:
         copies: Shards of the configs that have files of their own, by config and split: `preview`,
             a few examples for a first look, and in Arrow every config but `multimodal`.
         statistics_sha256: Hash of `statistics.safetensors`.
+        gaps: What the source does not have, in the order of time.
     """
 
     name: str
@@ -88,6 +106,7 @@ class Manifest:
     splits: Mapping[str, tuple[Shard, ...]]
     copies: Mapping[str, Mapping[str, tuple[Shard, ...]]]
     statistics_sha256: str
+    gaps: tuple[Gap, ...] = ()
 
     @cached_property
     def revision(self) -> str:
@@ -123,6 +142,7 @@ class Manifest:
             "statistics": {"path": STATISTICS, "sha256": self.statistics_sha256},
             "splits": _splits_to_dict(self.splits),
             "copies": {config: _splits_to_dict(copy) for config, copy in self.copies.items()},
+            "gaps": [asdict(gap) for gap in self.gaps],
         }
 
     @classmethod
@@ -156,6 +176,7 @@ class Manifest:
                 splits=_splits_from_dict(raw["splits"]),
                 copies={name: _splits_from_dict(copy) for name, copy in raw["copies"].items()},
                 statistics_sha256=raw["statistics"]["sha256"],
+                gaps=tuple(Gap(**gap) for gap in raw["gaps"]),
             )
             content = _hash({key: value for key, value in raw.items() if key != "revision"})
             whole = raw["revision"] == content == manifest.revision

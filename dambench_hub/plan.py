@@ -106,8 +106,11 @@ class Plan:
 
 
 def manifest_settings(manifest: Manifest) -> dict[str, Any]:
-    """What `Plan.settings` of the plan of an existing data set was."""
+    """What `Plan.settings` of the plan of an existing data set was, gaps included."""
     hours = {split: manifest.hours(split) for split in manifest.splits}
+    for gap in manifest.gaps:
+        if gap.what == "example":
+            hours[gap.split] = sorted([*hours[gap.split], gap.hours])
     copies = tuple(config for config in manifest.copies if config != "preview")
     return _settings(manifest, hours, copies)
 

@@ -1,4 +1,4 @@
-"""Fields of another latitude-longitude grid on ours: conservatively, or bilinearly if ours is finer.
+"""Fields of another grid on ours: conservatively, or bilinearly where ours is the finer one.
 
 Both are separable, x̂ = A x Bᵀ with A over latitude and B over longitude, so two small matrices do
 it. Conservative weights are the overlaps of cells, in sin φ and in λ; the area mean of a field

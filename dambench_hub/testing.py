@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.builder import Fields, build_dataset
+from dambench_hub.builder import Fields, Source, build_dataset
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import Manifest
 from dambench_hub.observations import ObservationSettings
@@ -116,4 +116,4 @@ def write_tiny_dataset(folder: Path, **changes: Any) -> Manifest:
     """Build the tiny data set in `folder`; `changes` are fields of its plan."""
     plan = tiny_plan(**changes)
     seed = plan.source["settings"]["seed"]
-    return build_dataset(folder, plan, lambda work: TinyAtmosphere(plan, seed).read)
+    return build_dataset(folder, plan, lambda work: Source(TinyAtmosphere(plan, seed).read))

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dambench_hub.builder import build_dataset
+from dambench_hub.builder import Source, build_dataset
 from dambench_hub.data import load_data
 from dambench_hub.errors import BuildError, ChannelError, DambenchError, DataError
 from dambench_hub.grids import Grid
-from dambench_hub.manifest import Manifest
+from dambench_hub.manifest import Gap, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.plan import Plan, _split_jobs
 from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
@@ -45,7 +45,7 @@ def small_plan(**changes):
 
 def build(out, read=None, fresh=False, **changes):
     plan = small_plan(**changes)
-    return build_dataset(out, plan, lambda work: read or TinyAtmosphere(plan).read, fresh)
+    return build_dataset(out, plan, lambda work: Source(read or TinyAtmosphere(plan).read), fresh)
 
 
 def snapshot(folder):
@@ -462,13 +462,79 @@ def test_a_file_that_cannot_grow(tmp_path):
         load_data(out, full=True)
 
 
+# Gaps of the source
+
+
+def gap(split, index, what="example", reason="t500 has 3 missing values"):
+    hours = int(hours_since_epoch(small_plan().times[split][index]))
+    return Gap(split, hours, what, reason)
+
+
+def build_with_gaps(out, *gaps):
+    plan = small_plan()
+    return build_dataset(out, plan, lambda work: Source(TinyAtmosphere(plan).read, gaps))
+
+
+def test_examples_that_are_missing_are_left_out_and_listed(tmp_path):
+    plan = small_plan()
+    whole = build(tmp_path / "whole")
+    gaps = (gap("train", 1), gap("test", 0), gap("test", 1, "olr", "no file covers it"))
+    manifest = build_with_gaps(tmp_path / "gaps", *gaps)
+    assert manifest.gaps == gaps
+    assert Manifest.read(tmp_path / "gaps").gaps == gaps
+    for split in ("train", "test"):
+        absent = {g.hours for g in gaps if (g.split, g.what) == (split, "example")}
+        assert manifest.hours(split) == [h for h in whole.hours(split) if h not in absent]
+    data = load_data(tmp_path / "gaps")
+    kept = TinyAtmosphere(plan).read("train", 2)["reference"]
+    np.testing.assert_array_equal(data.reference("train", 1), kept)
+    seen = [data.reference("train", n) for n in range(data.size("train"))]
+    mean = np.mean(seen, axis=(0, 2, 3), dtype=np.float64)
+    np.testing.assert_allclose(data.statistics.mean, mean, rtol=1e-6)
+
+
+def test_a_rerun_with_gaps_leaves_the_data_set_alone(tmp_path):
+    first = build_with_gaps(tmp_path, gap("train", 1))
+    changed = (tmp_path / "manifest.json").stat().st_mtime_ns
+    assert build_with_gaps(tmp_path, gap("train", 1)) == first
+    assert (tmp_path / "manifest.json").stat().st_mtime_ns == changed
+
+
+def test_gaps_that_close_change_statistics_and_shards(tmp_path):
+    plan = small_plan()
+    whole = build(tmp_path / "whole")
+
+    def interrupted(work):
+        read = TinyAtmosphere(plan).read
+        seen = []
+
+        def until_shards(split, index):
+            seen.append((split, index))
+            if split == "test":
+                raise BuildError("killed")
+            return read(split, index)
+
+        return Source(until_shards, (gap("train", 1),))
+
+    with pytest.raises(BuildError, match="killed"):
+        build_dataset(tmp_path / "again", plan, interrupted)
+    build_dataset(tmp_path / "again", plan, lambda work: Source(TinyAtmosphere(plan).read))
+    assert Manifest.read(tmp_path / "again") == whole
+
+
+def test_a_split_of_nothing_but_gaps_is_refused(tmp_path):
+    count = len(small_plan().times["test"])
+    with pytest.raises(BuildError, match="Nothing is left of the split test.*t500 has 3"):
+        build_with_gaps(tmp_path, *(gap("test", n) for n in range(count)))
+
+
 def test_intermediate_files_stay_until_the_end(tmp_path):
     plan, seen = small_plan(), []
 
     def open_source(work):
         seen.append((work / "mine").exists())
         (work / "mine").write_text("expensive")
-        return spoilt(fail) if len(seen) == 1 else TinyAtmosphere(plan).read
+        return Source(spoilt(fail) if len(seen) == 1 else TinyAtmosphere(plan).read)
 
     with pytest.raises(BuildError):
         build_dataset(tmp_path, plan, open_source)

@@ -10,7 +10,7 @@ import pytest
 from dambench_hub.data import load_data
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.grids import Grid
-from dambench_hub.manifest import Manifest, Shard
+from dambench_hub.manifest import Gap, Manifest, Shard
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.testing import write_tiny_dataset
 
@@ -81,6 +81,8 @@ def changed_fields(manifest):
     yield {"format": "arrow"}
     yield {"source": {**manifest.source, "settings": {"seed": 1}}}
     yield {"statistics_sha256": "0"}
+    for gap in (Gap("test", 0, "example", "no t2m"), Gap("test", 0, "olr", "no t2m")):
+        yield {"gaps": (gap,)}
 
 
 def test_the_revision_changes_with_any_content(tiny_data):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dambench_hub.builder import Fields, Reader, build_dataset
+from dambench_hub.builder import Fields, Reader, Source, build_dataset
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
@@ -125,7 +125,9 @@ def build(args: argparse.Namespace) -> None:
         format=args.format,
         configs=tuple(args.configs),
     )
-    manifest = build_dataset(args.out, plan, lambda work: reader(analyses, examples), args.fresh)
+    manifest = build_dataset(
+        args.out, plan, lambda work: Source(reader(analyses, examples)), args.fresh
+    )
     print(f"{args.out}: {manifest.name}, revision {manifest.revision}")
 
 

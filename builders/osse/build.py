@@ -42,7 +42,7 @@ from dambench_hub.times import hours_since_epoch
 from dambench_hub.variables import STANDARD_CHANNELS
 
 if TYPE_CHECKING:
-    from dambench_hub.builder import Reader
+    from dambench_hub.builder import Source
     from dambench_hub.plan import Plan
 
 # ---------------------------------------------------------------------------------------------
@@ -388,10 +388,12 @@ def plan(
     )
 
 
-def open_world(world: World, workers: int, work: Path) -> Reader:
-    """Simulate what is missing; the reader of its examples."""
+def open_world(world: World, workers: int, work: Path) -> Source:
+    """Simulate what is missing; the source of its examples."""
+    from dambench_hub.builder import Source
+
     simulate(world, work / "model", workers)
-    return Archive(world, work / "model").read
+    return Source(Archive(world, work / "model").read)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
