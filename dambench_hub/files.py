@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,6 +58,25 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     payload = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as partial:
         partial.write_bytes(payload)
+
+
+def require_space(folder: Path, size: int) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Args:
+        folder: Where it will be written; need not exist yet.
+        size: Bytes, to which a twentieth is added.
+
+    Raises:
+        DambenchError: When less is free.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < 1.05 * size:
+        raise DambenchError(
+            f"The disk of {folder} has {free / 1e9:.1f} GB free, {1.05 * size / 1e9:.1f} GB are "
+            "needed. Free some space, or choose a folder on another disk."
+        )
 
 
 def remove_partial(folder: Path) -> None:
