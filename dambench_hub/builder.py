@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial, reduce
 from operator import add
@@ -28,6 +29,7 @@ from dambench_hub.manifest import MANIFEST, STATISTICS, Gap, Manifest, Shard
 from dambench_hub.observations import draw_observations
 from dambench_hub.plan import Job, Plan, differences, jobs, manifest_settings
 from dambench_hub.progress import track
+from dambench_hub.rounding import Rounding, RoundingError, rounded_backgrounds
 from dambench_hub.shards import READERS, write_shard
 from dambench_hub.statistics import Moments, Statistics
 from dambench_hub.times import hours_since_epoch
@@ -37,6 +39,9 @@ from dambench_hub.workers import Run, in_process
 WORK = ".build"
 PLAN = "plan.json"
 GAPS = "gaps.json"
+ROUNDING = "rounding.json"
+"""What was rounded away, where that is known before the shards are written."""
+
 Fields = Mapping[str, np.ndarray]
 """`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
 
@@ -54,10 +59,13 @@ class Source:
     Attributes:
         read: Gives the fields of one example; the index counts the plan's times, gaps included.
         gaps: What the source does not have; these examples are left out of the data set.
+        statistics: If given, they are taken as they are, and `read` gives whole examples: `time`,
+            `observation_index` and `observations` too.
     """
 
     read: Reader
     gaps: tuple[Gap, ...] = ()
+    statistics: Statistics | None = None
 
 
 def build_dataset(
@@ -102,11 +110,8 @@ def build_dataset(
         source = open_source(work)
         plan, read = _without_gaps(plan, source)
         _note_gaps(work, source.gaps)
-        read = _checked(plan, read)
-        statistics = _statistics(work, plan, read, run)
-        error_std = plan.observations.error_scale * statistics.background_error_std
+        statistics, error_std, read = _completed(work, plan, read, source.statistics, run)
         statistics.write(out / STATISTICS)
-        read = _with_observations(plan, read, error_std)
         todo = jobs(plan)
         written = dict(
             track(run(partial(_shard, out, work, plan, read), todo), len(todo), "Writing shards")
@@ -129,11 +134,35 @@ def build_dataset(
             copies=copies,
             statistics_sha256=sha256(out / STATISTICS),
             gaps=source.gaps,
+            rounding=_rounding(work, plan, todo, statistics),
         )
         write_card(out, manifest)
         manifest.write(out)
     shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+@contextmanager
+def begin_part(out: Path, plan: Plan, name: str) -> Iterator[Path]:
+    """The folder for intermediate files, for one process that brings in a part of them.
+
+    Args:
+        out: The data set's folder, shared by all parts.
+        plan: The same for all of them, and for `build_dataset` at the end.
+        name: Of the part; two processes cannot have the same part at a time.
+
+    Raises:
+        BuildError: When the folder holds something else, the data set is complete already, or
+            another process brings in this part.
+        DambenchError: When the folder cannot be written.
+    """
+    _refuse_other(out, plan, fresh=False)
+    if (out / MANIFEST).exists():
+        raise BuildError(f"The data set in {out} is complete; there is nothing left for {name}.")
+    work = out / WORK
+    with _lock(work, name):
+        write_atomic(work / PLAN, json.dumps(plan.settings(), indent=1))
+        yield work
 
 
 def _refuse_other(out: Path, plan: Plan, fresh: bool) -> None:
@@ -164,8 +193,11 @@ def _clear(out: Path, work: Path) -> None:
 
 def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
     """Make a damaged data set a build in progress, which keeps the shards that are whole."""
+    _note_gaps(work, manifest.gaps)
     for shard in manifest.all_shards():
         _record(work, shard)
+    if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it
+        write_atomic(work / ROUNDING, json.dumps(asdict(manifest.rounding)))
     (out / MANIFEST).unlink()
 
 
@@ -177,11 +209,11 @@ def _refuse_difference(out: Path, found: Any, wanted: Any) -> None:
         )
 
 
-def _lock(work: Path) -> Any:
+def _lock(work: Path, name: str = "lock") -> Any:
     with writing(work):
         work.mkdir(parents=True, exist_ok=True)
         try:
-            return FileLock(work / "lock", timeout=0).acquire()
+            return FileLock(work / name, timeout=0).acquire()
         except Timeout:
             raise BuildError(
                 f"Another process is building in {work.parent}. Wait for it, or stop it first."
@@ -208,11 +240,24 @@ def _without_gaps(plan: Plan, source: Source) -> tuple[Plan, Reader]:
 
 
 def _note_gaps(work: Path, gaps: tuple[Gap, ...]) -> None:
-    """Forget statistics that were taken with other gaps."""
+    """Forget what was made with other gaps: statistics, and all that depends on them."""
     record, content = work / GAPS, json.dumps([asdict(gap) for gap in gaps])
     if record.exists() and record.read_text() != content:
-        (work / STATISTICS).unlink(missing_ok=True)
+        # Another training split scales the observation errors of every split otherwise.
+        shutil.rmtree(work / "shards", ignore_errors=True)
+        for path in (work / STATISTICS, work / ROUNDING):
+            path.unlink(missing_ok=True)
     write_atomic(record, content)
+
+
+def _completed(
+    work: Path, plan: Plan, read: Reader, known: Statistics | None, run: Run
+) -> tuple[Statistics, np.ndarray, Reader]:
+    """The statistics, the observation error's standard deviation, a reader of whole examples."""
+    read = read if known else _checked(plan, read)
+    statistics = known or _statistics(work, plan, read, run)
+    error_std = plan.observations.error_scale * statistics.background_error_std
+    return statistics, error_std, read if known else _with_observations(plan, read, error_std)
 
 
 def _checked(plan: Plan, read: Reader) -> Reader:
@@ -308,14 +353,34 @@ def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
         if same and sha256(path) == shard.sha256:
             return shard
     features = example_features(plan.shapes(job.config))
-    examples = (read(job.split, index) for index in range(job.start, job.stop))
+    examples: Iterable[Fields] = (read(job.split, i) for i in range(job.start, job.stop))
+    errors: list[RoundingError] = []
+    if plan.keep_bits is not None and "background" in features:
+        examples = rounded_backgrounds(examples, plan.keep_bits, errors)
     with atomic_path(path) as partial:
         content = write_shard(partial, examples, job.stop - job.start, features, plan.format)
         _read_back(partial, plan, job)
         size, digest = partial.stat().st_size, sha256(partial)
     shard = Shard(job.path, hours, size, digest, content)
+    if errors:
+        write_atomic(_rounding_path(work, job), reduce(add, errors).to_json())
     _record(work, shard)
     return shard
+
+
+def _rounding(work: Path, plan: Plan, todo: list[Job], statistics: Statistics) -> Rounding | None:
+    """What was rounded away from all examples, each of which is once in `multimodal`."""
+    if plan.keep_bits is None:
+        return None
+    if (known := work / ROUNDING).exists():
+        return Rounding.from_dict(json.loads(known.read_text()))
+    paths = [_rounding_path(work, job) for job in todo if job.config == "multimodal"]
+    error = reduce(add, (RoundingError.from_json(path.read_text()) for path in paths))
+    return error.summary(plan.keep_bits, statistics.background_error_std)
+
+
+def _rounding_path(work: Path, job: Job) -> Path:
+    return work / "rounding" / f"{job.path}.json"
 
 
 def _read_back(path: Path, plan: Plan, job: Job) -> None:

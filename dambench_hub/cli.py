@@ -208,6 +208,52 @@ def verify(
 
 
 @app.command()
+def convert(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where it goes; new or empty.")
+    ],
+    format: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="parquet, arrow or hdf5.")
+    ],
+    data: DataArgument = DATA,
+    configs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--configs",
+            metavar="NAMES",
+            help="With arrow: configs to write beside multimodal, separated by commas. "
+            "Default: those that DATA has.",
+        ),
+    ] = None,
+    keep_bits: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-bits",
+            metavar="N",
+            help="Round the backgrounds' mantissas to N bits, 1 to 23; the files get smaller.",
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete a data set that stands in --out first.")
+    ] = False,
+) -> None:
+    """Write a data set again in another format, with the same values.
+
+    Interrupted, it goes on where it stopped when it is run again.
+    """
+    from dambench_hub.conversion import convert_dataset
+
+    names = None if configs is None else [n for text in configs for n in text.split(",") if n]
+    manifest = convert_dataset(
+        data, out, format=format, configs=names, keep_bits=keep_bits, fresh=fresh
+    )
+    _print(
+        f"[green]✓[/] {escape(str(out))}: {manifest.name} in {manifest.format}, revision "
+        f"{manifest.revision}, converted from {manifest.source['converted_from']}."
+    )
+
+
+@app.command()
 def plot(
     file: File,
     data: DataOption = DATA,

@@ -20,6 +20,7 @@ from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mea
 from dambench_hub.files import sha256, write_atomic
 from dambench_hub.grids import Grid
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.rounding import Rounding
 from dambench_hub.times import from_hours
 from dambench_hub.variables import MODALITIES, parse_channels
 
@@ -91,6 +92,7 @@ class Manifest:
             a few examples for a first look, and in Arrow every config but `multimodal`.
         statistics_sha256: Hash of `statistics.safetensors`.
         gaps: What the source does not have, in the order of time.
+        rounding: What was rounded away from the backgrounds, or None.
     """
 
     name: str
@@ -107,11 +109,17 @@ class Manifest:
     copies: Mapping[str, Mapping[str, tuple[Shard, ...]]]
     statistics_sha256: str
     gaps: tuple[Gap, ...] = ()
+    rounding: Rounding | None = None
 
     @cached_property
     def revision(self) -> str:
         """The data set's revision, 16 hexadecimal digits."""
         return _hash(self._content())
+
+    @property
+    def keep_bits(self) -> int | None:
+        """Explicit mantissa bits of the backgrounds; None if they have all."""
+        return self.rounding.keep_bits if self.rounding else None
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON, revision included."""
@@ -143,6 +151,7 @@ class Manifest:
             "splits": _splits_to_dict(self.splits),
             "copies": {config: _splits_to_dict(copy) for config, copy in self.copies.items()},
             "gaps": [asdict(gap) for gap in self.gaps],
+            "rounding": asdict(self.rounding) if self.rounding else None,
         }
 
     @classmethod
@@ -177,6 +186,7 @@ class Manifest:
                 copies={name: _splits_from_dict(copy) for name, copy in raw["copies"].items()},
                 statistics_sha256=raw["statistics"]["sha256"],
                 gaps=tuple(Gap(**gap) for gap in raw["gaps"]),
+                rounding=Rounding.from_dict(raw["rounding"]) if raw["rounding"] else None,
             )
             content = _hash({key: value for key, value in raw.items() if key != "revision"})
             whole = raw["revision"] == content == manifest.revision

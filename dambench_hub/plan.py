@@ -17,6 +17,7 @@ from dambench_hub.features import column_shapes, config_columns
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS, SUFFIX, Manifest
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.rounding import require_keep_bits
 from dambench_hub.times import hours_since_epoch
 from dambench_hub.variables import MODALITIES, parse_channels
 
@@ -43,6 +44,8 @@ class Plan:
         format: `parquet`, `arrow` or `hdf5`.
         configs: Configs to offer besides `multimodal` when the format is `arrow`. Arrow shards have
             no column selection, so each is written again; the other formats offer all anyway.
+        keep_bits: Explicit mantissa bits of the backgrounds, 1 to 23, None for all. Statistics and
+            observations are those of the backgrounds before.
 
     Raises:
         BuildError: When a value cannot be used.
@@ -59,6 +62,7 @@ class Plan:
     observations: ObservationSettings = field(default_factory=ObservationSettings)
     format: str = "parquet"
     configs: tuple[str, ...] = ()
+    keep_bits: int | None = None
 
     def __post_init__(self) -> None:
         parse_channels(self.channels)
@@ -76,7 +80,10 @@ class Plan:
             if config not in known:
                 raise BuildError(f"Unknown config {config!r}. {did_you_mean(config, known)}")
         if self.format not in FORMATS:
-            raise BuildError(f"Unknown format {self.format!r}; choose one of {', '.join(FORMATS)}.")
+            advice = did_you_mean(self.format, FORMATS)
+            raise BuildError(f"Unknown format {self.format!r}. {advice}")
+        if self.keep_bits is not None:
+            require_keep_bits(self.keep_bits)
         if "train" not in self.times:
             raise BuildError("There is no split train; the statistics need one.")
         for split, times in self.times.items():
@@ -128,6 +135,7 @@ def _settings(
         "observations": asdict(of.observations),
         "format": of.format,
         "configs": sorted(copies),
+        "keep_bits": of.keep_bits,
         "source": dict(of.source),
         "times": dict(hours),
     }

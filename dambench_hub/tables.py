@@ -152,6 +152,7 @@ def info_tables(data: Data) -> RenderableType:
         "observations": f"{100 * observations.density:g} % of the grid points "
         f"({observations.points(manifest.grid)}), network {observations.network}, "
         f"error {observations.error_scale:g} × background error",
+        "rounding": _rounding(manifest),
         "modalities": _modalities(data),
         "format": f"{manifest.format}, {size / 1e6:,.1f} MB in {data.folder}",
         "licence": source.get("licence", "unknown"),
@@ -160,6 +161,19 @@ def info_tables(data: Data) -> RenderableType:
         if value:
             facts.add_row(Text(name, "dim"), escape(str(value)))
     return Group(facts, _splits_table(manifest))
+
+
+def _rounding(manifest: Manifest) -> str:
+    """How much of the backgrounds was rounded away; empty if nothing was."""
+    if not (rounding := manifest.rounding):
+        return ""
+    rms = dict(zip(manifest.channels, rounding.rms_in_background_error_std, strict=True))
+    worst = max(rms, key=lambda channel: rms[channel])
+    return (
+        f"background to {rounding.keep_bits} mantissa bits: relative error at most "
+        f"{rounding.max_relative_error:.2g}, RMS at most {rms[worst]:.2g} × background error "
+        f"({worst})"
+    )
 
 
 def _splits_table(manifest: Manifest) -> Table:

@@ -208,7 +208,7 @@ def test_any_channels_modalities_grids_and_splits(tmp_path, changes):
     ("changes", "error", "message"),
     [
         ({"channels": ("z500", "x")}, ChannelError, "Unknown channel 'x'"),
-        ({"format": "zarr"}, BuildError, "choose one of parquet, arrow, hdf5"),
+        ({"format": "zarr"}, BuildError, "Did you mean 'arrow'"),
         ({"configs": ("backgrund",)}, BuildError, "Did you mean 'background'"),
         ({"configs": ("satellite",), "modalities": ()}, BuildError, "Unknown config 'satellite'"),
         ({"modalities": ("rain",)}, BuildError, "Unknown modality 'rain'"),

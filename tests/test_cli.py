@@ -232,3 +232,72 @@ def test_install_metric(dambench, monkeypatch, tmp_path):
     code, out, _ = dambench("install-metric")
     assert code == 0
     assert out.strip().endswith("dambench_metrics.py")
+
+
+def test_convert_writes_the_same_values_in_another_format(dambench, tiny_folder, tmp_path):
+    from dambench_hub.data import load_data
+
+    out = tmp_path / "arrow"
+    arguments = ("convert", tiny_folder, "--out", out, "--format", "arrow")
+    code, printed, err = dambench(*arguments, "--configs", "background,stations")
+    old, new = load_data(tiny_folder), load_data(out, full=True)
+    assert code == 0
+    for words in "in arrow", new.revision, f"converted from {old.revision}":
+        assert words in printed
+    assert "Writing shards" in err and "Statistics" not in err
+    assert set(new.manifest.copies) == {"background", "stations", "preview"}
+    for split in old.manifest.splits:
+        assert [shard.content_sha256 for shard in new.manifest.shards(split)] == [
+            shard.content_sha256 for shard in old.manifest.shards(split)
+        ]
+    assert "rounding" not in dambench("info", out)[1]
+
+
+def test_info_tells_what_was_rounded_away(dambench, tiny_folder, tmp_path):
+    out = tmp_path / "rounded"
+    arguments = ("convert", tiny_folder, "--out", out, "--format", "parquet", "--keep-bits")
+    assert dambench(*arguments, 7)[0] == 0
+    code, printed, _ = dambench("info", out)
+    rounding = json.loads((out / "manifest.json").read_text())["rounding"]
+    assert code == 0
+    assert "background to 7 mantissa bits" in printed
+    assert f"relative error at most {rounding['max_relative_error']:.2g}" in printed
+    worst = max(rounding["rms_in_background_error_std"])
+    assert f"RMS at most {worst:.2g} × background error (" in printed
+    code, _, err = dambench(*arguments, 9)
+    assert (code, "built with other settings: keep_bits is 7 there, 9 here" in err) == (1, True)
+    assert dambench(*arguments, 9, "--fresh")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["DATA", "--out", "NEW", "--format", "arow"], "Did you mean 'arrow'"),
+        (["DATA", "--out", "DATA", "--format", "arrow"], "overlaps with"),
+        (["nowhere", "--out", "NEW", "--format", "arrow"], "No data set in nowhere"),
+        (["DATA", "--out", "NEW", "--format", "arrow", "--configs", "olr"], "Unknown config 'olr'"),
+        (["DATA", "--out", "NEW", "--format", "arrow", "--keep-bits", "0"], "from 1 to 23"),
+        (["DATA", "--out", "FILE", "--format", "arrow"], "is a file"),
+    ],
+)
+def test_what_cannot_be_converted_is_told(dambench, files, tiny_folder, tmp_path, arguments, words):
+    named = {"DATA": tiny_folder, "NEW": tmp_path / "new", "FILE": files / "better.nc"}
+    code, out, err = dambench("convert", *(named.get(argument, argument) for argument in arguments))
+    assert (code, out) == (1, "")
+    assert words in err and "Traceback" not in err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--out", "new"],
+        ["--format", "arrow"],
+        ["--out", "n", "--format", "f", "--keep-bits", "x"],
+    ],
+)
+def test_convert_asks_for_folder_and_format(dambench, arguments):
+    code, out, err = dambench("convert", *arguments)
+    assert (code, out) == (2, "")
+    assert "Usage" in err

@@ -12,6 +12,7 @@ from dambench_hub.errors import DataError, TaskError
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import Gap, Manifest, Shard
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.rounding import Rounding
 from dambench_hub.testing import write_tiny_dataset
 
 SMALL = {
@@ -83,6 +84,10 @@ def changed_fields(manifest):
     yield {"statistics_sha256": "0"}
     for gap in (Gap("test", 0, "example", "no t2m"), Gap("test", 0, "olr", "no t2m")):
         yield {"gaps": (gap,)}
+    rounding = Rounding(7, 0.5**8, (0.01, 0.02))
+    for changed in ({}, {"keep_bits": 8}, {"max_relative_error": 0.0}):
+        yield {"rounding": dataclasses.replace(rounding, **changed)}
+    yield {"rounding": dataclasses.replace(rounding, rms_in_background_error_std=(0.01, 0.03))}
 
 
 def test_the_revision_changes_with_any_content(tiny_data):
