@@ -26,11 +26,19 @@ def harmonized(dataset: xr.Dataset, place: str) -> xr.Dataset:
         place: Path or address, for messages.
 
     Raises:
-        BuildError: When latitude, longitude or time is absent or unusable: not numbers, not dates,
-            out of range, repeated, or times that do not ascend.
+        BuildError: When latitude or longitude is absent, or an axis unusable: empty, not numbers,
+            not dates, out of range, repeated, or times that do not ascend.
     """
-    names = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    dataset = dataset.rename({old: new for old, new in names.items() if old in dataset.variables})
+    dataset = dataset.rename(
+        {
+            next(old for old in aliases if old in dataset.variables): name
+            for name, aliases in ALIASES.items()
+            # A forecast may have a valid time beside its time: then that is no other name of it.
+            if name not in dataset.variables and set(aliases) & set(dataset.variables)
+        }
+    )
+    if empty := [str(name) for name, size in dataset.sizes.items() if size == 0]:
+        raise BuildError(f"{place} is empty along {', '.join(empty)}.")
     for name in ("latitude", "longitude"):
         if name not in dataset.coords or dataset[name].ndim != 1:
             has = ", ".join(map(str, dataset.dims))
@@ -69,7 +77,7 @@ def _hectopascals(level: xr.DataArray, place: str) -> np.ndarray:
     values = level.values.astype(np.float64)
     if level.attrs.get("units") == "Pa" or values.max() > 2000:
         values = values / 100
-    if np.any(np.abs(values - np.round(values)) > 1e-6):
+    if not np.all(np.abs(values - np.round(values)) <= 1e-6):
         raise BuildError(f"{place}: pressure levels must be whole hPa, got {values}.")
     return np.round(values).astype(np.int64)
 
@@ -80,6 +88,8 @@ def _check_times(time: xr.DataArray, place: str) -> None:
             f"{place}: time is {time.dtype}, not dates; wanted units like "
             "'hours since 1900-01-01' in a standard calendar."
         )
+    if np.any(np.isnat(time.values)):
+        raise BuildError(f"{place}: times must be dates, but some are missing.")
     steps = np.diff(time.values)
     if np.any(steps <= np.timedelta64(0)):
         where = int(np.argmax(steps <= np.timedelta64(0)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 
 import numpy as np
 import xarray as xr
@@ -91,15 +93,24 @@ def read_states(
         regrid: From the archive's grid to the data set's.
 
     Yields:
-        The time, and the state (C, Y, X), float32, or why there is none.
+        Each time in its order, and the state (C, Y, X), float32, or why there is none.
     """
     parsed = parse_channels(list(channels))
     index = dataset.indexes["time"].get_indexer(times.astype("datetime64[ns]"))
-    for time in times[index < 0]:
-        yield time, MissingData(f"the archive has no time {time}")
-    present, rows = times[index >= 0], index[index >= 0]
-    for group in _by_chunk(dataset, parsed, rows):
-        yield from _read_group(dataset, parsed, present[group], rows[group], regrid)
+    absent = ((time, MissingData(f"the archive has no time {time}")) for time in times[index < 0])
+    present = _read_present(dataset, parsed, times[index >= 0], index[index >= 0], regrid)
+    yield from heapq.merge(absent, present, key=itemgetter(0))
+
+
+def _read_present(
+    dataset: xr.Dataset,
+    channels: Sequence[Channel],
+    times: np.ndarray,
+    rows: np.ndarray,
+    regrid: Regrid,
+) -> Iterator[tuple[np.datetime64, np.ndarray | MissingData]]:
+    for group in _by_chunk(dataset, channels, rows):
+        yield from _read_group(dataset, channels, times[group], rows[group], regrid)
 
 
 def _by_chunk(dataset: xr.Dataset, channels: Sequence[Channel], rows: np.ndarray) -> list[slice]:
@@ -139,8 +150,9 @@ def _fields(dataset: xr.Dataset, name: str, levels: list[int], rows: np.ndarray)
 
     Levels are picked after reading: all of them lie in the chunks that are read anyway.
     """
+    contiguous = np.all(np.diff(rows) == 1)
     step = slice(int(rows[0]), int(rows[-1]) + 1)
-    variable = dataset[name].isel(time=step if len(rows) == step.stop - step.start else rows)
+    variable = dataset[name].isel(time=step if contiguous else rows)
     if levels:
         values = variable.transpose("time", "level", "latitude", "longitude").values
         order = dataset.indexes["level"].get_indexer(levels)
@@ -172,9 +184,9 @@ def _problem(name: str, levels: list[int], values: np.ndarray) -> str | None:
             )
         return None
     if np.isnan(smallest):
-        bad = np.isnan(values).any(axis=(1, 2))
-        at = f" on {', '.join(f'{level} hPa' for level, b in zip(levels, bad, strict=True) if b)}"
-        return f"{name} has {np.isnan(values).sum()} missing values{at if levels else ''}"
+        bad = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
+        at = f" on {', '.join(f'{levels[n]} hPa' for n in bad)}" if levels else ""
+        return f"{name} has {np.isnan(values).sum()} missing values{at}"
     raise BuildError(
         f"{name} runs from {smallest:.6g} to {largest:.6g}, allowed is {low:g} to {high:g}. "
         + HINTS.get(name, "The source has another unit, or is damaged.")
