@@ -29,7 +29,7 @@ from dambench_hub.manifest import MANIFEST, STATISTICS, Gap, Manifest, Shard
 from dambench_hub.observations import draw_observations
 from dambench_hub.plan import Job, Plan, differences, jobs, manifest_settings
 from dambench_hub.progress import track
-from dambench_hub.rounding import Rounding, RoundingError, rounded_backgrounds
+from dambench_hub.rounding import ROUNDING, note_rounding, noted_rounding, rounded_backgrounds
 from dambench_hub.shards import READERS, write_shard
 from dambench_hub.statistics import Moments, Statistics
 from dambench_hub.times import hours_since_epoch
@@ -39,9 +39,6 @@ from dambench_hub.workers import Run, in_process
 WORK = ".build"
 PLAN = "plan.json"
 GAPS = "gaps.json"
-ROUNDING = "rounding.json"
-"""What was rounded away, where that is known before the shards are written."""
-
 Fields = Mapping[str, np.ndarray]
 """`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
 
@@ -134,7 +131,12 @@ def build_dataset(
             copies=copies,
             statistics_sha256=sha256(out / STATISTICS),
             gaps=source.gaps,
-            rounding=_rounding(work, plan, todo, statistics),
+            rounding=noted_rounding(
+                work,
+                [job.path for job in todo if job.config == "multimodal"],  # each example once
+                plan.keep_bits,
+                statistics.background_error_std,
+            ),
         )
         write_card(out, manifest)
         manifest.write(out)
@@ -197,7 +199,7 @@ def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
     for shard in manifest.all_shards():
         _record(work, shard)
     if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it
-        write_atomic(work / ROUNDING, json.dumps(asdict(manifest.rounding)))
+        note_rounding(work, manifest.rounding)
     (out / MANIFEST).unlink()
 
 
@@ -354,33 +356,15 @@ def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
             return shard
     features = example_features(plan.shapes(job.config))
     examples: Iterable[Fields] = (read(job.split, i) for i in range(job.start, job.stop))
-    errors: list[RoundingError] = []
     if plan.keep_bits is not None and "background" in features:
-        examples = rounded_backgrounds(examples, plan.keep_bits, errors)
+        examples = rounded_backgrounds(examples, plan.keep_bits, work, job.path)
     with atomic_path(path) as partial:
         content = write_shard(partial, examples, job.stop - job.start, features, plan.format)
         _read_back(partial, plan, job)
         size, digest = partial.stat().st_size, sha256(partial)
     shard = Shard(job.path, hours, size, digest, content)
-    if errors:
-        write_atomic(_rounding_path(work, job), reduce(add, errors).to_json())
     _record(work, shard)
     return shard
-
-
-def _rounding(work: Path, plan: Plan, todo: list[Job], statistics: Statistics) -> Rounding | None:
-    """What was rounded away from all examples, each of which is once in `multimodal`."""
-    if plan.keep_bits is None:
-        return None
-    if (known := work / ROUNDING).exists():
-        return Rounding.from_dict(json.loads(known.read_text()))
-    paths = [_rounding_path(work, job) for job in todo if job.config == "multimodal"]
-    error = reduce(add, (RoundingError.from_json(path.read_text()) for path in paths))
-    return error.summary(plan.keep_bits, statistics.background_error_std)
-
-
-def _rounding_path(work: Path, job: Job) -> Path:
-    return work / "rounding" / f"{job.path}.json"
 
 
 def _read_back(path: Path, plan: Plan, job: Job) -> None:

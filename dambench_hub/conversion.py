@@ -8,19 +8,17 @@ manifest is the revision of the old one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.builder import ROUNDING, Fields, Source, build_dataset
+from dambench_hub.builder import Fields, Source, build_dataset
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import BuildError
-from dambench_hub.files import write_atomic
 from dambench_hub.manifest import Manifest
 from dambench_hub.plan import Plan, manifest_settings
+from dambench_hub.rounding import note_rounding
 from dambench_hub.times import from_hours
 
 
@@ -111,7 +109,7 @@ def _open(old: Data, plan: Plan, work: Path) -> Source:
     """
     load_data(old.folder, full=True)
     if old.manifest.rounding:
-        write_atomic(work / ROUNDING, json.dumps(asdict(old.manifest.rounding)))
+        note_rounding(work, old.manifest.rounding)
     # A source counts the times that were wanted, a data set those that are there.
     rows = {
         split: np.cumsum(np.isin(times, old.times(split))) - 1

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dambench_hub.errors import BuildError
+from dambench_hub.files import write_atomic
 
+ROUNDING = "rounding.json"
 MANTISSA_BITS = 23
 """Explicit mantissa bits of a float32."""
 
@@ -130,7 +135,7 @@ class RoundingError:
     def from_json(cls, text: str) -> RoundingError:
         """The inverse of `to_json`."""
         raw = json.loads(text)
-        return cls(raw["count"], np.array(raw["squares"]), raw["largest"])
+        return cls(**{**raw, "squares": np.array(raw["squares"])})
 
     def summary(self, keep_bits: int, background_error_std: np.ndarray) -> Rounding:
         """The `Rounding` of these values; `background_error_std` (C,), units of the channels."""
@@ -139,13 +144,20 @@ class RoundingError:
 
 
 def rounded_backgrounds(
-    examples: Iterable[Mapping[str, np.ndarray]], keep_bits: int, errors: list[RoundingError]
+    examples: Iterable[Mapping[str, np.ndarray]], keep_bits: int, work: Path, shard: str
 ) -> Iterator[Mapping[str, np.ndarray]]:
-    """The examples with rounded backgrounds; what that changed in each is appended to `errors`.
+    """The examples of one shard with rounded backgrounds.
+
+    Args:
+        examples: At least one.
+        keep_bits: Explicit mantissa bits that are left, 1 to 23.
+        work: The folder of notes; what rounding changed is noted there after the last example.
+        shard: The shard's path, which names the note.
 
     Raises:
         BuildError: When a background is so large that it becomes infinite.
     """
+    errors = []
     for example in examples:
         background = example["background"]
         rounded = round_mantissa(background, keep_bits)
@@ -156,3 +168,32 @@ def rounded_backgrounds(
             )
         errors.append(RoundingError.of(background, rounded))
         yield {**example, "background": rounded}
+    write_atomic(_note_path(work, shard), reduce(add, errors).to_json())
+
+
+def note_rounding(work: Path, rounding: Rounding) -> None:
+    """Note what was rounded away where that is known before the shards are written."""
+    write_atomic(work / ROUNDING, json.dumps(asdict(rounding)))
+
+
+def noted_rounding(
+    work: Path, shards: Iterable[str], keep_bits: int | None, background_error_std: np.ndarray
+) -> Rounding | None:
+    """What was rounded away: as it was known, or the sum of the notes of the shards.
+
+    Args:
+        work: The folder of notes.
+        shards: Paths of shards that together hold each example once.
+        keep_bits: None if nothing was rounded.
+        background_error_std: (C,), units of the channels.
+    """
+    if keep_bits is None:
+        return None
+    if (known := work / ROUNDING).exists():
+        return Rounding.from_dict(json.loads(known.read_text()))
+    errors = (RoundingError.from_json(_note_path(work, shard).read_text()) for shard in shards)
+    return reduce(add, errors).summary(keep_bits, background_error_std)
+
+
+def _note_path(work: Path, shard: str) -> Path:
+    return work / "rounding" / f"{shard}.json"

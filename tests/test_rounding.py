@@ -1,6 +1,5 @@
 """Rounding is nearest-even, as numcodecs does it, and says what it changed."""
 
-import json
 import math
 
 import numpy as np
@@ -13,8 +12,9 @@ from numcodecs import BitRound
 from dambench_hub.errors import BuildError
 from dambench_hub.rounding import (
     SMALLEST_NORMAL,
-    Rounding,
     RoundingError,
+    note_rounding,
+    noted_rounding,
     require_keep_bits,
     round_mantissa,
     rounded_backgrounds,
@@ -170,33 +170,36 @@ def test_the_largest_error_is_within_the_bound(values, keep):
     assert error.largest <= 2.0 ** -(keep + 1)
 
 
-def test_errors_survive_as_text(states):
-    error = RoundingError.of(states[1], round_mantissa(states[1], 4))
-    again = RoundingError.from_json(error.to_json())
-    assert (again.count, again.largest) == (error.count, error.largest)
-    assert again.squares.tobytes() == error.squares.tobytes()
+def test_notes_add_with_every_digit(states, tmp_path):
+    errors = [RoundingError.of(state, round_mantissa(state, 4)) for state in states]
+    parts = {"multimodal/a.h5": states[:2], "multimodal/b.h5": states[2:]}
+    for shard, part in parts.items():
+        examples = ({"background": state} for state in part)
+        list(rounded_backgrounds(examples, 4, tmp_path, shard))
+    std = np.array([0.3, 70.0])
+    wanted = (errors[0] + errors[1] + errors[2]).summary(4, std)
+    assert noted_rounding(tmp_path, parts, 4, std) == wanted
+    assert noted_rounding(tmp_path, parts, None, std) is None
 
 
-def test_a_summary_survives_as_json(states):
-    summary = RoundingError.of(states[1], round_mantissa(states[1], 4)).summary(4, np.ones(2))
-    assert Rounding.from_dict(json.loads(json.dumps(vars(summary)))) == summary
+def test_what_is_known_before_is_not_summed(states, tmp_path):
+    known = RoundingError.of(states[1], round_mantissa(states[1], 4)).summary(4, np.ones(2))
+    note_rounding(tmp_path, known)
+    assert noted_rounding(tmp_path, ["multimodal/never.h5"], 4, np.ones(2)) == known
 
 
-def test_only_backgrounds_are_rounded(states):
-    examples = [
-        {"time": n, "background": state, "reference": state} for n, state in enumerate(states)
-    ]
-    errors = []
-    rounded = list(rounded_backgrounds(examples, 3, errors))
-    assert len(errors) == 3
+def test_only_backgrounds_are_rounded(states, tmp_path):
+    examples = [{"background": state, "reference": state} for state in states]
+    rounded = list(rounded_backgrounds(examples, 3, tmp_path, "x"))
+    assert len(rounded) == len(states)
     for example, state in zip(rounded, states, strict=True):
         np.testing.assert_array_equal(example["background"], round_mantissa(state, 3))
-        assert example["reference"] is not example["background"]
         np.testing.assert_array_equal(example["reference"], state)
 
 
-def test_a_background_that_overflows_is_refused(states):
+def test_a_background_that_overflows_is_refused(states, tmp_path):
     states[1, 0, 0, 0] = np.finfo("f4").max
     examples = ({"time": "2001-01-01T00", "background": state} for state in states)
     with pytest.raises(BuildError, match="2001-01-01T00 .* 10 mantissa bits cannot hold"):
-        list(rounded_backgrounds(examples, 10, []))
+        list(rounded_backgrounds(examples, 10, tmp_path, "x"))
+    assert not list(tmp_path.rglob("*.json"))
