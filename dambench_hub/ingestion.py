@@ -218,15 +218,20 @@ def _persistently(stream: Stream, times: np.ndarray, patience: Patience) -> list
 
 
 def _insisting(stream: Stream, times: np.ndarray, patience: Patience, tries: int) -> list[Found]:
-    from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
     insist = Retrying(
         stop=stop_after_attempt(tries),
         wait=wait_exponential(multiplier=patience.pause, max=60),
-        retry=retry_if_not_exception_type(DambenchError),
+        retry=retry_if_exception(_may_pass),
         reraise=True,
     )
     return insist(_within, patience.timeout, lambda: _complete(stream, times))
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether another try may do better: not if the source is unusable, or a person interrupts."""
+    return isinstance(error, Exception) and not isinstance(error, DambenchError)
 
 
 def _complete(stream: Stream, times: np.ndarray) -> list[Found]:

@@ -156,6 +156,14 @@ def test_a_wrong_unit_is_not_tried_again(tmp_path):
     assert not list(tmp_path.rglob("*"))
 
 
+def test_an_interruption_is_not_taken_for_a_failure(tmp_path):
+    opened, reads = failing(lambda times, count: KeyboardInterrupt() if count > 1 else None)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    assert len(reads) == 2
+    assert [number for _, number in absent(tmp_path, [stream()])] == [1, 2]
+
+
 def test_a_field_of_another_shape_is_refused(tmp_path):
     with pytest.raises(BuildError, match=r"has shape \(2, 3\), wanted is \(2, 4\)"):
         ingest(tmp_path, [stream(shape=(2, 4))], in_process, QUICK)

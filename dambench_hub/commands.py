@@ -1,0 +1,36 @@
+"""How a command that a person runs ends: done, a message that says what to mend, or interrupted."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from dambench_hub.errors import DambenchError
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """Do the work; what goes wrong becomes a message without a traceback.
+
+    A request to end (Ctrl-C, or SIGTERM as from a queueing system) stops the work where it is.
+
+    Returns:
+        0 when it is done, 1 when the input is wrong or the work was interrupted.
+    """
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        work()
+    except DambenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. Run the same command again to go on.", file=sys.stderr)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
