@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from dambench_hub.grids import Grid
@@ -54,15 +56,13 @@ def relief_map(grid: Grid, orography: np.ndarray | None) -> np.ndarray:
     latitude, longitude = cell_edges(grid, down, across)
     land = land_share(latitude, longitude)
     inside = np.flatnonzero(np.diff(latitude))
-    land = land[np.clip(np.arange(len(land)), inside[0], inside[-1]), :, np.newaxis]
+    land = land[np.clip(np.arange(len(land)), inside[0], inside[-1])]
     if orography is None:
-        return _mixed(land, np.array(LAND, np.float32))
+        return _mixed(land, LAND)
     heights = _refined(orography, down, across)
-    tints = [
-        np.interp(heights, list(TINTS), colour) for colour in zip(*TINTS.values(), strict=True)
-    ]
-    shade = _shade(heights, grid)[..., np.newaxis]
-    return _mixed(land, np.stack(tints, axis=-1).astype(np.float32) * shade)
+    shade = _shade(heights, grid)
+    tints = zip(*TINTS.values(), strict=True)
+    return _mixed(land, (np.interp(heights, list(TINTS), tint) * shade for tint in tints))
 
 
 def _refined(orography: np.ndarray, down: int, across: int) -> np.ndarray:
@@ -82,7 +82,8 @@ def _shade(heights: np.ndarray, grid: Grid) -> np.ndarray:
     down, across = pixels_per_cell(grid)
     degrees = 180 / (grid.latitudes - 1) / down, 360 / grid.longitudes / across
     latitude = 90 + degrees[0] * ((down - 1) / 2 - np.arange(len(heights)))
-    latitude = np.clip(latitude, -89, 89)  # meridians meet at the poles
+    # Where meridians meet, neighbours are so near that every unevenness would be a cliff.
+    latitude = np.clip(latitude, -70, 70)
     wrapped = np.pad(heights, ((0, 0), (1, 1)), mode="wrap")
     scale = EXAGGERATION / METRES_PER_DEGREE
     north = np.gradient(heights, axis=0) * (-scale / degrees[0])
@@ -92,7 +93,7 @@ def _shade(heights: np.ndarray, grid: Grid) -> np.ndarray:
     return np.clip(0.35 + 0.65 * light, 0.2, 1.15).astype(np.float32)
 
 
-def _mixed(land: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Colours of land and sea by their shares of each pixel."""
-    mixed = land * colour + (1 - land) * np.array(SEA, np.float32)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+def _mixed(land: np.ndarray, colours: Iterable[np.ndarray | int]) -> np.ndarray:
+    """Red, green and blue of land with these colours and of sea, by their shares of each pixel."""
+    channels = (land * colour + (1 - land) * sea for colour, sea in zip(colours, SEA, strict=True))
+    return np.stack([np.clip(np.rint(c), 0, 255).astype(np.uint8) for c in channels], axis=-1)
