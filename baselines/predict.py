@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dambench_hub.batch import Analysis
+from dambench_hub.commands import exit_code
 from dambench_hub.data import Data, load_data
-from dambench_hub.errors import DambenchError, PredictionError
+from dambench_hub.errors import PredictionError
 from dambench_hub.models import METHODS, Assimilator, load_method
 from dambench_hub.predictions import write_predictions
 from dambench_hub.progress import track
@@ -70,12 +71,7 @@ def assimilated(method: Assimilator, data: Data, task: Task, batch_size: int) ->
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
     args = parse_args(argv)
-    try:
-        print(predict(args))
-    except DambenchError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: print(predict(args)))
 
 
 if __name__ == "__main__":

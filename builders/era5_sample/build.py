@@ -17,7 +17,8 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.builder import Fields, Reader, Source, build_dataset
-from dambench_hub.errors import BuildError, DambenchError
+from dambench_hub.commands import exit_code
+from dambench_hub.errors import BuildError
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
@@ -95,12 +96,7 @@ def split_examples(analyses: xr.Dataset) -> dict[str, list[tuple[np.datetime64, 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and build."""
     args = parse_args(argv)
-    try:
-        build(args)
-    except DambenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: build(args))
 
 
 def build(args: argparse.Namespace) -> None:

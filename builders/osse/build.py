@@ -26,7 +26,8 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from dambench_hub.circulation import Circulation, load_state, packed_state, truncated
-from dambench_hub.errors import BuildError, DambenchError
+from dambench_hub.commands import exit_code
+from dambench_hub.errors import BuildError
 from dambench_hub.files import write_atomic
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
@@ -426,16 +427,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from dambench_hub.builder import build_dataset
 
     args = parse_args(argv)
-    try:
+
+    def build() -> None:
         observations = ObservationSettings(args.network, args.density, args.error_scale, args.seed)
         world = World(args.preset, args.seed)
         source = partial(open_world, world, args.workers)
         wanted = plan(world, observations, args.format, tuple(args.configs))
         build_dataset(args.out, wanted, source, args.fresh)
-    except DambenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_code(build)
 
 
 if __name__ == "__main__":
