@@ -85,7 +85,7 @@ def build() -> Any:
             fields = read_field(analysis, "analysis"), read_field(reference, "reference")
             return score_table(*fields, channels, std)
         except DambenchError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
 
     def score_example() -> Any:
         return score_table(*example_fields(), ",".join(EXAMPLE_CHANNELS), "1500, 8")
