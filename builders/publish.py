@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.errors import DambenchError
+from dambench_hub.commands import exit_code
 from dambench_hub.publishing import describe, publish
 from dambench_hub.release import KINDS, collect
 
@@ -21,16 +21,16 @@ from dambench_hub.release import KINDS, collect
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and publish."""
     args = parse_args(argv)
-    try:
-        release = collect(args.folder, args.repo_id, args.kind, deny=args.deny, tag=args.tag)
-        if args.dry_run:
-            print(describe(release, args.repo_id, args.tag))
-        else:
-            publish(release, args.repo_id, tag=args.tag, private=args.private)
-    except DambenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check the folder, then send it or say what would be sent."""
+    release = collect(args.folder, args.repo_id, args.kind, deny=args.deny, tag=args.tag)
+    if args.dry_run:
+        print(describe(release, args.repo_id, args.tag))
+    else:
+        publish(release, args.repo_id, tag=args.tag, private=args.private)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
