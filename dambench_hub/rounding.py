@@ -3,6 +3,11 @@
 A float32 has 23 explicit mantissa bits. The last ones of a forecast are noise to its user, and
 noise is what no codec can compress. Only backgrounds are rounded, never references or observations:
 scores and stored observations are those of the data set that was not rounded.
+
+The error is relative to the value, so fields with a large mean need the most bits. In the twin
+experiment `mini`, rounding to 14 bits changes geopotential by at most 1.2 % of the background
+error, to 12 bits by 4.8 %, to 10 bits by 19 %; half of the channels change by less than 0.3 %
+even then.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ def require_keep_bits(keep_bits: int) -> None:
     if not isinstance(keep_bits, int) or not 1 <= keep_bits <= MANTISSA_BITS:
         raise BuildError(
             f"keep_bits is a whole number from 1 to {MANTISSA_BITS}, the explicit mantissa bits of "
-            f"a float32; got {keep_bits!r}. From about 10 on, backgrounds hardly change."
+            f"a float32; got {keep_bits!r}. Geopotential and pressure need 14 or more."
         )
 
 

@@ -131,7 +131,8 @@ def test_nothing_is_drawn_or_computed_again(original, tmp_path, monkeypatch):
     convert_dataset(original, tmp_path, format="arrow", keep_bits=8)
 
 
-def test_one_example_is_in_memory_at_a_time(original, tmp_path, monkeypatch):
+def test_one_example_is_in_memory_at_a_time(tmp_path, monkeypatch):
+    build(tmp_path / "old", times={"train": days("2001-01-01", 7)})  # in one shard
     alive, most, read = weakref.WeakSet(), 0, Data.example
 
     class Watched(np.ndarray):
@@ -149,7 +150,7 @@ def test_one_example_is_in_memory_at_a_time(original, tmp_path, monkeypatch):
         return example
 
     monkeypatch.setattr(Data, "example", watched)
-    convert_dataset(original, tmp_path, format="arrow")
+    convert_dataset(tmp_path / "old", tmp_path / "new", format="arrow")
     assert 1 <= most <= 2  # the one that is written and the one that is read
 
 
