@@ -16,18 +16,18 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from dambench_hub.build_folder import WORK, clear, lock, note_plan, refuse_other
 from dambench_hub.card import write_card
 from dambench_hub.errors import BuildError
 from dambench_hub.features import example_features
-from dambench_hub.files import atomic_path, remove_partial, sha256, write_atomic, writing
-from dambench_hub.manifest import MANIFEST, STATISTICS, Gap, Manifest, Shard
+from dambench_hub.files import atomic_path, remove_partial, sha256, write_atomic
+from dambench_hub.geography import write_geography
+from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Gap, Manifest, Shard
 from dambench_hub.observations import draw_observations
-from dambench_hub.plan import Job, Plan, differences, jobs, manifest_settings
+from dambench_hub.plan import Job, Plan, jobs
 from dambench_hub.progress import track
 from dambench_hub.rounding import ROUNDING, note_rounding, noted_rounding, rounded_backgrounds
 from dambench_hub.shards import READERS, write_shard
@@ -36,8 +36,6 @@ from dambench_hub.times import hours_since_epoch
 from dambench_hub.variables import MODALITIES
 from dambench_hub.workers import Run, in_process
 
-WORK = ".build"
-PLAN = "plan.json"
 GAPS = "gaps.json"
 Fields = Mapping[str, np.ndarray]
 """`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
@@ -56,12 +54,14 @@ class Source:
     Attributes:
         read: Gives the fields of one example; the index counts the plan's times, gaps included.
         gaps: What the source does not have; these examples are left out of the data set.
+        orography: Height of the surface, (Y, X), m, for a plan with geography; None if unknown.
         statistics: If given, they are taken as they are, and `read` gives whole examples: `time`,
             `observation_index` and `observations` too.
     """
 
     read: Reader
     gaps: tuple[Gap, ...] = ()
+    orography: np.ndarray | None = None
     statistics: Statistics | None = None
 
 
@@ -91,19 +91,19 @@ def build_dataset(
             reader gives fields of a wrong shape or with values that are not finite.
         DambenchError: When the disk is full or the folder cannot be written.
     """
-    _refuse_other(out, plan, fresh)
+    refuse_other(out, plan, fresh)
     work = out / WORK
-    with _lock(work):
+    with lock(work):
         remove_partial(out)
         if fresh:
-            _clear(out, work)
+            clear(out, work)
         if (out / MANIFEST).exists():
             manifest = Manifest.read(out)
             if not manifest.damage(out, full=True):
                 shutil.rmtree(work, ignore_errors=True)
                 return manifest
             _reopen(out, work, manifest)
-        write_atomic(work / PLAN, json.dumps(plan.settings(), indent=1))
+        note_plan(work, plan)
         source = open_source(work)
         plan, read = _without_gaps(plan, source)
         _note_gaps(work, source.gaps)
@@ -131,6 +131,7 @@ def build_dataset(
             copies=copies,
             statistics_sha256=sha256(out / STATISTICS),
             gaps=source.gaps,
+            geography_sha256=_geography(out, work, plan, source.orography),
             rounding=noted_rounding(
                 work,
                 [job.path for job in todo if job.config == "multimodal"],  # each example once
@@ -158,39 +159,13 @@ def begin_part(out: Path, plan: Plan, name: str) -> Iterator[Path]:
             another process brings in this part.
         DambenchError: When the folder cannot be written.
     """
-    _refuse_other(out, plan, fresh=False)
+    refuse_other(out, plan, fresh=False)
     if (out / MANIFEST).exists():
         raise BuildError(f"The data set in {out} is complete; there is nothing left for {name}.")
     work = out / WORK
-    with _lock(work, name):
-        write_atomic(work / PLAN, json.dumps(plan.settings(), indent=1))
+    with lock(work, name):
+        note_plan(work, plan)
         yield work
-
-
-def _refuse_other(out: Path, plan: Plan, fresh: bool) -> None:
-    """Refuse a folder that is not ours; name the setting that differs. Nothing is written."""
-    record, wanted = out / WORK / PLAN, plan.settings()
-    if out.exists() and not out.is_dir():
-        raise BuildError(f"{out} is a file; give a folder for the data set.")
-    ours = (out / MANIFEST).exists() or (out / WORK).exists()
-    if not ours and out.exists() and any(out.iterdir()):
-        raise BuildError(f"{out} holds other files; give a new or empty folder.")
-    if fresh:
-        return
-    if (out / MANIFEST).exists():
-        _refuse_difference(out, manifest_settings(Manifest.read(out)), wanted)
-    elif record.exists():
-        _refuse_difference(out, json.loads(record.read_text()), wanted)
-
-
-def _clear(out: Path, work: Path) -> None:
-    """Empty the folder; what makes it ours goes last, as this may be interrupted."""
-    last = [work, work / "lock", work / PLAN, out / MANIFEST]
-    for path in [*out.iterdir(), *work.iterdir()]:
-        if path not in last:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (work / PLAN).unlink(missing_ok=True)
-    (out / MANIFEST).unlink(missing_ok=True)
 
 
 def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
@@ -201,25 +176,6 @@ def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
     if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it
         note_rounding(work, manifest.rounding)
     (out / MANIFEST).unlink()
-
-
-def _refuse_difference(out: Path, found: Any, wanted: Any) -> None:
-    if phrases := list(differences("", found, wanted)):
-        raise BuildError(
-            f"{out} was built with other settings: {'; '.join(phrases[:5])}. "
-            "Choose another folder, the same settings, or --fresh to delete it first."
-        )
-
-
-def _lock(work: Path, name: str = "lock") -> Any:
-    with writing(work):
-        work.mkdir(parents=True, exist_ok=True)
-        try:
-            return FileLock(work / name, timeout=0).acquire()
-        except Timeout:
-            raise BuildError(
-                f"Another process is building in {work.parent}. Wait for it, or stop it first."
-            ) from None
 
 
 def _without_gaps(plan: Plan, source: Source) -> tuple[Plan, Reader]:
@@ -365,6 +321,17 @@ def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
     shard = Shard(job.path, hours, size, digest, content)
     _record(work, shard)
     return shard
+
+
+def _geography(out: Path, work: Path, plan: Plan, orography: np.ndarray | None) -> str | None:
+    """Write the config `geography`, unless it is there, if the plan has it; the file's hash."""
+    if not plan.geography:
+        return None
+    record, path = work / "geography.sha256", out / GEOGRAPHY
+    if not (record.exists() and path.exists() and sha256(path) == record.read_text()):
+        write_geography(out, plan.grid, orography)
+        write_atomic(record, sha256(path))
+    return record.read_text()
 
 
 def _read_back(path: Path, plan: Plan, job: Job) -> None:

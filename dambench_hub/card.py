@@ -13,7 +13,8 @@ import yaml
 
 from dambench_hub.features import column_shapes, config_columns, example_features
 from dambench_hub.files import write_atomic
-from dambench_hub.manifest import Manifest, Shard
+from dambench_hub.geography import ATTRIBUTION, card_config
+from dambench_hub.manifest import GEOGRAPHY, Manifest, Shard
 
 SIZE_CATEGORIES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
 
@@ -28,7 +29,7 @@ class _NoAliases(yaml.SafeDumper):
 def write_card(folder: Path, manifest: Manifest) -> None:
     """Write the card of a data set as its README.md."""
     front = yaml.dump(
-        _front_matter(manifest),
+        _front_matter(folder, manifest),
         Dumper=_NoAliases,
         sort_keys=False,
         allow_unicode=True,
@@ -41,10 +42,10 @@ def write_card(folder: Path, manifest: Manifest) -> None:
     )
 
 
-def _front_matter(manifest: Manifest) -> dict[str, Any]:
+def _front_matter(folder: Path, manifest: Manifest) -> dict[str, Any]:
     examples = sum(len(shard.hours) for shards in manifest.splits.values() for shard in shards)
     size = next((name for limit, name in SIZE_CATEGORIES.items() if examples < limit), "100K<n<1M")
-    configs = _configs(manifest)
+    configs = _configs(folder, manifest)
     return {
         "license": manifest.source.get("licence", "unknown"),
         "pretty_name": manifest.source.get("title", manifest.name),
@@ -57,7 +58,7 @@ def _front_matter(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _configs(manifest: Manifest) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _configs(folder: Path, manifest: Manifest) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """For each config its entry in `configs:` and in `dataset_info:`."""
     points = manifest.observations.points(manifest.grid)
     modalities = manifest.modalities
@@ -81,6 +82,9 @@ def _configs(manifest: Manifest) -> list[tuple[dict[str, Any], dict[str, Any]]]:
             # For HDF5, `features` chooses the columns; without a batch size a whole file is read.
             entry |= {"features": features, "batch_size": 4}
         entries.append((entry, _info(config, features, splits, _example_bytes(chosen))))
+    if manifest.geography and manifest.format == "parquet":
+        # A folder has one reader, that of its first config; other formats need another call.
+        entries.append(card_config(folder))
     return entries
 
 
@@ -147,8 +151,51 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         "command": source.get("command", ""),
         "licence": source.get("licence", "unknown"),
         "attribution": source.get("attribution", ""),
-        "configs": ", ".join(f"`{entry['config_name']}`" for entry, _ in _configs(manifest)),
+        "configs": ", ".join(
+            f"`{entry['config_name']}`" for entry, _ in _configs(folder, manifest)
+        ),
+        "geography": _geography(folder, manifest),
+        "archives": _archives(manifest),
+        "gaps": _gaps(manifest),
+        "citation": f"{source['citation']}. " if source.get("citation") else "",
     }
+
+
+def _geography(folder: Path, manifest: Manifest) -> str:
+    if not manifest.geography:
+        return ""
+    read = f'load_dataset("{folder.resolve().name}", "geography", split="train")'
+    if manifest.format != "parquet":
+        read = f'load_dataset("parquet", data_files="{folder.resolve().name}/{GEOGRAPHY}")'
+    return (
+        f"`{read}` gives what does not depend on time, a row per tile of the globe: land, heights, "
+        f"a text about the region and a relief picture. {ATTRIBUTION}\n"
+    )
+
+
+def _archives(manifest: Manifest) -> str:
+    """A table of the archives that the fields come from, with their licences and citations."""
+    archives = manifest.source.get("archives", {})
+    if not archives:
+        return ""
+    rows = [
+        f"| {role} | {a['title']} | {a.get('regridding', '')} | {a.get('licence', '')} | "
+        f"{a.get('attribution', '')} {a.get('citation', '')} |"
+        for role, a in archives.items()
+    ]
+    head = "| what | archive | regridding | licence | attribution and citation |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows]) + "\n"
+
+
+def _gaps(manifest: Manifest) -> str:
+    if not manifest.gaps:
+        return ""
+    whole = sum(gap.what == "example" for gap in manifest.gaps)
+    return (
+        f"The archives have gaps: {whole} examples are left out, and {len(manifest.gaps) - whole} "
+        "have no value of a modality. `gaps` in `manifest.json` lists them with their reasons; "
+        "nothing was put in their place.\n"
+    )
 
 
 def _modalities(manifest: Manifest) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from dambench_hub.builder import Fields, Source, build_dataset
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import BuildError
+from dambench_hub.geography import assemble, read_geography
 from dambench_hub.manifest import Manifest
 from dambench_hub.plan import Plan, manifest_settings
 from dambench_hub.rounding import note_rounding
@@ -89,6 +90,7 @@ def conversion_plan(
         format=format,
         configs=tuple(settings["configs"] if configs is None else configs),
         keep_bits=rounded if keep_bits is None else keep_bits,
+        geography=manifest.geography,
     )
 
 
@@ -119,4 +121,12 @@ def _open(old: Data, plan: Plan, work: Path) -> Source:
     def read(split: str, index: int) -> Fields:
         return old.example(split, int(rows[split][index]))
 
-    return Source(read, old.manifest.gaps, old.statistics)
+    return Source(read, old.manifest.gaps, _orography(old), old.statistics)
+
+
+def _orography(old: Data) -> np.ndarray | None:
+    """Height of the surface as the old data set has it, (Y, X), m, or None."""
+    if not old.manifest.geography:
+        return None
+    rows = read_geography(old.folder)
+    return assemble(rows, "orography", old.grid) if "orography" in rows[0] else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dambench_hub.features import column_shapes, config_columns
-from dambench_hub.manifest import STATISTICS, Manifest, Shard
+from dambench_hub.manifest import GEOGRAPHY, STATISTICS, Manifest, Shard
 
 CROISSANT = "croissant.json"
 
@@ -147,6 +147,8 @@ def _distribution(manifest: Manifest, url: str | None, revision: str) -> list[di
 
     mime = MIME[manifest.format]
     files = [file_object(STATISTICS, manifest.statistics_sha256, "application/octet-stream")]
+    if manifest.geography_sha256:
+        files.append(file_object(GEOGRAPHY, manifest.geography_sha256, MIME["parquet"]))
     for shard in manifest.all_shards():
         size = {"contentSize": f"{shard.bytes} B"}
         files.append(file_object(shard.path, shard.sha256, mime) | size)

@@ -24,10 +24,8 @@ from dambench_hub.errors import BuildError, DataError
 from dambench_hub.files import atomic_path
 from dambench_hub.grids import Grid
 from dambench_hub.land_mask import cell_edges, land_share
+from dambench_hub.manifest import GEOGRAPHY
 from dambench_hub.relief import pixels_per_cell, relief_map
-
-GEOGRAPHY = "geography/geography-00000-of-00001.parquet"
-"""The file, relative to the data set folder."""
 
 ATTRIBUTION = (
     "Land: GLOBE digital elevation model, version 1.0 (GLOBE Task Team, 1999, NOAA National "
@@ -198,17 +196,22 @@ def write_geography(folder: Path, grid: Grid, orography: np.ndarray | None = Non
     return folder / GEOGRAPHY
 
 
+def read_geography(folder: Path) -> list[dict[str, Any]]:
+    """The rows of the config of a data set, one per tile.
+
+    Raises:
+        DataError: When the data set has no such file, or it cannot be read.
+    """
+    return _table(folder).to_pylist()
+
+
 def card_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The config's entry in `configs:` and in `dataset_info:` of the card, from the file.
 
     Raises:
         DataError: When the data set has no such file, or it cannot be read.
     """
-    path = folder / GEOGRAPHY
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read ({error}). Write it again.") from error
+    table = _table(folder)
     entry = {
         "config_name": "geography",
         "data_files": [{"split": "train", "path": "geography/geography-*"}],
@@ -217,10 +220,18 @@ def card_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "config_name": "geography",
         "features": Features.from_arrow_schema(table.schema)._to_yaml_list(),
         "splits": [{"name": "train", "num_bytes": table.nbytes, "num_examples": len(table)}],
-        "download_size": path.stat().st_size,
+        "download_size": (folder / GEOGRAPHY).stat().st_size,
         "dataset_size": table.nbytes,
     }
     return entry, info
+
+
+def _table(folder: Path) -> pa.Table:
+    path = folder / GEOGRAPHY
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read ({error}). Write it again.") from error
 
 
 @dataclass(frozen=True)

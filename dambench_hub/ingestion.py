@@ -26,6 +26,7 @@ from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.files import require_space, write_atomic
 from dambench_hub.progress import track
 from dambench_hub.sources.states import MissingData
+from dambench_hub.sources.stores import Unreachable
 from dambench_hub.times import hours_since_epoch
 from dambench_hub.workers import Run
 
@@ -231,6 +232,8 @@ def _insisting(stream: Stream, times: np.ndarray, patience: Patience, tries: int
 
 def _may_pass(error: BaseException) -> bool:
     """Whether another try may do better: not if the source is unusable, or a person interrupts."""
+    if isinstance(error, Unreachable):
+        return True
     return isinstance(error, Exception) and not isinstance(error, DambenchError)
 
 

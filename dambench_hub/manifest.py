@@ -29,6 +29,7 @@ FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
 MANIFEST = "manifest.json"
 STATISTICS = "statistics.safetensors"
+GEOGRAPHY = "geography/geography-00000-of-00001.parquet"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Manifest:
         statistics_sha256: Hash of `statistics.safetensors`.
         gaps: What the source does not have, in the order of time.
         rounding: What was rounded away from the backgrounds, or None.
+        geography_sha256: Hash of the file with the config `geography`, None if there is none.
     """
 
     name: str
@@ -110,11 +112,17 @@ class Manifest:
     statistics_sha256: str
     gaps: tuple[Gap, ...] = ()
     rounding: Rounding | None = None
+    geography_sha256: str | None = None
 
     @cached_property
     def revision(self) -> str:
         """The data set's revision, 16 hexadecimal digits."""
         return _hash(self._content())
+
+    @property
+    def geography(self) -> bool:
+        """Whether there is a config `geography`."""
+        return self.geography_sha256 is not None
 
     @property
     def keep_bits(self) -> int | None:
@@ -152,6 +160,9 @@ class Manifest:
             "copies": {config: _splits_to_dict(copy) for config, copy in self.copies.items()},
             "gaps": [asdict(gap) for gap in self.gaps],
             "rounding": asdict(self.rounding) if self.rounding else None,
+            "geography": {"path": GEOGRAPHY, "sha256": self.geography_sha256}
+            if self.geography_sha256
+            else None,
         }
 
     @classmethod
@@ -187,6 +198,7 @@ class Manifest:
                 statistics_sha256=raw["statistics"]["sha256"],
                 gaps=tuple(Gap(**gap) for gap in raw["gaps"]),
                 rounding=Rounding.from_dict(raw["rounding"]) if raw["rounding"] else None,
+                geography_sha256=raw["geography"]["sha256"] if raw["geography"] else None,
             )
             content = _hash({key: value for key, value in raw.items() if key != "revision"})
             whole = raw["revision"] == content == manifest.revision
@@ -268,6 +280,8 @@ class Manifest:
             (shard.path, shard.bytes, shard.sha256) for shard in self.all_shards()
         ]
         files.append((STATISTICS, None, self.statistics_sha256))
+        if self.geography_sha256:
+            files.append((GEOGRAPHY, None, self.geography_sha256))
         found = (_file_damage(folder / path, size, digest, full) for path, size, digest in files)
         return [sentence for sentence in found if sentence]
 

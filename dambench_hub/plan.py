@@ -44,6 +44,7 @@ class Plan:
         format: `parquet`, `arrow` or `hdf5`.
         configs: Configs to offer besides `multimodal` when the format is `arrow`. Arrow shards have
             no column selection, so each is written again; the other formats offer all anyway.
+        geography: Whether to add the config `geography`, which does not depend on time.
         keep_bits: Explicit mantissa bits of the backgrounds, 1 to 23, None for all. Statistics and
             observations are those of the backgrounds before.
 
@@ -63,6 +64,7 @@ class Plan:
     format: str = "parquet"
     configs: tuple[str, ...] = ()
     keep_bits: int | None = None
+    geography: bool = False
 
     def __post_init__(self) -> None:
         parse_channels(self.channels)
@@ -136,6 +138,7 @@ def _settings(
         "format": of.format,
         "configs": sorted(copies),
         "keep_bits": of.keep_bits,
+        "geography": of.geography,
         "source": dict(of.source),
         "times": dict(hours),
     }

@@ -51,7 +51,7 @@ class PostProcessor:
         columns = SigmaColumns(
             sigma=self.sigma,
             surface_pressure=1e5 * np.exp(self._synthesis.scalar(state["log_pressure"])[0]),
-            surface_geopotential=self._surface_geopotential,
+            surface_geopotential=GRAVITY * self.orography,
             temperature=t,
             specific_humidity=np.maximum(q, 0),  # truncated series ring below zero where it is dry
         )
@@ -77,8 +77,9 @@ class PostProcessor:
         return Synthesis(self.grid, *self.surface_height.shape)
 
     @cached_property
-    def _surface_geopotential(self) -> np.ndarray:
-        return GRAVITY * self._synthesis.scalar(self.surface_height)
+    def orography(self) -> np.ndarray:
+        """Height of the surface on our grid, (Y, X), m."""
+        return self._synthesis.scalar(self.surface_height)
 
     @cached_property
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:

@@ -54,6 +54,8 @@ class Recipe:
         network: `column` or `stations`.
         seed: Of the observations.
         format: Of the shards.
+        keep_bits: Mantissa bits of the backgrounds to keep, 1 to 23; None for all.
+        geography: Whether to add the config `geography`.
 
     Raises:
         BuildError: When a value cannot be used; the message names it.
@@ -79,6 +81,8 @@ class Recipe:
     network: str = "column"
     seed: int = 0
     format: str = "parquet"
+    keep_bits: int | None = None
+    geography: bool = True
 
     def __post_init__(self) -> None:
         for key, known in (

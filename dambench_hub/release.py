@@ -20,7 +20,7 @@ import yaml
 from dambench_hub.croissant import CROISSANT, croissant
 from dambench_hub.errors import BuildError
 from dambench_hub.files import sha256
-from dambench_hub.manifest import MANIFEST, STATISTICS, Manifest
+from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Manifest
 
 KINDS = ("dataset", "metric", "model", "space")
 CARD = "README.md"
@@ -223,6 +223,8 @@ def _data_set(folder: Path, repo_id: str, denied: DenyList, tag: str | None) -> 
         )
         for shard in manifest.all_shards()
     }
+    if manifest.geography_sha256:
+        shards[GEOGRAPHY] = ReleaseFile.of(GEOGRAPHY, folder / GEOGRAPHY)
     visible = _visible(folder)
     others = {path: ReleaseFile.of(path, folder / path) for path in visible if path not in shards}
     denied.refuse([*shards.values(), *others.values()])

@@ -15,6 +15,7 @@ import pytest
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.ingestion import Patience, Segments, Stream, absent, forget_gaps, ingest
 from dambench_hub.sources.states import MissingData
+from dambench_hub.sources.stores import Unreachable
 from dambench_hub.times import hours_since_epoch
 from dambench_hub.workers import in_process, open_workers
 
@@ -154,6 +155,15 @@ def test_a_wrong_unit_is_not_tried_again(tmp_path):
         ingest(tmp_path, [stream(opened)], in_process, QUICK)
     assert len(reads) == 1
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_store_that_cannot_be_reached_is_tried_again(tmp_path):
+    opened, reads = failing(lambda times, count: Unreachable("no network") if count < 3 else None)
+    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    assert Segments(tmp_path, stream()).gaps() == {}
+    with pytest.raises(Unreachable):
+        down, _ = failing(lambda times, count: Unreachable("no network"))
+        ingest(tmp_path / "down", [stream(down)], in_process, QUICK)
 
 
 def test_an_interruption_is_not_taken_for_a_failure(tmp_path):

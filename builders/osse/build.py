@@ -356,6 +356,7 @@ def plan(
     observations: ObservationSettings,
     file_format: str,
     configs: tuple[str, ...],
+    geography: bool,
 ) -> Plan:
     """The data set to build from a world."""
     # Not at the top: worker processes import this file too, and need no `datasets`.
@@ -371,6 +372,7 @@ def plan(
         observations=observations,
         format=file_format,
         configs=configs,
+        geography=geography,
         source={
             "kind": "osse",
             "title": f"DAMBench twin experiment, {world.name}",
@@ -394,7 +396,8 @@ def open_world(world: World, workers: int, work: Path) -> Source:
     from dambench_hub.builder import Source
 
     simulate(world, work / "model", workers)
-    return Source(Archive(world, work / "model").read)
+    archive = Archive(world, work / "model")
+    return Source(archive.read, orography=archive.views["reference"].orography)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -414,6 +417,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--density", type=float, default=0.05, help="share of the grid that is observed")
     add("--error-scale", type=float, default=0.25, help="in background error standard deviations")
     add("--network", choices=("column", "stations"), default="column")
+    add("--geography", action="store_true", help="add land, heights, texts and relief pictures")
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     add("--fresh", action="store_true", help="delete what stands in --out first")
     args = parser.parse_args(argv)
@@ -432,7 +436,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         observations = ObservationSettings(args.network, args.density, args.error_scale, args.seed)
         world = World(args.preset, args.seed)
         source = partial(open_world, world, args.workers)
-        wanted = plan(world, observations, args.format, tuple(args.configs))
+        wanted = plan(world, observations, args.format, tuple(args.configs), args.geography)
         build_dataset(args.out, wanted, source, args.fresh)
 
     return exit_code(build)
