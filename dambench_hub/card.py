@@ -157,6 +157,7 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         "geography": _geography(folder, manifest),
         "archives": _archives(manifest),
         "gaps": _gaps(manifest),
+        "rounding": _rounding(manifest),
         "citation": f"{source['citation']}. " if source.get("citation") else "",
     }
 
@@ -192,9 +193,18 @@ def _gaps(manifest: Manifest) -> str:
         return ""
     whole = sum(gap.what == "example" for gap in manifest.gaps)
     return (
-        f"The archives have gaps: {whole} examples are left out, and {len(manifest.gaps) - whole} "
+        f"The source has gaps: {whole} examples are left out, and {len(manifest.gaps) - whole} "
         "have no value of a modality. `gaps` in `manifest.json` lists them with their reasons; "
         "nothing was put in their place.\n"
+    )
+
+
+def _rounding(manifest: Manifest) -> str:
+    if not manifest.rounding:
+        return ""
+    return (
+        f"Backgrounds keep {manifest.rounding.keep_bits} bits of their mantissa; `rounding` in "
+        "`manifest.json` says what that changed. References and observations are not rounded.\n"
     )
 
 

@@ -68,7 +68,7 @@ class Stream:
     times: np.ndarray
     shape: tuple[int, ...]
     open: Callable[[], Read]
-    segment: int = 8
+    segment: int = 4
 
     @cached_property
     def segments(self) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dambench_hub.tasks import Task, load_task
+from dambench_hub.times import from_hours
 from dambench_hub.variables import parse_channels
 
 if TYPE_CHECKING:
@@ -148,12 +150,14 @@ def info_tables(data: Data) -> RenderableType:
         "description": source.get("description", ""),
         "grid": f"{manifest.grid} (latitudes × longitudes, poles included)",
         "channels": f"{len(manifest.channels)}: {', '.join(manifest.channels)}",
-        "background": f"forecast started {manifest.lead_hours} h before",
+        "background": source.get("background", f"forecast started {manifest.lead_hours} h before"),
         "observations": f"{100 * observations.density:g} % of the grid points "
         f"({observations.points(manifest.grid)}), network {observations.network}, "
         f"error {observations.error_scale:g} × background error",
         "rounding": _rounding(manifest),
         "modalities": _modalities(data),
+        "geography": "land, heights, texts and pictures" if manifest.geography else "",
+        "gaps": _gaps(manifest),
         "format": f"{manifest.format}, {size / 1e6:,.1f} MB in {data.folder}",
         "licence": source.get("licence", "unknown"),
         "attribution": source.get("attribution", ""),
@@ -161,6 +165,17 @@ def info_tables(data: Data) -> RenderableType:
         if value:
             facts.add_row(Text(name, "dim"), escape(str(value)))
     return Group(facts, _splits_table(manifest))
+
+
+def _gaps(manifest: Manifest) -> str:
+    """How much is missing, and the first of it."""
+    if not manifest.gaps:
+        return ""
+    counts = Counter(gap.what for gap in manifest.gaps)
+    listed = ", ".join(f"{count} × {what}" for what, count in counts.items())
+    first = manifest.gaps[0]
+    time = from_hours([first.hours])[0]
+    return f"{listed}; the first at {time}: {first.reason}. All are in manifest.json."
 
 
 def _rounding(manifest: Manifest) -> str:

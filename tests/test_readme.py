@@ -1,4 +1,4 @@
-"""What the README shows must run: its Python, its commands, its links."""
+"""What the READMEs show must run: its Python, its commands, its links."""
 
 import re
 import shlex
@@ -14,8 +14,9 @@ from dambench_hub.metric_install import MODULE
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-LINES = re.findall(r"^((?:dambench|make) .+)$", README, re.MULTILINE)
-INLINE = re.findall(r"`((?:python|dambench|make) [^`]+)`", README)
+BUILDERS = (ROOT / "builders" / "README.md").read_text("utf-8")
+LINES = re.findall(r"^((?:python|dambench|make) .+)$", README + BUILDERS, re.MULTILINE)
+INLINE = re.findall(r"`((?:python|dambench|make) [^`]+)`", README + BUILDERS)
 COMMANDS = sorted({command.split("#")[0].strip() for command in LINES + INLINE})
 
 
@@ -61,6 +62,8 @@ def test_its_links_lead_to_files():
     assert links
     for link in links:
         assert link.startswith("https://") or (ROOT / link).is_file(), link
+    for link in re.findall(r"\]\(([^)#]+)\)", BUILDERS):
+        assert (ROOT / "builders" / link).is_file(), link
 
 
 def test_its_tree_is_the_repository():

@@ -38,7 +38,7 @@ PRODUCTS: Mapping[str, Callable[[str], xr.DataArray]] = {
     "olr": open_olr,
 }
 STATES, BACKGROUNDS = "states", "backgrounds"
-STATES_A_SEGMENT, DAYS_A_SEGMENT = 8, 64
+STATES_A_SEGMENT, DAYS_A_SEGMENT = 4, 64
 
 
 @lru_cache

@@ -15,6 +15,7 @@ import xarray as xr
 import yaml
 from datasets import load_dataset
 
+from dambench_hub import cli
 from dambench_hub.data import load_data
 from dambench_hub.geography import assemble
 from dambench_hub.grids import Grid
@@ -134,6 +135,9 @@ def test_every_field_is_the_archives(archives, script, tmp_path):
         "Copernicus Climate Change Service information 2022-2023" in manifest.source["attribution"]
     )
     assert not (tmp_path / "out" / ".build").exists()
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "| reference | ERA5 from WeatherBench2 | none | cc-by-4.0 | Contains modified" in card
+    assert "gaps" not in card
 
 
 def test_no_example_reaches_into_another_split(archives, script, tmp_path):
@@ -180,7 +184,7 @@ def test_inputs_do_not_see_what_comes_after_the_valid_time(archives, script, tmp
     assert not np.array_equal(*late)
 
 
-def test_a_hole_is_listed_and_left_out(archives, script, tmp_path, drop_chunk):
+def test_a_hole_is_listed_and_left_out(archives, script, tmp_path, drop_chunk, capsys):
     """A chunk of two days is absent: its two references, and the background of the day after."""
     recipe, _, _ = archives
     path = Path(yaml.safe_load(recipe.read_text())["path"])
@@ -199,6 +203,10 @@ def test_a_hole_is_listed_and_left_out(archives, script, tmp_path, drop_chunk):
     assert {gap.hours for gap in manifest.gaps} == lost
     assert all("z has" in gap.reason for gap in manifest.gaps)
     assert not lost & set(manifest.hours("train"))
+    assert f"{len(lost)} examples are left out" in (out / "README.md").read_text("utf-8")
+    capsys.readouterr()
+    cli.main(["info", str(out)])
+    assert f"{len(lost)} × example; the first at" in capsys.readouterr().out
 
 
 def test_a_day_without_gauges_is_listed_and_kept(archives, script, tmp_path):
