@@ -205,7 +205,9 @@ def test_a_hole_is_listed_and_left_out(archives, script, tmp_path, drop_chunk, c
     assert not lost & set(manifest.hours("train"))
     assert f"{len(lost)} examples are left out" in (out / "README.md").read_text("utf-8")
     capsys.readouterr()
-    cli.main(["info", str(out)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["info", str(out)])
+    assert stop.value.code == 0
     assert f"{len(lost)} × example; the first at" in capsys.readouterr().out
 
 
