@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-SHARD_FOLDERS = {*CONFIGS, "preview"}
+SHARD_FOLDERS = {*CONFIGS, "preview", "geography"}
 REPO_TYPES = {"dataset": "dataset", "metric": "space", "model": "model", "space": "space"}
 
 

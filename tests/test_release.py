@@ -1,5 +1,7 @@
 """What leaves a folder, and what never does."""
 
+import dataclasses
+import hashlib
 import json
 import pickle
 import shutil
@@ -9,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from dambench_hub.errors import BuildError, DataError
-from dambench_hub.manifest import Manifest
+from dambench_hub.manifest import GEOGRAPHY, Manifest
 from dambench_hub.release import ReleaseFile, collect
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
@@ -54,6 +56,20 @@ def test_a_data_set_is_what_its_manifest_names(folder):
         content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
         assert ReleaseFile.of(file.path, content).sha256 == file.sha256
         assert len(content) == file.size
+
+
+def test_geography_goes_with_the_shards(folder):
+    (folder / GEOGRAPHY).parent.mkdir()
+    (folder / GEOGRAPHY).write_bytes(b"tiles")
+    digest = hashlib.sha256(b"tiles").hexdigest()
+    dataclasses.replace(Manifest.read(folder), geography_sha256=digest).write(folder)
+    release = collect(folder, "ORG/NAME")
+    assert (GEOGRAPHY, digest) in {(file.path, file.sha256) for file in release.shards}
+    files = {file.path: file for file in release.files}
+    assert GEOGRAPHY in files["croissant.json"].content.decode()
+    (folder / GEOGRAPHY).write_bytes(b"other")
+    with pytest.raises(BuildError, match="geography"):
+        collect(folder, "ORG/NAME")
 
 
 def test_the_card_and_the_description_say_where_it_is(folder):
