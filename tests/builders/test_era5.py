@@ -16,6 +16,7 @@ import yaml
 from datasets import load_dataset
 
 from dambench_hub import cli
+from dambench_hub.conversion import convert_dataset
 from dambench_hub.data import load_data
 from dambench_hub.geography import assemble
 from dambench_hub.grids import Grid
@@ -231,6 +232,8 @@ def test_geography_has_the_heights_of_the_archive(archives, script, tmp_path):
     rows = load_dataset(str(out), "geography", split="train", cache_dir=str(tmp_path / "cache"))
     heights = assemble(rows, "orography", Grid(9, 16))
     np.testing.assert_allclose(heights, 5000 / 9.80665, rtol=1e-6)
+    converted = convert_dataset(out, tmp_path / "hdf5", format="hdf5")
+    assert converted.geography_sha256 == manifest.geography_sha256
     (out / "geography" / "geography-00000-of-00001.parquet").unlink()
     assert "geography" in manifest.damage(out)[0]
     assert script.main(["--recipe", str(archives[0]), "--out", str(out), "--geography"]) == 0
