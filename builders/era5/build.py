@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ from dambench_hub.workers import Run, open_workers
 
 ARCHIVE = "archive"
 """Folder of the segments, inside the folder for intermediate files."""
+
+NEEDED = ("zarr", "gcsfs", "tenacity", "distributed")
+"""Packages of the extra `era5` that every build needs."""
 
 TITLES = {
     "persistence": "the state {lead} hours earlier (persistence)",
@@ -138,6 +142,11 @@ def put_together(
 
 def build(args: argparse.Namespace) -> None:
     """Build the data set, or one part of its intermediate files."""
+    for package in NEEDED:
+        if find_spec(package) is None:
+            raise BuildError(
+                f"The package {package} is not installed: pip install 'dambench-hub[era5]'."
+            )
     from dambench_hub.sources.streams import streams, usable
 
     recipe = recipe_of(args)

@@ -352,6 +352,13 @@ def test_times_that_the_archive_does_not_have_name_another(archives, script, tmp
     assert "ARCO" in error
 
 
+def test_a_package_that_is_not_installed_is_named(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(script, "NEEDED", ("zarr", "no_such_package"))
+    assert script.main(["--source", "wb2", "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "no_such_package is not installed: pip install 'dambench-hub[era5]'" in error
+
+
 def test_levels_choose_standard_channels(script, tmp_path):
     args = script.parse_args(["--source", "wb2", "--out", "x", "--levels", "500", "850"])
     recipe = script.recipe_of(args)
