@@ -7,7 +7,8 @@
     ├── BuildError              a builder that refuses to go on
     ├── TaskError               an unknown task, split, method or option
     ├── PredictionError         a prediction file that cannot be read or written
-    └── ScoreError              values that have no score
+    ├── ScoreError              values that have no score
+    └── TrainingError           a training that cannot start, or must not go on
 
 Commands print the message without a traceback and exit with code 1.
 """
@@ -48,6 +49,10 @@ class PredictionError(DambenchError):
 
 class ScoreError(DambenchError):
     """Values that have no score."""
+
+
+class TrainingError(DambenchError):
+    """A training that cannot start, or must not go on."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

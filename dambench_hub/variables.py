@@ -129,3 +129,22 @@ def parse_channels(names: tuple[str, ...] | list[str]) -> tuple[Channel, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ChannelError(f"Channels {', '.join(twice)} are listed twice; name each once.")
     return tuple(parse_channel(name) for name in names)
+
+
+def variable_groups(names: tuple[str, ...] | list[str]) -> dict[str, tuple[int, ...]]:
+    """Positions of the channels by what belongs together: `surface`, then each upper-air variable.
+
+    A variable's levels are in order of pressure. Groups without a channel are left out.
+
+    Raises:
+        ChannelError: When a name is unknown or stands there twice, or there is none.
+
+    >>> variable_groups(["t2m", "z850", "z500", "t850"])
+    {'surface': (0,), 'z': (2, 1), 't': (3,)}
+    """
+    groups: dict[str, list[tuple[int, int]]] = {"surface": []}
+    groups |= {name: [] for name, variable in VARIABLES.items() if variable.on_levels}
+    for position, channel in enumerate(parse_channels(names)):
+        group = "surface" if channel.level is None else channel.variable.name
+        groups[group].append((channel.level or position, position))
+    return {name: tuple(at for _, at in sorted(group)) for name, group in groups.items() if group}

@@ -1,0 +1,284 @@
+"""`LearnedAssimilator`, what every trained method is: a torch module with units and a folder.
+
+Networks work on `Inputs`, a batch in units of each channel's variability; this module converts to
+and from physical units, so that a method's own file holds only the method.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from dambench_hub.batch import Analysis, Batch
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.grids import Grid
+from dambench_hub.models.base import Assimilator
+from dambench_hub.models.noise import Noise
+from dambench_hub.models.pretrained import read_config, read_weights, resolve_folder
+from dambench_hub.statistics import Statistics
+from dambench_hub.variables import parse_channels
+
+SMALLEST_ERROR = 1e-2
+"""Floor of the observation-error std, in units of a channel's variability: for noise-free tasks."""
+
+SCALES = ("mean", "std", "background_error_std")
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """A batch as networks see it: float32 tensors, (value − mean) / std of each channel.
+
+    Attributes:
+        background: x^b, (B, C, Y, X).
+        observations: y, (B, C, Y, X), 0 where nothing is observed.
+        observed: 1 where there is an observation, else 0, (B, C, Y, X).
+        observation_error_std: (C,), at least `SMALLEST_ERROR`.
+        background_error_std: Of the training split, (C,).
+        noise: Random numbers of these samples.
+        reference: (B, C, Y, X), or None at analysis time.
+        modalities: Further observations by name, physical units, (B, Y, X), NaN where missing.
+        context: What an adapter makes of the modalities, of the model's `context_shape`, or None.
+    """
+
+    background: Tensor
+    observations: Tensor
+    observed: Tensor
+    observation_error_std: Tensor
+    background_error_std: Tensor
+    noise: Noise
+    reference: Tensor | None = None
+    modalities: Mapping[str, Tensor] = field(default_factory=dict)
+    context: Tensor | None = None
+
+
+class LearnedAssimilator(
+    nn.Module,
+    PyTorchModelHubMixin,
+    Assimilator,
+    library_name="dambench",
+    license="apache-2.0",
+    pipeline_tag="other",
+    tags=["data-assimilation", "weather"],
+):
+    """A method with trained weights.
+
+    A method defines `loss` and `analyse`. Its constructor takes plain values only, which become
+    `config.json`; channels, grid and statistics travel with the weights.
+
+    Args:
+        channels: Names of the C channels, in order.
+        grid: Y×X grid with poles, as text: `121x240`.
+
+    Raises:
+        ChannelError: When a channel is unknown.
+        GridError: When the grid is not one.
+    """
+
+    name: ClassVar[str]
+    mean: Tensor
+    std: Tensor
+    background_error_std: Tensor
+
+    def __init__(self, *, channels: Sequence[str], grid: str) -> None:
+        super().__init__()
+        arguments: Any = self._hub_mixin_config or {}
+        self._hub_mixin_config = {"method": self.name, **arguments}
+        self.channels = tuple(channel.name for channel in parse_channels(tuple(channels)))
+        self.grid = Grid.parse(grid)
+        for name in SCALES:
+            self.register_buffer(name, torch.full((len(self.channels),), torch.nan))
+
+    @property
+    def context_shape(self) -> tuple[int, int, int] | None:
+        """(K, h, w) of the `Inputs.context` that the method can take in; None if it cannot."""
+        return None
+
+    @abstractmethod
+    def loss(self, inputs: Inputs) -> Tensor:
+        """What training makes small: a number, the mean over the samples."""
+
+    @abstractmethod
+    def analyse(self, inputs: Inputs) -> Analysis:
+        """The analysis in the units of `inputs`. Gradients are off; a method may enable them."""
+
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+        """The loss of a training batch; distributed wrappers synchronise what goes through here.
+
+        Args:
+            batch: With its reference; numpy arrays or tensors.
+            generator: Only its seed is used: noise is keyed by it and the valid times.
+
+        Raises:
+            DataError: When the batch has no reference, or other channels or another grid.
+        """
+        if batch.reference is None:
+            raise DataError("Training needs the reference, and the batch has none.")
+        return self.loss(self.inputs(batch, generator))
+
+    @torch.no_grad()
+    def assimilate(self, batch: Batch, generator: torch.Generator | None = None) -> Analysis:
+        """See `Assimilator.assimilate`; tensors on the model's device.
+
+        Args:
+            batch: Numpy arrays or tensors; its reference is not read.
+            generator: Only its seed is used (0 for None): noise is keyed by it and the valid
+                times, so a sample's analysis is the same in any batch.
+
+        Raises:
+            DataError: When the batch has other channels or another grid.
+        """
+        inputs = self.inputs(batch.without_reference(), generator)
+        with evaluating(self):
+            analysis = self.analyse(inputs)
+        background = self._tensor(batch.background)
+        scale = self.std[:, None, None]
+
+        def physical(state: Tensor) -> Tensor:
+            # As an increment, so that no correction returns the background to the last bit.
+            first, prior = (
+                (background, inputs.background)
+                if state.ndim == 4
+                else (background[:, None], inputs.background[:, None])
+            )
+            return first + scale * (state.float() - prior)
+
+        return Analysis(
+            mean=physical(analysis.mean),
+            std=None if analysis.std is None else scale * analysis.std.float(),
+            members=None if analysis.members is None else physical(analysis.members),
+        )
+
+    def inputs(self, batch: Batch, generator: torch.Generator | None = None) -> Inputs:
+        """The batch as the networks see it, on the model's device.
+
+        Raises:
+            DataError: When the batch has other channels or another grid, or the model has no
+                statistics.
+        """
+        self._require_fitting(batch)
+        batch = batch if isinstance(batch.background, Tensor) else batch.to_torch()
+        observed = batch.observed.to(self.std.device)
+        observations = torch.where(observed, self._normalised(batch.observations), 0.0)
+        error_std = self._tensor(batch.observation_error_std) / self.std
+        reference = None if batch.reference is None else self._normalised(batch.reference)
+        return Inputs(
+            background=self._normalised(batch.background),
+            observations=observations,
+            observed=observed.float(),
+            observation_error_std=error_std.clamp_min(SMALLEST_ERROR),
+            background_error_std=self.background_error_std / self.std,
+            noise=Noise(generator.initial_seed() if generator else 0, batch.time, self.std.device),
+            reference=reference,
+            modalities={name: self._tensor(values) for name, values in batch.modalities.items()},
+        )
+
+    def set_statistics(self, statistics: Statistics) -> Self:
+        """Take the scales of the channels, from the training split, into the model.
+
+        Raises:
+            DataError: When they are those of other channels.
+        """
+        for name in SCALES:
+            values = torch.from_numpy(getattr(statistics, name)).float()
+            if values.shape != self.mean.shape:
+                raise DataError(
+                    f"The model has {len(self.channels)} channels, the statistics {len(values)}."
+                )
+            getattr(self, name).copy_(values)
+        return self
+
+    def set_checkpointing(self, enabled: bool) -> None:
+        """Recompute activations in the backward pass instead of keeping them; saves memory."""
+        for module in self.modules():
+            if hasattr(module, "checkpointing"):
+                module.checkpointing = enabled  # type: ignore[assignment]
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained values."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @classmethod
+    def fit(cls, training: Iterable[Batch]) -> Self:
+        """Refused: one pass is not enough.
+
+        Raises:
+            TaskError: Always; it says how to train.
+        """
+        raise TaskError(
+            f"{cls.name} has to be trained first: accelerate launch baselines/train.py "
+            f"--config baselines/{cls.name}/mini.yaml --data dambench --out runs/{cls.name}; "
+            f"then give runs/{cls.name}/best instead of {cls.name}."
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The same as `from_pretrained`."""
+        return cls.from_pretrained(folder)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """A trained model, ready to assimilate.
+
+        Only JSON and safetensors are read, which cannot run code.
+
+        Args:
+            pretrained_model_name_or_path: A folder, or the id of a model on the Hub.
+            revision: Commit, tag or branch of a model on the Hub.
+            device: Where the weights go.
+
+        Raises:
+            DataError: When there is no such model, it is another method, or a file is missing,
+                damaged or a pickle.
+        """
+        folder = resolve_folder(pretrained_model_name_or_path, revision)
+        model = cls(**read_config(folder, cls))
+        model.load_state_dict(read_weights(folder, model.state_dict()))
+        return model.to(device).eval()
+
+    def _require_fitting(self, batch: Batch) -> None:
+        if batch.channels != self.channels or batch.grid != self.grid:
+            raise DataError(
+                f"{self.name} was made for {_described(self.channels, self.grid)}, the data have "
+                f"{_described(batch.channels, batch.grid)}. Train it on this data set."
+            )
+        if torch.isnan(self.std).any():
+            raise DataError(
+                "The model has no statistics: call set_statistics(data.statistics) before training."
+            )
+
+    def _tensor(self, values: Any) -> Tensor:
+        return torch.as_tensor(values).to(self.std.device, torch.float32)
+
+    def _normalised(self, state: Any) -> Tensor:
+        return (self._tensor(state) - self.mean[:, None, None]) / self.std[:, None, None]
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Batch statistics and dropout are off inside."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+def _described(channels: Sequence[str], grid: Grid) -> str:
+    names = ", ".join(channels[:6]) + (" …" if len(channels) > 6 else "")
+    return f"{len(channels)} channels ({names}) on {grid}"

@@ -1,0 +1,126 @@
+"""Folders of trained models: `config.json` and `model.safetensors`, here or on the Hub."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+
+from dambench_hub.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def resolve_folder(name: str | Path, revision: str | None = None) -> Path:
+    """The folder of a model; one on the Hub is downloaded to the Hub's cache first.
+
+    Raises:
+        DataError: When there is neither such a folder nor such a model on the Hub.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if len(folder.parts) != 2 or folder.is_absolute():
+        raise DataError(f"There is no folder {name}; a model on the Hub is ORG/NAME.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS])
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise DataError(
+            f"{name} is neither a folder here nor a model that the Hub gives ({error})."
+        ) from error
+
+
+def read_method(folder: Path) -> str:
+    """Which method a model folder is of.
+
+    Raises:
+        DataError: When it does not say.
+    """
+    method = _read_json(folder / CONFIG).get("method")
+    if not isinstance(method, str):
+        raise DataError(f"{folder / CONFIG} does not say which `method` it is for. Save it again.")
+    return method
+
+
+def read_config(folder: Path, model: type) -> dict[str, Any]:
+    """The constructor's arguments of a saved model.
+
+    Args:
+        folder: Where it lies.
+        model: Its class, with the attribute `name`.
+
+    Raises:
+        DataError: When the folder holds another method, or keys that its class does not know.
+    """
+    config = _read_json(folder / CONFIG)
+    method = config.pop("method", None)
+    if method != model.name:  # type: ignore[attr-defined]
+        raise DataError(
+            f"{folder} holds the method {method}, not {model.name}. "  # type: ignore[attr-defined]
+            "dambench_hub.models.load_method finds the right class."
+        )
+    known = list(inspect.signature(model).parameters)
+    for key in config:
+        if key not in known:
+            raise DataError(f"{folder / CONFIG}: unknown key {key!r}. {did_you_mean(key, known)}")
+    return config
+
+
+def read_weights(folder: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All weights of a saved model, and no others.
+
+    Args:
+        folder: Where it lies.
+        wanted: The model's `state_dict`, for names and shapes.
+
+    Raises:
+        DataError: When the weights are missing, damaged, a pickle, or of another model.
+    """
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS
+    if not path.is_file():
+        others = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
+        pickled = f" {', '.join(others)} may run code and is not read." if others else ""
+        raise DataError(f"{folder} has no {WEIGHTS}.{pickled} Save the model again.")
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read as safetensors ({error}).") from error
+    for name in sorted({*weights, *wanted}):
+        got, want = weights.get(name), wanted.get(name)
+        if got is None or want is None or got.shape != want.shape:
+            raise DataError(
+                f"{path}: the weights {name} have {_shape(got)}, the model of {CONFIG} wants "
+                f"{_shape(want)}. They belong to another configuration."
+            )
+    return weights
+
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "none" if tensor is None else f"shape {tuple(tensor.shape)}"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Is this a trained model?") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{path} holds no configuration. Save the model again.")
+    return config

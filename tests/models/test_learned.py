@@ -1,0 +1,148 @@
+"""What all learned methods share: units, checks, saving, keyed noise."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dambench_hub.batch import Analysis
+from dambench_hub.errors import ChannelError, DataError, TaskError
+from dambench_hub.models.learned import LearnedAssimilator
+
+
+class Nudging(LearnedAssimilator):
+    """Moves the background towards the observations by one learned share."""
+
+    name = "nudging"
+
+    def __init__(self, *, channels, grid, share: float = 0.5, noisy: bool = False):
+        super().__init__(channels=channels, grid=grid)
+        self.share = nn.Parameter(torch.tensor(share))
+        self.noisy = noisy
+
+    def analyse(self, inputs):
+        innovation = inputs.observed * (inputs.observations - inputs.background)
+        mean = inputs.background + self.share * innovation
+        if self.noisy:
+            mean = mean + inputs.noise.normal(*mean.shape[1:])
+        return Analysis(mean, members=torch.stack([mean - 1, mean + 1], 1))
+
+    def loss(self, inputs):
+        return (self.analyse(inputs).mean - inputs.reference).square().mean()
+
+
+@pytest.fixture
+def model(small_world):
+    model = Nudging(channels=small_world.channels, grid=str(small_world.grid))
+    return model.set_statistics(small_world.statistics)
+
+
+def test_the_analysis_is_in_physical_units(model, small_world):
+    batch = small_world.batch(2)
+    analysis = model.assimilate(batch)
+    wanted = np.where(batch.observed, (batch.background + batch.observations) / 2, batch.background)
+    scale = small_world.statistics.std[:, None, None]
+    np.testing.assert_allclose((analysis.mean.numpy() - wanted) / scale, 0, atol=1e-4)
+    np.testing.assert_allclose(
+        (analysis.members.numpy() - wanted[:, None])[:, 1] / scale, 1, atol=1e-4
+    )
+
+
+def test_no_correction_returns_the_background_to_the_last_bit(small_world):
+    model = Nudging(channels=small_world.channels, grid="9x16", share=0.0)
+    model.set_statistics(small_world.statistics)
+    batch = small_world.batch(2)
+    np.testing.assert_array_equal(model.assimilate(batch).mean.numpy(), batch.background)
+
+
+def test_noise_is_keyed_by_seed_and_time(small_world):
+    model = Nudging(channels=small_world.channels, grid="9x16", noisy=True)
+    model.set_statistics(small_world.statistics)
+    both = model.assimilate(small_world.batch(2), torch.Generator().manual_seed(3)).mean
+    alone = model.assimilate(small_world.batch(1, 1), torch.Generator().manual_seed(3)).mean
+    other = model.assimilate(small_world.batch(1, 1), torch.Generator().manual_seed(4)).mean
+    assert torch.equal(both[1:], alone)
+    assert not torch.equal(alone, other)
+
+
+def test_the_reference_is_not_seen(model, small_world):
+    batch = small_world.batch(2)
+    spoilt = replace(batch, reference=np.full_like(batch.reference, np.nan))
+    assert torch.equal(model.assimilate(batch).mean, model.assimilate(spoilt).mean)
+    with pytest.raises(DataError, match="needs the reference"):
+        model(batch.without_reference())
+
+
+def test_training_mode_survives_an_analysis(model, small_world):
+    model.train()
+    model.assimilate(small_world.batch(1))
+    assert model.training
+
+
+def test_a_model_comes_back_from_its_folder(model, small_world, tmp_path):
+    model.save_pretrained(tmp_path / "nudging")
+    again = Nudging.from_pretrained(tmp_path / "nudging")
+    batch = small_world.batch(1)
+    assert torch.equal(model.assimilate(batch).mean, again.assimilate(batch).mean)
+    assert not again.training
+
+
+def spoil_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def truncate(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def pickle_weights(folder):
+    torch.save({}, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: spoil_config(folder, method="fnp"), "holds the method fnp, not nudging"),
+        (lambda folder: spoil_config(folder, shar=1), "Did you mean 'share'"),
+        (lambda folder: spoil_config(folder, channels=["t2m"]), "another configuration"),
+        (lambda folder: (folder / "config.json").unlink(), "config.json cannot be read"),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
+        (truncate, "cannot be read as safetensors"),
+        (pickle_weights, "pytorch_model.bin may run code"),
+    ],
+)
+def test_a_wrong_folder_is_refused(model, tmp_path, spoil, words):
+    model.save_pretrained(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(DataError, match=words):
+        Nudging.from_pretrained(tmp_path)
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(DataError, match="no folder"):
+        Nudging.from_pretrained(tmp_path / "none")
+
+
+def test_other_data_are_refused(model, small_world):
+    batch = small_world.batch(1)
+    wrong = replace(batch, channels=(*batch.channels[:-1], "t500"))
+    with pytest.raises(DataError, match="Train it on this data set"):
+        model.assimilate(wrong)
+    fresh = Nudging(channels=small_world.channels, grid="9x16")
+    with pytest.raises(DataError, match="set_statistics"):
+        fresh.assimilate(batch)
+    with pytest.raises(DataError, match="1 channels, the statistics 5"):
+        Nudging(channels=["t2m"], grid="9x16").set_statistics(small_world.statistics)
+    with pytest.raises(ChannelError):
+        Nudging(channels=["t2n"], grid="9x16")
+
+
+def test_it_cannot_be_fitted_in_passing():
+    with pytest.raises(TaskError, match="has to be trained first"):
+        Nudging.fit([])
