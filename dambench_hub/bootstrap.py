@@ -1,0 +1,91 @@
+"""Is a difference between two methods more than chance? A paired block bootstrap over days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dambench_hub.errors import TaskError
+
+FEWEST_BLOCKS = 5
+"""With fewer blocks, resampling them says nothing."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and how far chance could have moved it.
+
+    Attributes:
+        mean: Of the samples.
+        low: Lower end of the interval.
+        high: Upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_interval(
+    difference: np.ndarray,
+    time: np.ndarray,
+    *,
+    block_days: int = 7,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Confidence interval of a mean difference, by the moving-block bootstrap over days.
+
+    Errors of neighbouring days resemble each other, so whole blocks of consecutive days are drawn,
+    each day with all its samples. The last day is followed by the first (Politis & Romano), so that
+    all days count alike. The interval lies between quantiles of the resampled means; it is a
+    little too narrow where blocks are few or errors last longer than a block.
+
+    Args:
+        difference: Score of one method minus that of the other at the same samples, (N,); what both
+            share cancels, which makes the comparison paired.
+        time: Valid times, datetime64, (N,), any order. Gaps are passed over.
+        block_days: Length of a block. Where samples are some days apart, a block has as many days
+            with samples as usually fall in that time, at least one.
+        resamples: How many means are drawn.
+        level: Share of experiments in which the interval should hold the true mean.
+        seed: Keys the draw; the same seed and days give the same resamples for any difference.
+
+    Raises:
+        TaskError: When the days make fewer than `FEWEST_BLOCKS` blocks, or a number is out of
+            range.
+
+    References:
+        Künsch (1989), Ann. Statist. 17, 1217-1241; Politis & Romano (1992), in Exploring the
+        Limits of Bootstrap, Wiley, 263-270.
+    """
+    days, day = np.unique(np.asarray(time).astype("datetime64[D]"), return_inverse=True)
+    if block_days < 1 or resamples < 1 or not 0 < level < 1:
+        raise TaskError(
+            "A block has at least 1 day, there is at least 1 resample, and the level lies between "
+            f"0 and 1; got {block_days}, {resamples} and {level}."
+        )
+    length = _block_length(days, block_days)
+    count = np.bincount(day)
+    total = np.bincount(day, weights=np.asarray(difference, np.float64))
+    blocks = -(-len(days) // length)
+    first = np.random.default_rng(seed).integers(len(days), size=(resamples, blocks, 1))
+    drawn = (first + np.arange(length)) % len(days)
+    drawn = drawn.reshape(resamples, -1)[:, : len(days)]
+    means = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(total.sum() / count.sum()), float(low), float(high))
+
+
+def _block_length(days: np.ndarray, block_days: int) -> int:
+    """How many days with samples make a block."""
+    spacing = np.median(np.diff(days).astype(int)) if len(days) > 1 else 1
+    length = max(1, round(block_days / spacing))
+    if len(days) < FEWEST_BLOCKS * length:
+        raise TaskError(
+            f"There are {len(days)} days with samples, an interval needs at least {FEWEST_BLOCKS} "
+            f"blocks of {length}. Use shorter blocks (block_days, at least 1) or more samples."
+        )
+    return length
