@@ -6,14 +6,25 @@ Fields are (B, C, Y, X): latitude Y north to south, ending at the poles, and lon
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from dambench_hub.errors import TaskError
+
 LatitudePadding = Literal["zero", "reflect"]
+
+Norm = Literal["batch", "group", "none"]
+"""Normalise each channel over batch and grid, or groups of channels over the grid, or not at all.
+
+With batches of one sample, statistics of the training batches (`batch`) are noisy.
+"""
+
+GROUPS = 8
+"""Number of groups of a group normalisation."""
 
 
 def pad_sphere(x: Tensor, rows: int, columns: int, latitude: LatitudePadding = "zero") -> Tensor:
@@ -52,3 +63,56 @@ def run_block(block: Callable[..., Any], *inputs: Any, checkpointing: bool) -> A
     if checkpointing and torch.is_grad_enabled():
         return checkpoint(block, *inputs, use_reentrant=False)
     return block(*inputs)
+
+
+def resize_sphere(x: Tensor, rows: int, columns: int) -> Tensor:
+    """A field on another grid with poles, (B, C, rows, columns), linear in latitude and longitude.
+
+    Rows begin and end at the poles and columns at longitude 0, as on all grids here.
+    """
+    if x.shape[-2:] == (rows, columns):
+        return x
+    wrapped = functional.pad(x, (0, 1, 0, 0), mode="circular")
+    size = (rows, columns + 1)
+    resized = functional.interpolate(wrapped, size, mode="bilinear", align_corners=True)
+    return resized[..., :columns]
+
+
+def normalisation(norm: Norm, width: int) -> nn.Module:
+    """A normalisation of `width` channels with a scale and an offset each, or nothing.
+
+    Raises:
+        TaskError: When the kind is unknown, or the width is no multiple of the groups.
+    """
+    if norm == "batch":
+        return nn.BatchNorm2d(width)
+    if norm == "none":
+        return nn.Identity()
+    if norm != "group":
+        raise TaskError(f"norm must be one of {', '.join(get_args(Norm))}, got {norm!r}.")
+    if width % GROUPS:
+        raise TaskError(f"norm: group needs a width that is a multiple of {GROUPS}, got {width}.")
+    return nn.GroupNorm(GROUPS, width)
+
+
+def require_positive(**sizes: int) -> None:
+    """Check hyper-parameters that count something.
+
+    Raises:
+        TaskError: When one is no positive whole number.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise TaskError(f"{name} must be a positive whole number, got {size!r}.")
+
+
+def require_odd(**kernels: int) -> None:
+    """Check the widths of kernels, which have a middle.
+
+    Raises:
+        TaskError: When one is no positive odd number.
+    """
+    require_positive(**kernels)
+    for name, kernel in kernels.items():
+        if kernel % 2 == 0:
+            raise TaskError(f"{name} must be odd, so that kernels have a middle, got {kernel}.")

@@ -1,0 +1,87 @@
+"""What the two neural processes are made of: residual blocks, a perceptron, a Gaussian."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dambench_hub.models.convolution import SphereConvolution
+from dambench_hub.models.layers import Norm, normalisation
+
+SMALLEST_STD = 0.01
+"""Floor of the predicted standard deviation, in units of a channel's variability."""
+
+
+class ResidualBlock(nn.Module):
+    """Two separable convolutions around a residual connection.
+
+    p = P₁ D₁ a(n₁ h), q = D₂ a(n₂ p), h' = P₂ (q + h), with normalisations n, activation a,
+    depthwise k×k convolutions D and pointwise ones P.
+
+    Args:
+        width: Channels in and out.
+        kernel: k, odd.
+        activation: a.
+        norm: Kind of n.
+        periodic: Longitude wraps around.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        kernel: int,
+        *,
+        activation: Callable[[Tensor], Tensor],
+        norm: Norm,
+        periodic: bool,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.norms = nn.ModuleList(normalisation(norm, width) for _ in range(2))
+        self.depthwise = nn.ModuleList(
+            SphereConvolution(width, width, kernel, groups=width, periodic=periodic)
+            for _ in range(2)
+        )
+        self.pointwise = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(2))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, width, Y, X) to the same shape."""
+        p = self.pointwise[0](self.depthwise[0](self.activation(self.norms[0](h))))
+        q = self.depthwise[1](self.activation(self.norms[1](p)))
+        return self.pointwise[1](q + h)
+
+
+def pointwise_perceptron(channels: int, width: int, outputs: int, layers: int) -> nn.Sequential:
+    """A perceptron with ReLU at each grid point, hidden layers no narrower than both its ends.
+
+    Biases start at 0, and the weights of the last layer as Kaiming (uniform) says.
+
+    Args:
+        channels: In.
+        width: Of the hidden layers, at least.
+        outputs: Out.
+        layers: Number of hidden layers.
+    """
+    width = max(width, min(channels, outputs))
+    sizes = [channels, *[width] * layers, outputs]
+    linear = [nn.Conv2d(*pair, 1) for pair in pairwise(sizes)]
+    for layer in linear:
+        nn.init.zeros_(cast(Tensor, layer.bias))
+    nn.init.kaiming_uniform_(linear[-1].weight, nonlinearity="relu")
+    return nn.Sequential(*[each for layer in linear for each in (layer, nn.ReLU())][:-1])
+
+
+def predicted_std(raw: Tensor) -> Tensor:
+    """A standard deviation from any number, at least `SMALLEST_STD`, in float32."""
+    return SMALLEST_STD + (1 - SMALLEST_STD) * functional.softplus(raw.float())
+
+
+def gaussian_loss(mean: Tensor, std: Tensor, reference: Tensor) -> Tensor:
+    """−log N(reference; mean, std²), the mean over all values, nats per value, in float32."""
+    departure = (reference - mean) / std
+    return (0.5 * departure.square() + std.log()).mean() + 0.5 * math.log(2 * math.pi)

@@ -1,0 +1,162 @@
+"""`ConvCNP`, a convolutional conditional neural process on the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dambench_hub.batch import Analysis
+from dambench_hub.models.conv_blocks import (
+    ResidualBlock,
+    gaussian_loss,
+    pointwise_perceptron,
+    predicted_std,
+)
+from dambench_hub.models.layers import (
+    Norm,
+    require_odd,
+    require_positive,
+    resize_sphere,
+    run_block,
+)
+from dambench_hub.models.learned import Inputs, LearnedAssimilator
+from dambench_hub.models.set_convolution import SetConvolution
+
+
+class ConvCNP(LearnedAssimilator):
+    """Encodes background and observations apart, and decodes a Gaussian at each grid point.
+
+    Its mean is the analysis itself, as published, or with `residual` the increment. A context is
+    added to the fused streams, before the decoder.
+
+    Args:
+        channels: Names of the C channels, in order.
+        grid: Y×X grid with poles, as text.
+        width: Channels of the streams, K of the context.
+        depth: Residual blocks of each stream.
+        kernel: Width of their kernels, odd, in grid points.
+        set_kernel: Width of the kernels that gather the observations, odd.
+        hidden_layers: Of the decoder.
+        norm: Normalisation in the blocks: batch, group or none.
+        residual: Decode the increment.
+        static_channels: Let the network know the latitude, as its sine and cosine.
+        upstream_padding: End longitude in zeros, as the published code does, instead of wrapping.
+
+    Raises:
+        TaskError: When a size is out of range.
+
+    References:
+        Gordon et al. (2020), Convolutional Conditional Neural Processes, ICLR.
+    """
+
+    name: ClassVar[str] = "conv_cnp"
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[str],
+        grid: str,
+        width: int = 512,
+        depth: int = 12,
+        kernel: int = 9,
+        set_kernel: int = 11,
+        hidden_layers: int = 4,
+        norm: Norm = "batch",
+        residual: bool = False,
+        static_channels: bool = False,
+        upstream_padding: bool = False,
+    ) -> None:
+        super().__init__(channels=channels, grid=grid)
+        require_positive(width=width, depth=depth, hidden_layers=hidden_layers)
+        require_odd(kernel=kernel, set_kernel=set_kernel)
+        self.width, self.residual = width, residual
+        count, periodic = len(self.channels), not upstream_padding
+
+        def stream() -> Stream:
+            gather = SetConvolution(count, set_kernel, mix=False, periodic=periodic)
+            blocks = [
+                ResidualBlock(
+                    width, kernel, activation=functional.relu, norm=norm, periodic=periodic
+                )
+                for _ in range(depth)
+            ]
+            return Stream(gather, width, blocks, static_channels)
+
+        self.observation_stream, self.background_stream = stream(), stream()
+        self.fusion = nn.Conv2d(2 * width, width, 1)
+        self.decoder = pointwise_perceptron(width, width, 2 * count, hidden_layers)
+
+    @property
+    def context_shape(self) -> tuple[int, int, int]:
+        """(width, Y, X)."""
+        return (self.width, *self.grid.shape)
+
+    def loss(self, inputs: Inputs) -> Tensor:
+        """Negative log-likelihood of the reference, nats per value."""
+        assert inputs.reference is not None
+        return gaussian_loss(*self.predict(inputs), inputs.reference)
+
+    def analyse(self, inputs: Inputs) -> Analysis:
+        """Mean and standard deviation of the Gaussian."""
+        mean, std = self.predict(inputs)
+        return Analysis(mean, std)
+
+    def predict(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the state, (B, C, Y, X) each, float32."""
+        background = self.background_stream(inputs.background)
+        observations = self.observation_stream(inputs.observations, inputs.observed)
+        observations = resize_sphere(observations, *background.shape[-2:])
+        fused = self.fusion(torch.cat([observations, background], 1))
+        if inputs.context is not None:
+            fused = fused + inputs.context
+        location, raw_std = self.decoder(fused).chunk(2, 1)
+        mean = location.float()
+        return inputs.background + mean if self.residual else mean, predicted_std(raw_std)
+
+
+class Stream(nn.Module):
+    """From values at points to features on their grid.
+
+    Args:
+        gather: From values and points to a field and a density of each channel.
+        width: Channels out.
+        blocks: Of `width` channels.
+        static_channels: Add the latitude to what the blocks are given.
+    """
+
+    def __init__(
+        self,
+        gather: SetConvolution,
+        width: int,
+        blocks: Sequence[nn.Module],
+        static_channels: bool,
+    ) -> None:
+        super().__init__()
+        self.gather = gather
+        self.static_channels = static_channels
+        known = 2 * gather.out_channels + (2 if static_channels else 0)
+        self.embed = nn.Conv2d(known, width, 1)
+        self.blocks = nn.ModuleList(blocks)
+        self.checkpointing = False
+
+    def forward(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
+        """(B, C, Y, X) each to (B, width, Y, X); without `observed`, all are points."""
+        features = self.gather(values, observed)
+        if self.static_channels:
+            features = torch.cat([features, latitude_channels(features)], 1)
+        h = self.embed(features)
+        for block in self.blocks:
+            h = run_block(block, h, checkpointing=self.checkpointing)
+        return h
+
+
+def latitude_channels(like: Tensor) -> Tensor:
+    """Sine and cosine of the latitude, (B, 2, Y, X), for a field (B, *, Y, X)."""
+    batch, _, rows, columns = like.shape
+    latitude = torch.linspace(torch.pi / 2, -torch.pi / 2, rows, device=like.device)
+    channels = torch.stack([latitude.sin(), latitude.cos()])
+    return channels.to(like.dtype)[:, :, None].expand(batch, 2, rows, columns)

@@ -1,0 +1,49 @@
+"""`SphereConvolution`: a convolution that keeps the grid, periodic in longitude."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dambench_hub.models.layers import pad_sphere
+
+
+class SphereConvolution(nn.Conv2d):
+    """Convolve with k×k kernels; latitude ends in zeros, longitude wraps around.
+
+    Args:
+        channels: Channels in.
+        width: Channels out.
+        kernel: k, odd.
+        groups: Of channels that do not see each other; `channels` of them make it depthwise.
+        bias: Add a number per channel.
+        periodic: Longitude wraps around; else it ends in zeros, too.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: int,
+        *,
+        groups: int = 1,
+        bias: bool = True,
+        periodic: bool = True,
+    ) -> None:
+        super().__init__(channels, width, kernel, groups=groups, bias=bias)
+        self.periodic = periodic
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, Y, X) to (B, width, Y, X)."""
+        return convolve_sphere(x, self.weight, self.bias, self.groups, self.periodic)
+
+
+def convolve_sphere(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, groups: int = 1, periodic: bool = True
+) -> Tensor:
+    """The convolution of `SphereConvolution` with given kernels, (out, in / groups, k, k)."""
+    half = weight.shape[-1] // 2
+    if periodic:
+        x = pad_sphere(x, 0, half)
+    padding = (half, 0 if periodic else half)
+    return functional.conv2d(x, weight, bias, padding=padding, groups=groups)
