@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from dambench_hub.batch import Analysis, Batch
@@ -249,6 +249,12 @@ class LearnedAssimilator(
         model = cls(**read_config(folder, cls))
         model.load_state_dict(read_weights(folder, model.state_dict()))
         return model.to(device).eval()
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """The README.md that `save_pretrained` writes; `write_model_card` makes it complete."""
+        from dambench_hub.model_card import About, model_card
+
+        return model_card(self, About(model=f"ORG/{self.name}", name=self.name))
 
     def _require_fitting(self, batch: Batch) -> None:
         if batch.channels != self.channels or batch.grid != self.grid:

@@ -1,0 +1,228 @@
+"""Predictions in parts: one file per valid time, made by any number of processes, then merged.
+
+The parts lie in `OUT.parts/`, beside the prediction file OUT that they become. Each appears whole,
+so a run that was killed goes on with those that are missing. Batches are cut in the same way
+whoever makes them: neither the number of processes nor an interruption changes the result.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.batch import Array
+from dambench_hub.errors import PredictionError, TaskError
+from dambench_hub.files import atomic_path, write_atomic, writing
+from dambench_hub.plan import differences
+
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes does.
+
+    Attributes:
+        number: Which of them, 0 … count − 1.
+        count: How many there are.
+
+    Raises:
+        TaskError: When there is no such share.
+
+    >>> print(Share.parse("2/4"))
+    2/4
+    """
+
+    number: int = 0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.count:
+            raise TaskError(f"There is no part {self}: parts of {self.count} are 1 … {self.count}.")
+
+    def __str__(self) -> str:
+        return f"{self.number + 1}/{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """The share n/m, counted from 1.
+
+        Raises:
+            TaskError: When the text is none.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal()):
+            raise TaskError(f"Wanted is a part like 2/4, got {text!r}.")
+        return cls(int(number) - 1, int(count))
+
+    @classmethod
+    def of_process(cls, environment: Mapping[str, str]) -> Share:
+        """The share of this process, as torchrun and `accelerate launch` set the environment.
+
+        Raises:
+            TaskError: When the variables are no numbers.
+        """
+        rank, count = environment.get("RANK", "0"), environment.get("WORLD_SIZE", "1")
+        if not (rank.isdecimal() and count.isdecimal()):
+            raise TaskError(
+                f"RANK={rank} and WORLD_SIZE={count} are not numbers. Unset them, or start this "
+                "with torchrun or accelerate launch."
+            )
+        return cls(int(rank), int(count))
+
+
+class Parts:
+    """The analyses of one run, as far as they are done.
+
+    Args:
+        out: The prediction file that they become.
+        settings: All that the analyses depend on, JSON; parts of other settings are not used.
+        times: Valid times of the task, datetime64[h], (N,), ascending.
+
+    Raises:
+        PredictionError: When there are parts of another run; the message says what differs.
+    """
+
+    def __init__(self, out: Path, settings: Mapping[str, Any], times: np.ndarray) -> None:
+        self.out, self.times = out, times
+        self.settings = json.loads(json.dumps(settings))
+        self.folder = out.with_name(f"{out.name}.parts")
+        if self.folder.exists():
+            self._require_same_run()
+
+    def unfinished(self, share: Share, batch_size: int) -> np.ndarray:
+        """Which times are left to a share: whole batches, one after the other.
+
+        A batch that lacks one time is made again, so that every analysis always comes from the same
+        batch: the last bits of a matrix product depend on its size.
+
+        Returns:
+            int64 indices of `times`, ascending, a multiple of `batch_size` but for the last batch.
+        """
+        starts = range(0, len(self.times), batch_size)[share.number :: share.count]
+        batches = [np.arange(n, min(n + batch_size, len(self.times))) for n in starts]
+        left = [batch for batch in batches if self._missing(self.times[batch])]
+        return np.concatenate([np.arange(0), *left])
+
+    def add(self, time: np.ndarray, values: Array) -> None:
+        """Keep the analyses of a batch.
+
+        Args:
+            time: Valid times, datetime64[h], (B,).
+            values: Numpy array or torch tensor, (B, C, Y, X), or (B, M, C, Y, X) with members.
+
+        Raises:
+            PredictionError: When a value is not finite.
+            DambenchError: When the disk is full or the folder cannot be written.
+        """
+        if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no numpy form
+            values = values.detach().float().cpu().numpy()
+        for valid_time, field in zip(time, np.asarray(values, "<f4"), strict=True):
+            if not np.isfinite(field).all():
+                raise PredictionError(
+                    f"The analysis at {valid_time} has values that are NaN or infinite. "
+                    "Every value is scored; find where the method diverges."
+                )
+            self._begin()
+            with atomic_path(self._path(valid_time)) as partial, partial.open("wb") as file:
+                np.save(file, field)
+
+    def finish(self, share: Share, write: Callable[[Iterator[np.ndarray]], None]) -> bool:
+        """Note that a share is done; if it was the last one, make the prediction file.
+
+        Args:
+            share: What this process did.
+            write: Makes the file of the analyses of all times, (C, Y, X) or (M, C, Y, X), which it
+                gets in order. The parts are removed after it.
+
+        Returns:
+            Whether the file was made here; otherwise other shares are left, or another process
+            makes it.
+
+        Raises:
+            PredictionError: When a part cannot be read.
+        """
+        self._begin()
+        write_atomic(self._mark(share), "")
+        if not all(self._mark(Share(n, share.count)).exists() for n in range(share.count)):
+            return False
+        try:
+            lock = (self.folder / SETTINGS).open("r+b")
+        except FileNotFoundError:
+            return False
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            if not self.folder.exists():  # the process that held the lock before has done it
+                return False
+            for left in self.out.parent.glob(f".{glob.escape(self.out.name)}.*.partial"):
+                # Of a process that was killed here.
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            write(map(self._read, self.times))
+            # Renamed first, so that another process finds all parts or none.
+            done = self.folder.rename(_beside(self.folder))
+        shutil.rmtree(done)
+        return True
+
+    def _read(self, time: np.datetime64) -> np.ndarray:
+        try:
+            return np.load(self._path(time), allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise PredictionError(
+                f"{self._path(time)} cannot be read ({error}). Delete it and run this again."
+            ) from error
+
+    def _missing(self, times: np.ndarray) -> bool:
+        return not all(self._path(time).exists() for time in times)
+
+    def _path(self, time: np.datetime64) -> Path:
+        return self.folder / f"{time.astype('datetime64[h]')}.npy"
+
+    def _mark(self, share: Share) -> Path:
+        return self.folder / f"part-{share.number + 1}-of-{share.count}"
+
+    def _begin(self) -> None:
+        """Make the folder, settings and all, unless another process of this run has."""
+        if self.folder.exists():
+            return
+        with writing(self.folder):
+            new = _beside(self.folder)
+            new.mkdir(parents=True)
+            try:
+                write_atomic(new / SETTINGS, json.dumps(self.settings, indent=1))
+                new.rename(self.folder)
+            except OSError:
+                if not self.folder.exists():  # else another process was faster
+                    raise
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+        self._require_same_run()
+
+    def _require_same_run(self) -> None:
+        try:
+            found = json.loads((self.folder / SETTINGS).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise PredictionError(
+                f"{self.folder} is in the way: it holds no parts of a prediction ({error}). "
+                "Move it away, or choose another --out."
+            ) from error
+        if phrases := list(differences("", found, self.settings)):
+            raise PredictionError(
+                f"{self.folder} holds parts of another run: {'; '.join(phrases)}. Go on with its "
+                "settings, delete it to start anew, or choose another --out."
+            )
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
