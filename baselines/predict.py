@@ -1,27 +1,47 @@
 """Assimilate a task with one method, and write the prediction file.
 
-python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out oi.nc
+    python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out oi.nc
+    torchrun --nproc-per-node 4 baselines/predict.py runs/fnp --data dambench --out fnp.nc
 
-METHOD is a name, such as `background` (does nothing: the mark to beat) or `optimal_interpolation`,
-or the folder of a trained one. A method that learns from the training split is fitted first. The
-reference is taken out of every batch before the method sees it.
+METHOD is a name, such as `background` (does nothing: the mark to beat) or `optimal_interpolation`;
+the folder of a trained model, or of the training run that holds it; or the id of one on the Hub. A
+classical method is fitted to the training split first. The reference is taken out of every batch
+before the method sees it.
+
+What is done lies in OUT.parts/ until it is all there. Interrupted, the same command goes on where
+it stopped. Several processes share the work: under torchrun or `accelerate launch`, or started by
+hand with --part 1/4 … 4/4, also on several machines with a common folder. The one that completes
+the last part writes the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from dambench_hub import __version__
 from dambench_hub.batch import Analysis
 from dambench_hub.commands import exit_code
 from dambench_hub.data import Data, load_data
-from dambench_hub.errors import PredictionError
-from dambench_hub.models import METHODS, Assimilator, load_method
+from dambench_hub.errors import PredictionError, TaskError
+from dambench_hub.files import sha256
+from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
+from dambench_hub.models.pretrained import CONFIG, WEIGHTS, resolve_folder
+from dambench_hub.prediction_parts import Parts, Share
+from dambench_hub.prediction_reader import CONTAINERS
 from dambench_hub.predictions import write_predictions
 from dambench_hub.progress import track
+from dambench_hub.run_folder import model_name, trained_folder, training_record
 from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.validation import MAX_MEMBERS
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -32,46 +52,197 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=details,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("method", metavar="METHOD", help=f"{', '.join(METHODS)}, or a folder")
+    parser.add_argument(
+        "method", metavar="METHOD", help=f"{', '.join(METHODS)}; a folder, or a Hub id"
+    )
+    parser.add_argument("--revision", help="commit, tag or branch of a method on the Hub")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
     parser.add_argument("--task", default="multimodal", help=", ".join(task_names()))
     parser.add_argument("--out", type=Path, help="METHOD.nc, or .safetensors to write faster")
-    parser.add_argument("--batch-size", type=int, default=4, help="samples at a time (4)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument("--device", default="auto", help="auto (a GPU, if any), cpu, cuda:1 …")
+    parser.add_argument("--batch-size", type=int, default=4, help="samples at a time (4)")
+    parser.add_argument(
+        "--members", type=int, metavar="N", help="sample and write N members, instead of the mean"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of methods that draw samples (0)")
+    parser.add_argument("--part", metavar="n/m", help="do the n-th of m parts")
     return parser.parse_args(argv)
 
 
-def predict(args: argparse.Namespace) -> Path:
-    """Load, assimilate, write; returns the path of the prediction file."""
-    name = Path(args.method).name
+def predict(args: argparse.Namespace) -> Path | None:
+    """Load, assimilate, write; the prediction file's path, or None if other parts are left."""
+    name, folder = find_method(args.method, args.revision)
     out = args.out or Path(f"{name}.nc")
+    share = own_share(args.part)
     if out.exists() and not args.overwrite:
+        if share.number and not args.part:  # this one came late: the others have done it all
+            return None
         raise PredictionError(f"{out} exists. Add --overwrite, or choose another file with --out.")
+    if out.suffix not in CONTAINERS:
+        raise PredictionError(f"{out} must end in {' or '.join(CONTAINERS)}. Choose another --out.")
     task = load_task(args.task)
     data = load_data(args.data)
-    method = load_method(args.method, batches(data, task, "train", args.batch_size, "Fitting"))
-    analyses = assimilated(method, data, task, args.batch_size)
-    write_predictions(out, analyses, task=task, data=data, model_name=name)
-    return out
+    method = load_method(
+        folder or args.method, batches(data, task, "train", None, args.batch_size, "Fitting")
+    )
+    require_modalities(method, task, data)
+    generator = prepare(method, args)
+    settings = {
+        "method": method.name,
+        "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS)} if folder else None,
+        "task": task.name,
+        "dataset_revision": data.revision,
+        "members": args.members,
+        "seed": args.seed,
+        "device": generator.device.type if generator else "cpu",
+        "version": __version__,
+    }
+    parts = Parts(out, settings, task.times(data.manifest))
+    left = parts.unfinished(share, args.batch_size)
+    doing = "Assimilating" if share.count == 1 else f"Assimilating part {share}"
+    for batch in batches(data, task, None, left * task.stride, args.batch_size, doing):
+        analysis = method.assimilate(batch.without_reference(), generator)
+        parts.add(batch.time, analysis.mean if args.members is None else analysis.members)
+
+    def write(fields: Iterator[np.ndarray]) -> None:
+        analyses = map(as_analysis, track(fields, len(parts.times), "Writing"))
+        about = described(method, folder)
+        write_predictions(out, analyses, task=task, data=data, model_name=name, **about)
+
+    return out if parts.finish(share, write) else None
 
 
-def batches(data: Data, task: Task, split: str | None, batch_size: int, doing: str) -> Iterator:
-    """Batches of a split (None: those that the task scores), with their progress shown."""
-    samples = data.size(split) if split else len(task.times(data.manifest))
-    loaded = data.batches(task, split, batch_size, buffers=2)
+def find_method(method: str, revision: str | None) -> tuple[str, Path | None]:
+    """What METHOD is called, and its folder if it is a trained one."""
+    path = Path(method)
+    if revision and (path.is_dir() or len(path.parts) == 1):
+        raise TaskError(f"--revision is for methods on the Hub, and {method} is here already.")
+    if path.is_dir():
+        folder = trained_folder(path)
+        return model_name(folder), folder
+    if len(path.parts) == 1:
+        return method, None
+    return path.name, resolve_folder(method, revision)
+
+
+def own_share(part: str | None) -> Share:
+    """What this process does."""
+    share = Share.of_process(os.environ)
+    if part is None:
+        return share
+    if share.count > 1:
+        raise TaskError("--part is for processes started by hand; leave it out under a launcher.")
+    return Share.parse(part)
+
+
+def batches(
+    data: Data,
+    task: Task,
+    split: str | None,
+    indices: np.ndarray | None,
+    batch_size: int,
+    doing: str,
+) -> Iterator:
+    """Batches of a split (None: the one that the task scores), with their progress shown."""
+    loaded = data.batches(task, split, batch_size, indices=indices, buffers=2)
+    samples = data.size(split or task.split) if indices is None else len(indices)
     return track(loaded, -(-samples // batch_size), doing)
 
 
-def assimilated(method: Assimilator, data: Data, task: Task, batch_size: int) -> Iterator[Analysis]:
-    """The analyses of the task, batch by batch."""
-    for batch in batches(data, task, None, batch_size, "Assimilating"):
-        yield method.assimilate(batch.without_reference())
+def require_modalities(method: Assimilator, task: Task, data: Data) -> None:
+    """Refuse a multi-modal method where there is only one kind of observations."""
+    if not method.name.startswith(MULTI) or task.modalities(data.manifest):
+        return
+    advice = (
+        "use --task multimodal"
+        if data.manifest.modalities
+        else f"the data set {data.manifest.name} has none"
+    )
+    raise TaskError(
+        f"{method.name} needs modalities, which the task {task.name} does not give: {advice}, or "
+        f"use {method.name.removeprefix(MULTI)}."
+    )
+
+
+def prepare(method: Assimilator, args: argparse.Namespace) -> Any:
+    """Set device and ensemble size of a learned method; its source of randomness, else None."""
+    if args.members is not None:
+        if not hasattr(method, "members"):
+            raise TaskError(
+                f"{method.name} draws no samples, so there are no --members of it. Methods that "
+                f"do: {', '.join(sampling_methods())}."
+            )
+        if not 1 <= args.members <= MAX_MEMBERS:
+            raise TaskError(f"--members is 1 to {MAX_MEMBERS}, got {args.members}.")
+        method.members = args.members
+    if not hasattr(method, "to"):
+        if args.device not in ("auto", "cpu"):
+            raise TaskError(f"{method.name} runs on the CPU; leave --device {args.device} out.")
+        return None
+    device = find_device(args.device)
+    method.to(device)
+    import torch
+
+    return torch.Generator(device).manual_seed(args.seed)
+
+
+def find_device(name: str) -> Any:
+    """The device called `name`; each process of a launcher gets a GPU of its own."""
+    import torch
+
+    count = torch.cuda.device_count()
+    own = f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % max(count, 1)}"
+    wanted = {"auto": own if count else "cpu", "cuda": own}.get(name, name)
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = ", ".join(["cpu", *(f"cuda:{n}" for n in range(count))])
+        raise TaskError(f"There is no device {name}; here are {here}.") from error
+    return device
+
+
+def sampling_methods() -> list[str]:
+    """Names of the methods that draw samples of the posterior."""
+    found = []
+    for name in METHODS:
+        with suppress(TaskError):  # its packages are not installed
+            if "members" in inspect.signature(method_class(name)).parameters:
+                found.append(name)
+    return found
+
+
+def as_analysis(field: np.ndarray) -> Analysis:
+    """One analysis, (C, Y, X), or one with members, (M, C, Y, X)."""
+    if field.ndim == 3:
+        return Analysis(mean=field[None])
+    return Analysis(mean=field.mean(axis=0)[None], members=field[None])
+
+
+def described(method: Assimilator, folder: Path | None) -> Mapping[str, str | int]:
+    """What the prediction file says of a method, as far as it is known."""
+    about: dict[str, str | int] = {}
+    if hasattr(method, "parameter_count"):
+        about["parameters"] = method.parameter_count
+    record = training_record(folder) if folder else {}
+    if {"data_name", "data_revision"} <= record.keys():
+        about["training_data"] = f"{record['data_name']}, revision {record['data_revision']}"
+    return about
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
     args = parse_args(argv)
-    return exit_code(lambda: print(predict(args)))
+    return exit_code(lambda: tell(predict(args)))
+
+
+def tell(path: Path | None) -> None:
+    """Print where the file is, or that others are not done yet."""
+    if path:
+        print(path)
+    else:
+        print("This part is done; the last one writes the file.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from dambench_hub.croissant import CROISSANT, croissant
 from dambench_hub.errors import BuildError
 from dambench_hub.files import sha256
 from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Manifest
+from dambench_hub.model_card import point_to
+from dambench_hub.run_folder import RUN_CONFIG, model_name
 
 KINDS = ("dataset", "metric", "model", "space")
 CARD = "README.md"
@@ -165,7 +167,9 @@ def collect(
     deny: Sequence[str | Path] = (),
     tag: str | None = None,
 ) -> Release:
-    """Find and check what is published of a folder. Dot files and caches never are.
+    """Find and check what is published of a folder.
+
+    Dot files and caches never are, but for a model's scores in `.eval_results/`.
 
     Args:
         folder: A data set, metric, model or Space.
@@ -185,11 +189,13 @@ def collect(
     denied = DenyList.read(deny)
     if kind == "dataset":
         return _data_set(folder, repo_id, denied, tag)
-    files = tuple(ReleaseFile.of(path, folder / path) for path in _visible(folder))
+    paths = [*_visible(folder), *(_eval_results(folder) if kind == "model" else ())]
+    files = tuple(ReleaseFile.of(path, folder / path) for path in paths)
     denied.refuse(files)
     if kind == "model":
         _check_model(folder, files)
-        return Release(kind, f"model {folder.name}", folder, (), files)
+        files = tuple(_pointing_to(repo_id, file) for file in files)
+        return Release(kind, f"model {model_name(folder)}", folder, (), files)
     sdk = _check_space(folder, files, repo_id, kind)
     return Release(kind, f"{kind} {folder.name}", folder, (), files, sdk=sdk)
 
@@ -200,6 +206,10 @@ def _guess(folder: Path) -> str:
         return "dataset"
     if (folder / "config.json").exists() and (folder / WEIGHTS).exists():
         return "model"
+    if (folder / RUN_CONFIG).exists():
+        raise BuildError(
+            f"{folder} is a training run. Publish the model in it, for example {folder / 'best'}."
+        )
     front = _front_matter(folder)
     if "sdk" in front:
         return "metric" if "metric" in (front.get("tags") or ()) else "space"
@@ -272,6 +282,25 @@ def _check_model(folder: Path, files: Sequence[ReleaseFile]) -> None:
             f"{path} is neither safetensors nor text ({', '.join(sorted(TEXTS))}). Pickles and "
             "training states are not published, as they can run code; move it away."
         )
+    strangers = [f.path for f in files if f.path.endswith(".safetensors") and f.path != WEIGHTS]
+    if strangers:
+        raise BuildError(
+            f"{folder} holds {', '.join(strangers[:5])} beside {WEIGHTS}: the state of a training, "
+            "which is not published. Publish a folder that save_pretrained wrote."
+        )
+
+
+def _eval_results(folder: Path) -> list[str]:
+    """Paths of the scores that the Hub shows beside a model."""
+    found = sorted((folder / ".eval_results").glob("*.yaml"))
+    return [path.relative_to(folder).as_posix() for path in found if not path.name.startswith(".")]
+
+
+def _pointing_to(repo_id: str, file: ReleaseFile) -> ReleaseFile:
+    """The file as it is, or the card with code that loads the model from the Hub."""
+    if file.path != CARD or not isinstance(file.content, Path):
+        return file
+    return ReleaseFile.of(CARD, point_to(file.content.read_text("utf-8"), repo_id).encode())
 
 
 def _check_space(folder: Path, files: Sequence[ReleaseFile], repo_id: str, kind: str) -> str:

@@ -1,0 +1,75 @@
+"""Write the card of a trained model: README.md, training.yaml and .eval_results/.
+
+    dambench score fnp.nc --data dambench --json > scores.json
+    python baselines/card.py runs/fnp --scores scores.json --data dambench --dataset-id ORG/NAME
+
+The text is that of baselines/METHOD/README.md. What is not given is left out: without --scores the
+card has no scores; without --data and --dataset-id there is no entry for the Hub's leaderboard,
+which wants the skill against the background and the id of the data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dambench_hub.commands import exit_code
+from dambench_hub.data import load_data
+from dambench_hub.model_card import LICENSE, Scored, write_model_card
+from dambench_hub.models import MULTI
+from dambench_hub.models.pretrained import read_method
+from dambench_hub.run_folder import trained_folder
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; wrong usage ends with exit code 2."""
+    description, _, details = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="a trained model, or its training run")
+    parser.add_argument(
+        "--scores", type=Path, nargs="+", default=[], metavar="JSON", help="one for each task"
+    )
+    parser.add_argument("--data", help="data set that was scored: folder or Hub id")
+    parser.add_argument("--dataset-id", metavar="ORG/NAME", help="the same on the Hub")
+    parser.add_argument("--license", default=LICENSE, help=f"of the weights ({LICENSE})")
+    return parser.parse_args(argv)
+
+
+def write_card(args: argparse.Namespace) -> Path:
+    """Read what is given, write the card; returns its path."""
+    folder = trained_folder(args.folder)
+    data = load_data(args.data) if args.data else None
+    on_hub = args.data if args.data and not Path(args.data).exists() else None
+    return write_model_card(
+        folder,
+        text=method_text(read_method(folder)),
+        scores=[Scored.read(path, data) for path in args.scores],
+        data=args.data or "dambench",
+        dataset_id=args.dataset_id or on_hub,
+        license=args.license,
+    )
+
+
+def method_text(method: str) -> str:
+    """What the method's own card says, or that of the one it extends; else nothing."""
+    here = Path(__file__).parent
+    for name in method, method.removeprefix(MULTI):
+        if (card := here / name / "README.md").is_file():
+            return card.read_text("utf-8")
+    return ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; 0 done, 1 the input is wrong."""
+    args = parse_args(argv)
+    return exit_code(lambda: print(write_card(args)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
