@@ -33,7 +33,7 @@ TRAINING = "train"
 APART_HOURS = 30 * 24
 """Shuffled modalities are older than the memory of the weather."""
 LAG_HOURS = 24
-MEAN_SAMPLES = 512
+MEAN_SAMPLES = 128
 """How many training samples, evenly spread, the constant modalities are the mean of."""
 
 
