@@ -39,8 +39,8 @@ from dambench_hub.prediction_parts import Parts, Share
 from dambench_hub.prediction_reader import CONTAINERS
 from dambench_hub.predictions import write_predictions
 from dambench_hub.progress import track
-from dambench_hub.run_folder import model_name, trained_folder, training_record
 from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.trained_model import model_name, trained_folder, training_record
 from dambench_hub.validation import MAX_MEMBERS
 
 

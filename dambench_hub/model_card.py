@@ -20,8 +20,8 @@ from dambench_hub.files import write_atomic
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.pretrained import read_config, read_method
 from dambench_hub.results import BOARD_CHANNELS
-from dambench_hub.run_folder import TRAINING, model_name, training_record
 from dambench_hub.tasks import load_task
+from dambench_hub.trained_model import TRAINING, model_name, training_record
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCard

@@ -1,0 +1,68 @@
+"""The folder of a trained model: where it lies in that of a training, its name and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dambench_hub import __version__
+from dambench_hub.data import Data
+from dambench_hub.errors import TrainingError
+from dambench_hub.files import write_atomic
+from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig, Yaml12
+
+CONFIG = "config.yaml"
+MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
+
+
+def describe_run(config: TrainConfig, data: Data, world_size: int, command: str) -> dict[str, Any]:
+    """All that a training depends on, as in `config.yaml`."""
+    return {
+        **config.flat(),
+        "data_name": data.manifest.name,
+        "data_revision": data.revision,
+        "world_size": world_size,
+        "version": __version__,
+        "command": command,
+    }
+
+
+def claim_folder(out: Path, description: Mapping[str, Any], *, write: bool) -> None:
+    """Begin a training in a folder, or go on with the one that was begun there.
+
+    Args:
+        out: The folder.
+        description: From `describe_run`.
+        write: Whether this process is the one that writes.
+
+    Raises:
+        TrainingError: When another training was begun there; the message says what differs.
+        DambenchError: When the folder cannot be written.
+    """
+    path = out / CONFIG
+    if path.exists():
+        _require_same(path, description)
+    if write:
+        write_atomic(path, yaml.safe_dump(dict(description), sort_keys=False, width=10**6))
+
+
+def _require_same(path: Path, description: Mapping[str, Any]) -> None:
+    try:
+        begun = yaml.load(path.read_text("utf-8"), Loader=Yaml12)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}). Choose another --out.") from error
+    names = [name for name in {**begun, **description} if name not in MAY_DIFFER]
+    differing = [
+        f"- {name} was {begun.get(name)} and is {description.get(name)}"
+        for name in names
+        if begun.get(name) != description.get(name)
+    ]
+    if differing:
+        raise TrainingError(
+            f"Another training was begun in {path.parent}:\n" + "\n".join(differing) + "\nTo go on "
+            "with it, run its command again (it stands in config.yaml). To train anew, choose "
+            f"another --out; initial={path.parent / 'last'} starts from its weights."
+        )
