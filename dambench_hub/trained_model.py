@@ -1,68 +1,63 @@
-"""The folder of a trained model: where it lies in that of a training, its name and its history."""
+"""The folder of a trained model: where in a training's folder it lies, its name, its history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dambench_hub import __version__
-from dambench_hub.data import Data
-from dambench_hub.errors import TrainingError
-from dambench_hub.files import write_atomic
-from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig, Yaml12
+from dambench_hub.errors import DataError
+from dambench_hub.models.pretrained import CONFIG, read_method
 
-CONFIG = "config.yaml"
-MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
+CHECKPOINTS = ("best", "last")
+"""Folders of a training that hold a trained model, the better one first."""
 
+RUN_CONFIG = "config.yaml"
+"""What a training was asked to do: flat YAML, in the folder above its checkpoints."""
 
-def describe_run(config: TrainConfig, data: Data, world_size: int, command: str) -> dict[str, Any]:
-    """All that a training depends on, as in `config.yaml`."""
-    return {
-        **config.flat(),
-        "data_name": data.manifest.name,
-        "data_revision": data.revision,
-        "world_size": world_size,
-        "version": __version__,
-        "command": command,
-    }
+TRAINING = "training.yaml"
+"""The same inside the folder of a model that leaves its training."""
 
 
-def claim_folder(out: Path, description: Mapping[str, Any], *, write: bool) -> None:
-    """Begin a training in a folder, or go on with the one that was begun there.
-
-    Args:
-        out: The folder.
-        description: From `describe_run`.
-        write: Whether this process is the one that writes.
+def trained_folder(folder: Path) -> Path:
+    """The folder of the trained model: the given one, or the best checkpoint of a training.
 
     Raises:
-        TrainingError: When another training was begun there; the message says what differs.
-        DambenchError: When the folder cannot be written.
+        DataError: When a training has no checkpoint yet.
     """
-    path = out / CONFIG
-    if path.exists():
-        _require_same(path, description)
-    if write:
-        write_atomic(path, yaml.safe_dump(dict(description), sort_keys=False, width=10**6))
+    if (folder / CONFIG).exists() or not (folder / RUN_CONFIG).exists():
+        return folder
+    for name in CHECKPOINTS:
+        if (folder / name / CONFIG).exists():
+            return folder / name
+    raise DataError(
+        f"The training in {folder} has no trained model yet; its first validation makes one."
+    )
 
 
-def _require_same(path: Path, description: Mapping[str, Any]) -> None:
-    try:
-        begun = yaml.load(path.read_text("utf-8"), Loader=Yaml12)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrainingError(f"{path} cannot be read ({error}). Choose another --out.") from error
-    names = [name for name in {**begun, **description} if name not in MAY_DIFFER]
-    differing = [
-        f"- {name} was {begun.get(name)} and is {description.get(name)}"
-        for name in names
-        if begun.get(name) != description.get(name)
-    ]
-    if differing:
-        raise TrainingError(
-            f"Another training was begun in {path.parent}:\n" + "\n".join(differing) + "\nTo go on "
-            "with it, run its command again (it stands in config.yaml). To train anew, choose "
-            f"another --out; initial={path.parent / 'last'} starts from its weights."
-        )
+def model_name(folder: Path) -> str:
+    """What a trained model is called: as its folder, or as that of its training."""
+    whole = folder.resolve()
+    return (whole.parent if whole.name in CHECKPOINTS else whole).name
+
+
+def training_record(folder: Path) -> dict[str, Any]:
+    """How a model was trained, as its training noted it; empty if that is not known.
+
+    Args:
+        folder: Of the model. What lies inside goes before what the training's folder says.
+
+    Raises:
+        DataError: When the record cannot be read.
+    """
+    for path in folder / TRAINING, folder.resolve().parent / RUN_CONFIG:
+        try:
+            record = yaml.safe_load(path.read_text("utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise DataError(f"{path} cannot be read ({error}). Mend it or move it away.") from error
+        if isinstance(record, dict) and record.get("method") == read_method(folder):
+            return record
+    return {}
