@@ -1,17 +1,19 @@
-"""What the two neural processes are made of: residual blocks, a perceptron, a Gaussian."""
+"""What neural processes on a grid are made of: streams of residual blocks, and a Gaussian."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.models.convolution import SphereConvolution
-from dambench_hub.models.layers import Norm, normalisation
+from dambench_hub.models.layers import Norm, normalisation, run_block
+from dambench_hub.models.set_convolution import SetConvolution
 
 SMALLEST_STD = 0.01
 """Floor of the predicted standard deviation, in units of a channel's variability."""
@@ -54,6 +56,50 @@ class ResidualBlock(nn.Module):
         p = self.pointwise[0](self.depthwise[0](self.activation(self.norms[0](h))))
         q = self.depthwise[1](self.activation(self.norms[1](p)))
         return self.pointwise[1](q + h)
+
+
+class Stream(nn.Module):
+    """From values at points to features on their grid.
+
+    Args:
+        gather: From values and points to a field and a density of each channel.
+        width: Channels out.
+        blocks: Of `width` channels.
+        latitude: Tell the blocks the latitude.
+    """
+
+    def __init__(
+        self,
+        gather: SetConvolution,
+        width: int,
+        blocks: Sequence[nn.Module],
+        latitude: bool = False,
+    ) -> None:
+        super().__init__()
+        self.gather = gather
+        self.latitude = latitude
+        known = 2 * gather.out_channels + (2 if latitude else 0)
+        self.embed = nn.Conv2d(known, width, 1)
+        self.blocks = nn.ModuleList(blocks)
+        self.checkpointing = False
+
+    def forward(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
+        """(B, C, Y, X) each to (B, width, Y, X); without `observed`, all are points."""
+        features = self.gather(values, observed)
+        if self.latitude:
+            features = torch.cat([features, latitude_channels(features)], 1)
+        h = self.embed(features)
+        for block in self.blocks:
+            h = run_block(block, h, checkpointing=self.checkpointing)
+        return h
+
+
+def latitude_channels(like: Tensor) -> Tensor:
+    """Sine and cosine of the latitude, (B, 2, Y, X), for a field (B, *, Y, X)."""
+    batch, _, rows, columns = like.shape
+    latitude = torch.linspace(torch.pi / 2, -torch.pi / 2, rows, device=like.device)
+    channels = torch.stack([latitude.sin(), latitude.cos()])
+    return channels.to(like.dtype)[:, :, None].expand(batch, 2, rows, columns)
 
 
 def pointwise_perceptron(channels: int, width: int, outputs: int, layers: int) -> nn.Sequential:

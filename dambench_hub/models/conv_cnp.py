@@ -12,6 +12,7 @@ from torch.nn import functional
 from dambench_hub.batch import Analysis
 from dambench_hub.models.conv_blocks import (
     ResidualBlock,
+    Stream,
     gaussian_loss,
     pointwise_perceptron,
     predicted_std,
@@ -21,7 +22,6 @@ from dambench_hub.models.layers import (
     require_odd,
     require_positive,
     resize_sphere,
-    run_block,
 )
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.set_convolution import SetConvolution
@@ -84,7 +84,7 @@ class ConvCNP(LearnedAssimilator):
                 )
                 for _ in range(depth)
             ]
-            return Stream(gather, width, blocks, static_channels)
+            return Stream(gather, width, blocks, latitude=static_channels)
 
         self.observation_stream, self.background_stream = stream(), stream()
         self.fusion = nn.Conv2d(2 * width, width, 1)
@@ -116,47 +116,3 @@ class ConvCNP(LearnedAssimilator):
         location, raw_std = self.decoder(fused).chunk(2, 1)
         mean = location.float()
         return inputs.background + mean if self.residual else mean, predicted_std(raw_std)
-
-
-class Stream(nn.Module):
-    """From values at points to features on their grid.
-
-    Args:
-        gather: From values and points to a field and a density of each channel.
-        width: Channels out.
-        blocks: Of `width` channels.
-        static_channels: Add the latitude to what the blocks are given.
-    """
-
-    def __init__(
-        self,
-        gather: SetConvolution,
-        width: int,
-        blocks: Sequence[nn.Module],
-        static_channels: bool,
-    ) -> None:
-        super().__init__()
-        self.gather = gather
-        self.static_channels = static_channels
-        known = 2 * gather.out_channels + (2 if static_channels else 0)
-        self.embed = nn.Conv2d(known, width, 1)
-        self.blocks = nn.ModuleList(blocks)
-        self.checkpointing = False
-
-    def forward(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
-        """(B, C, Y, X) each to (B, width, Y, X); without `observed`, all are points."""
-        features = self.gather(values, observed)
-        if self.static_channels:
-            features = torch.cat([features, latitude_channels(features)], 1)
-        h = self.embed(features)
-        for block in self.blocks:
-            h = run_block(block, h, checkpointing=self.checkpointing)
-        return h
-
-
-def latitude_channels(like: Tensor) -> Tensor:
-    """Sine and cosine of the latitude, (B, 2, Y, X), for a field (B, *, Y, X)."""
-    batch, _, rows, columns = like.shape
-    latitude = torch.linspace(torch.pi / 2, -torch.pi / 2, rows, device=like.device)
-    channels = torch.stack([latitude.sin(), latitude.cos()])
-    return channels.to(like.dtype)[:, :, None].expand(batch, 2, rows, columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dambench_hub.models.depthwise import depthwise_convolution
 from dambench_hub.models.layers import pad_sphere
 
 
@@ -43,6 +44,9 @@ def convolve_sphere(
 ) -> Tensor:
     """The convolution of `SphereConvolution` with given kernels, (out, in / groups, k, k)."""
     half = weight.shape[-1] // 2
+    depthwise = groups == x.shape[1] == len(weight) and half > 0
+    if depthwise and x.device.type == "cpu":
+        return depthwise_convolution(x, weight, bias, periodic)
     if periodic:
         x = pad_sphere(x, 0, half)
     padding = (half, 0 if periodic else half)
