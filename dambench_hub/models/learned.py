@@ -27,28 +27,34 @@ from dambench_hub.statistics import Statistics
 from dambench_hub.variables import parse_channels
 
 SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of a channel's variability: for noise-free tasks."""
+"""Floor of the observation-error std, in units of the analysis space: for noise-free tasks."""
 
 SCALES = ("mean", "std", "background_error_std")
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """A batch as networks see it: float32 tensors, (value − mean) / std of each channel.
+    """A batch as networks see it: float32 tensors without units.
+
+    The background is (x^b − mean) / std of each channel. All else is in the space of the analysis:
+    the same for a method that analyses states, (x − x^b) / background_error_std for one that
+    analyses increments. The observations are then innovations.
 
     Attributes:
-        background: x^b, (B, C, Y, X).
+        background: x^b as a state, (B, C, Y, X).
+        prior: x^b in the space of the analysis: `background`, or 0; (B, C, Y, X).
         observations: y, (B, C, Y, X), 0 where nothing is observed.
         observed: 1 where there is an observation, else 0, (B, C, Y, X).
         observation_error_std: (C,), at least `SMALLEST_ERROR`.
-        background_error_std: Of the training split, (C,).
+        background_error_std: Of the training split, (C,); 1 for increments.
         noise: Random numbers of these samples.
-        reference: (B, C, Y, X), or None at analysis time.
+        reference: x, (B, C, Y, X), or None at analysis time.
         modalities: Further observations by name, physical units, (B, Y, X), NaN where missing.
         context: What an adapter makes of the modalities, of the model's `context_shape`, or None.
     """
 
     background: Tensor
+    prior: Tensor
     observations: Tensor
     observed: Tensor
     observation_error_std: Tensor
@@ -76,6 +82,7 @@ class LearnedAssimilator(
     Args:
         channels: Names of the C channels, in order.
         grid: Y×X grid with poles, as text: `121x240`.
+        increments: Analyse increments instead of states; see `Inputs`.
 
     Raises:
         ChannelError: When a channel is unknown.
@@ -87,8 +94,9 @@ class LearnedAssimilator(
     std: Tensor
     background_error_std: Tensor
 
-    def __init__(self, *, channels: Sequence[str], grid: str) -> None:
+    def __init__(self, *, channels: Sequence[str], grid: str, increments: bool = False) -> None:
         super().__init__()
+        self.increments = increments
         arguments: Any = self._hub_mixin_config or {}
         self._hub_mixin_config = {"method": self.name, **arguments}
         self.channels = tuple(channel.name for channel in parse_channels(tuple(channels)))
@@ -138,17 +146,12 @@ class LearnedAssimilator(
         inputs = self.inputs(batch.without_reference(), generator)
         with evaluating(self):
             analysis = self.analyse(inputs)
-        background = self._tensor(batch.background)
-        scale = self.std[:, None, None]
+        background, scale = self._tensor(batch.background), self._scale()
 
         def physical(state: Tensor) -> Tensor:
             # As an increment, so that no correction returns the background to the last bit.
-            first, prior = (
-                (background, inputs.background)
-                if state.ndim == 4
-                else (background[:, None], inputs.background[:, None])
-            )
-            return first + scale * (state.float() - prior)
+            members = (slice(None), *[None] * (state.ndim - 4))
+            return background[members] + scale * (state.float() - inputs.prior[members])
 
         return Analysis(
             mean=physical(analysis.mean),
@@ -166,17 +169,22 @@ class LearnedAssimilator(
         self._require_fitting(batch)
         batch = batch if isinstance(batch.background, Tensor) else batch.to_torch()
         observed = batch.observed.to(self.std.device)
-        observations = torch.where(observed, self._normalised(batch.observations), 0.0)
-        error_std = self._tensor(batch.observation_error_std) / self.std
-        reference = None if batch.reference is None else self._normalised(batch.reference)
+        background, scale = self._tensor(batch.background), self._scale()
+        origin = background if self.increments else self.mean[:, None, None]
+
+        def scaled(state: Tensor) -> Tensor:
+            return (self._tensor(state) - origin) / scale
+
+        error_std = self._tensor(batch.observation_error_std) / scale.flatten()
         return Inputs(
-            background=self._normalised(batch.background),
-            observations=observations,
+            background=(background - self.mean[:, None, None]) / self.std[:, None, None],
+            prior=scaled(background),
+            observations=torch.where(observed, scaled(batch.observations), 0.0),
             observed=observed.float(),
             observation_error_std=error_std.clamp_min(SMALLEST_ERROR),
-            background_error_std=self.background_error_std / self.std,
+            background_error_std=self.background_error_std / scale.flatten(),
             noise=Noise(generator.initial_seed() if generator else 0, batch.time, self.std.device),
-            reference=reference,
+            reference=None if batch.reference is None else scaled(batch.reference),
             modalities={name: self._tensor(values) for name, values in batch.modalities.items()},
         )
 
@@ -270,8 +278,9 @@ class LearnedAssimilator(
     def _tensor(self, values: Any) -> Tensor:
         return torch.as_tensor(values).to(self.std.device, torch.float32)
 
-    def _normalised(self, state: Any) -> Tensor:
-        return (self._tensor(state) - self.mean[:, None, None]) / self.std[:, None, None]
+    def _scale(self) -> Tensor:
+        """Unit of the space of the analysis, (C, 1, 1)."""
+        return (self.background_error_std if self.increments else self.std)[:, None, None]
 
 
 @contextmanager

@@ -18,14 +18,14 @@ class Nudging(LearnedAssimilator):
 
     name = "nudging"
 
-    def __init__(self, *, channels, grid, share: float = 0.5, noisy: bool = False):
-        super().__init__(channels=channels, grid=grid)
+    def __init__(self, *, channels, grid, share=0.5, noisy=False, increments=False):
+        super().__init__(channels=channels, grid=grid, increments=increments)
         self.share = nn.Parameter(torch.tensor(share))
         self.noisy = noisy
 
     def analyse(self, inputs):
-        innovation = inputs.observed * (inputs.observations - inputs.background)
-        mean = inputs.background + self.share * innovation
+        innovation = inputs.observed * (inputs.observations - inputs.prior)
+        mean = inputs.prior + self.share * innovation
         if self.noisy:
             mean = mean + inputs.noise.normal(*mean.shape[1:])
         return Analysis(mean, members=torch.stack([mean - 1, mean + 1], 1))
@@ -51,8 +51,21 @@ def test_the_analysis_is_in_physical_units(model, small_world):
     )
 
 
-def test_no_correction_returns_the_background_to_the_last_bit(small_world):
-    model = Nudging(channels=small_world.channels, grid="9x16", share=0.0)
+def test_increments_are_the_same_analysis_in_other_units(model, small_world):
+    other = Nudging(channels=small_world.channels, grid="9x16", increments=True)
+    other.set_statistics(small_world.statistics)
+    batch = small_world.batch(2)
+    scale = small_world.statistics.std[:, None, None]
+    difference = (other.assimilate(batch).mean - model.assimilate(batch).mean).numpy()
+    np.testing.assert_allclose(difference / scale, 0, atol=1e-5)
+    inputs = other.inputs(batch)
+    assert inputs.prior.eq(0).all() and inputs.background_error_std.eq(1).all()
+    np.testing.assert_allclose(inputs.reference.std((0, 2, 3)), 1, atol=0.2)
+
+
+@pytest.mark.parametrize("increments", [False, True])
+def test_no_correction_returns_the_background_to_the_last_bit(small_world, increments):
+    model = Nudging(channels=small_world.channels, grid="9x16", share=0.0, increments=increments)
     model.set_statistics(small_world.statistics)
     batch = small_world.batch(2)
     np.testing.assert_array_equal(model.assimilate(batch).mean.numpy(), batch.background)
