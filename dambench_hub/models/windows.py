@@ -78,44 +78,26 @@ class Windows:
         masked = any(self.shift[:-1]) or any(self.padding)
         return prod(self.counts[:-1]) if masked else 1
 
-    def split(self, tokens: Tensor) -> Tensor:
-        """The windows of (B, *size, C): (B·N, P, n, C), the P mask patterns in order."""
-        if any(self.padding):
-            pairs = [(0, pad) for pad in reversed(self.padding)]
-            tokens = functional.pad(tokens, (0, 0, *(end for pair in pairs for end in pair)))
-        if any(self.shift):
-            tokens = tokens.roll([-shift for shift in self.shift], self._axes)
-        cut = [n for pair in zip(self.counts, self.window, strict=True) for n in pair]
-        windows = tokens.reshape(len(tokens), *cut, tokens.shape[-1]).permute(self._order)
-        return windows.reshape(-1, self.patterns, self.tokens, tokens.shape[-1])
+    def order(self) -> Tensor:
+        """Number of the token at each place of each window, −1 for padding: int64, (N·P, n).
 
-    def join(self, windows: Tensor) -> Tensor:
-        """The tokens (B, *size, C) of windows: what undoes `split`."""
-        *others, last = self.counts
-        channels = windows.shape[-1]
-        tokens = windows.reshape(-1, last, *others, *self.window, channels)
-        inverse = sorted(range(len(self._order)), key=self._order.__getitem__)
-        whole = [count * w for count, w in zip(self.counts, self.window, strict=True)]
-        tokens = tokens.permute(inverse).reshape(-1, *whole, channels)
-        if any(self.shift):
-            tokens = tokens.roll(self.shift, self._axes)
-        for axis, size in zip(self._axes, self.size, strict=True):
-            tokens = tokens.narrow(axis, 0, size)
-        return tokens
+        Tokens are numbered in row-major order; the P mask patterns come in order.
+        """
+        return self._cut(torch.arange(prod(self.size)).reshape(self.size)).flatten(0, 1)
 
     def allowed(self) -> Tensor:
         """Which tokens of a window may attend to which: bool, (P, n, n).
 
-        After the roll, the last windows of an axis hold tokens of both its ends. Those of depth and
-        latitude are no neighbours; those of longitude are.
+        The last windows of a shifted axis hold tokens of both its ends. Those of depth and latitude
+        are no neighbours; those of longitude are.
         """
-        *others, _ = self.window
-        places = torch.meshgrid(*(torch.arange(1, size + 1) for size in self.size), indexing="ij")
-        seen = self.split(torch.stack(places[:-1], -1)[None])[0]
-        distance = (seen[:, :, None] - seen[:, None, :]).abs()
-        near = (distance < torch.tensor(others)).all(-1)
-        real = seen[..., 0] > 0
-        return near & (real[:, :, None] == real[:, None, :])
+        places = torch.meshgrid(*(torch.arange(size) for size in self.size), indexing="ij")
+        allowed = torch.ones(self.patterns, self.tokens, self.tokens, dtype=torch.bool)
+        for place, window in zip(places[:-1], self.window[:-1], strict=True):
+            seen = self._cut(place)[0]
+            near = (seen[:, :, None] - seen[:, None, :]).abs() < window
+            allowed &= near & ((seen >= 0)[:, :, None] == (seen >= 0)[:, None, :])
+        return allowed
 
     def offsets(self) -> Tensor:
         """Number of the displacement between any two tokens of a window, int64, (n, n).
@@ -129,16 +111,17 @@ class Windows:
             number = number * (2 * w - 1) + (place[:, None] - place[None, :] + w - 1)
         return number
 
-    @property
-    def _axes(self) -> tuple[int, ...]:
-        return tuple(range(1, len(self.size) + 1))
-
-    @property
-    def _order(self) -> tuple[int, ...]:
-        """(B, n₁, w₁, …, n, w, C) to (B, n, n₁, …, w₁, …, w, C): longitude's windows first."""
-        rank = len(self.size)
-        counts = [1 + 2 * axis for axis in range(rank)]
-        return (0, counts[-1], *counts[:-1], *(count + 1 for count in counts), 2 * rank + 1)
+    def _cut(self, values: Tensor) -> Tensor:
+        """One value for each token, (*size), by window: (N, P, n), −1 where there is padding."""
+        pairs = [(0, pad) for pad in reversed(self.padding)]
+        values = functional.pad(values, [end for pair in pairs for end in pair], value=-1)
+        values = values.roll([-shift for shift in self.shift], tuple(range(values.ndim)))
+        values = values.reshape(
+            [n for pair in zip(self.counts, self.window, strict=True) for n in pair]
+        )
+        *others, longitude = range(0, values.ndim, 2)
+        values = values.permute(longitude, *others, *range(1, values.ndim, 2))
+        return values.reshape(-1, self.patterns, self.tokens)
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
@@ -165,6 +148,8 @@ class WindowAttention(nn.Module):
 
     offsets: Tensor
     allowed: Tensor
+    order: Tensor
+    places: Tensor
 
     def __init__(self, dim: int, heads: int, windows: Windows) -> None:
         super().__init__()
@@ -177,23 +162,34 @@ class WindowAttention(nn.Module):
         nn.init.trunc_normal_(self.displacement_bias, std=0.02)
         self.register_buffer("offsets", windows.offsets(), persistent=False)
         self.register_buffer("allowed", windows.allowed(), persistent=False)
+        order = windows.order().flatten()
+        self.register_buffer("order", order.clamp_min(0), persistent=False)
+        places = order.argsort()[-prod(windows.size) :]
+        self.register_buffer("places", places, persistent=False)
 
-    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """What `tokens` find in `context`, both (B, *size, C); for self-attention, twice the same.
+    def forward(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        """What tokens find in `context` or, if None, in each other; both are (B, *size, C).
 
         Windows and heads become one axis of P·heads, so that a mask serves all longitudes.
         """
-        queries = self._per_head(self.query(tokens))
-        keys, values = map(self._per_head, self.key_value(context).chunk(2, -1))
+        own = self._split(tokens)
+        other = own if context is None else self._split(context)
+        queries = self._per_head(self.query(own))
+        keys, values = map(self._per_head, self.key_value(other).chunk(2, -1))
         with torch.autocast(tokens.device.type, enabled=False):
             scaled = queries.float() * queries.shape[-1] ** -0.5
             weights = (scaled @ keys.float().transpose(-2, -1) + self._bias()).softmax(-1)
         found = (weights.to(values.dtype) @ values).unflatten(1, (-1, self.heads))
-        return self.project(self.windows.join(found.transpose(2, 3).flatten(-2)))
+        found = found.transpose(2, 3).reshape(len(tokens), -1, tokens.shape[-1])
+        return self.project(found.index_select(1, self.places).view_as(tokens))
 
-    def _per_head(self, tokens: Tensor) -> Tensor:
-        """(B, *size, C) to (B·N, P·heads, n, C / heads)."""
-        windows = self.windows.split(tokens)
+    def _split(self, tokens: Tensor) -> Tensor:
+        """(B, *size, C) to (B·N, P, n, C); padding holds any token, as nobody attends to it."""
+        chosen = tokens.flatten(1, -2).index_select(1, self.order)
+        return chosen.reshape(-1, self.windows.patterns, self.windows.tokens, tokens.shape[-1])
+
+    def _per_head(self, windows: Tensor) -> Tensor:
+        """(B·N, P, n, C) to (B·N, P·heads, n, C / heads)."""
         return windows.unflatten(-1, (self.heads, -1)).transpose(2, 3).flatten(1, 2)
 
     def _bias(self) -> Tensor:
@@ -248,7 +244,7 @@ class SwinBlock(nn.Module):
             scale: s₀ and s₁ of each sample, for stochastic depth, (B, 2); 1 if None.
         """
         own = self.norm(tokens)
-        other = own if self.context_norm is None else self.context_norm(context)
+        other = None if self.context_norm is None else self.context_norm(context)
         tokens = _corrected(tokens, self.attention(own, other), scale, 0)
         return _corrected(tokens, self.perceptron(self.perceptron_norm(tokens)), scale, 1)
 
