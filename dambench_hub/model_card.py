@@ -21,7 +21,7 @@ from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.pretrained import read_config, read_method
 from dambench_hub.results import BOARD_CHANNELS
 from dambench_hub.tasks import load_task
-from dambench_hub.trained_model import TRAINING, model_name, training_record
+from dambench_hub.trained_model import TRAINING, model_name, training_file, training_record
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCard
@@ -161,8 +161,8 @@ def write_model_card(folder: Path, **about: Any) -> Path:
                 f"The scores of the task {scored.task} are of {len(scored.scores['rmse'])} "
                 f"channels, the model has {len(model.channels)} or others. Score its own analyses."
             )
-    if training:
-        write_atomic(folder / TRAINING, _yaml(training))
+    if noted := training_file(folder):
+        write_atomic(folder / TRAINING, noted.read_bytes())
     (folder / EVAL_RESULTS).unlink(missing_ok=True)
     if entries := _eval_result_entries(told):
         from huggingface_hub import eval_result_entries_to_yaml

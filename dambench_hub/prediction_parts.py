@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.batch import Array
-from dambench_hub.errors import PredictionError, TaskError
+from dambench_hub.errors import DambenchError, PredictionError, TaskError
 from dambench_hub.files import atomic_path, write_atomic, writing
 from dambench_hub.plan import differences
 
@@ -96,6 +96,7 @@ class Parts:
         self.out, self.times = out, times
         self.settings = json.loads(json.dumps(settings))
         self.folder = out.with_name(f"{out.name}.parts")
+        self._begun = False
         if self.folder.exists():
             self._require_same_run()
 
@@ -152,7 +153,12 @@ class Parts:
             PredictionError: When a part cannot be read.
         """
         self._begin()
-        write_atomic(self._mark(share), "")
+        try:
+            write_atomic(self._mark(share), "")
+        except DambenchError:
+            if self.folder.exists():
+                raise
+            return False  # once it is noted, another process may be done before this one goes on
         if not all(self._mark(Share(n, share.count)).exists() for n in range(share.count)):
             return False
         try:
@@ -194,8 +200,14 @@ class Parts:
 
     def _begin(self) -> None:
         """Make the folder, settings and all, unless another process of this run has."""
-        if self.folder.exists():
+        if self._begun:
             return
+        if not self.folder.exists():
+            self._make_folder()
+        self._require_same_run()
+        self._begun = True
+
+    def _make_folder(self) -> None:
         with writing(self.folder):
             new = _beside(self.folder)
             new.mkdir(parents=True)
@@ -207,7 +219,6 @@ class Parts:
                     raise
             finally:
                 shutil.rmtree(new, ignore_errors=True)
-        self._require_same_run()
 
     def _require_same_run(self) -> None:
         try:

@@ -42,22 +42,34 @@ def model_name(folder: Path) -> str:
     return (whole.parent if whole.name in CHECKPOINTS else whole).name
 
 
-def training_record(folder: Path) -> dict[str, Any]:
-    """How a model was trained, as its training noted it; empty if that is not known.
+def training_file(folder: Path) -> Path | None:
+    """The file in which its training noted how a model was trained; None if there is none.
 
     Args:
         folder: Of the model. What lies inside goes before what the training's folder says.
 
     Raises:
-        DataError: When the record cannot be read.
+        DataError: When a file cannot be read.
     """
     for path in folder / TRAINING, folder.resolve().parent / RUN_CONFIG:
-        try:
-            record = yaml.safe_load(path.read_text("utf-8"))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise DataError(f"{path} cannot be read ({error}). Mend it or move it away.") from error
-        if isinstance(record, dict) and record.get("method") == read_method(folder):
-            return record
-    return {}
+        if path.exists() and _read(path).get("method") == read_method(folder):
+            return path
+    return None
+
+
+def training_record(folder: Path) -> dict[str, Any]:
+    """What the `training_file` says, empty if there is none.
+
+    Raises:
+        DataError: When a file cannot be read.
+    """
+    path = training_file(folder)
+    return _read(path) if path else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Mend it or move it away.") from error
+    return record if isinstance(record, dict) else {}
