@@ -30,7 +30,8 @@ from dambench_hub.models.set_convolution import SetConvolution
 class ConvCNP(LearnedAssimilator):
     """Encodes background and observations apart, and decodes a Gaussian at each grid point.
 
-    Its mean is the analysis itself, as published, or with `residual` the increment. A context is
+    Its mean is the analysis itself, as published, or with `residual` a correction to the
+    background. A context is
     added to the fused streams, before the decoder.
 
     Args:
@@ -42,7 +43,8 @@ class ConvCNP(LearnedAssimilator):
         set_kernel: Width of the kernels that gather the observations, odd.
         hidden_layers: Of the decoder.
         norm: Normalisation in the blocks: batch, group or none.
-        residual: Decode the increment.
+        residual: Decode a correction to the background.
+        increments: Work on innovations and increments, in units of the background error.
         static_channels: Let the network know the latitude, as its sine and cosine.
         upstream_padding: End longitude in zeros, as the published code does, instead of wrapping.
 
@@ -67,10 +69,11 @@ class ConvCNP(LearnedAssimilator):
         hidden_layers: int = 4,
         norm: Norm = "batch",
         residual: bool = False,
+        increments: bool = False,
         static_channels: bool = False,
         upstream_padding: bool = False,
     ) -> None:
-        super().__init__(channels=channels, grid=grid)
+        super().__init__(channels=channels, grid=grid, increments=increments)
         require_positive(width=width, depth=depth, hidden_layers=hidden_layers)
         require_odd(kernel=kernel, set_kernel=set_kernel)
         self.width, self.residual = width, residual
@@ -115,4 +118,4 @@ class ConvCNP(LearnedAssimilator):
             fused = fused + inputs.context
         location, raw_std = self.decoder(fused).chunk(2, 1)
         mean = location.float()
-        return inputs.background + mean if self.residual else mean, predicted_std(raw_std)
+        return inputs.prior + mean if self.residual else mean, predicted_std(raw_std)

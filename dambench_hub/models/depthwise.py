@@ -38,10 +38,12 @@ class _Depthwise(torch.autograd.Function):
         ctx.periodic, ctx.size = periodic, len(x)
         return _convolve(rows, len(x), weight, bias)
 
-    @staticmethod  # type: ignore[override]
+    @staticmethod
     @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # type: ignore[override]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         rows, weight = ctx.saved_tensors
         to_x, to_weight, to_bias, _ = ctx.needs_input_grad

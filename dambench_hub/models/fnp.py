@@ -50,6 +50,7 @@ class FNP(LearnedAssimilator):
         hidden_layers: Of each decoder.
         dam_select: Merge with the stream that is farther, as published, or nearer.
         use_fourier: Blocks with Fourier layers; without, published with depth 12.
+        increments: Work on innovations and increments, in units of the background error.
         norm: Normalisation in the blocks: batch, group or none.
         upstream_padding: End longitude in zeros, as the published code does, instead of wrapping.
 
@@ -79,10 +80,11 @@ class FNP(LearnedAssimilator):
         hidden_layers: int = 4,
         dam_select: Selection = "far",
         use_fourier: bool = True,
+        increments: bool = False,
         norm: Norm = "batch",
         upstream_padding: bool = False,
     ) -> None:
-        super().__init__(channels=channels, grid=grid)
+        super().__init__(channels=channels, grid=grid, increments=increments)
         require_positive(width=width, depth=depth, hidden_layers=hidden_layers)
         require_odd(kernel=kernel, set_kernel=set_kernel, merge_kernel=merge_kernel)
         if dam_select not in get_args(Selection):
@@ -150,7 +152,7 @@ class FNP(LearnedAssimilator):
         increment, raw_std = (
             torch.cat(parts, 1)[:, self.ungrouped] for parts in zip(*decoded, strict=True)
         )
-        return inputs.background + increment.float(), predicted_std(raw_std)
+        return inputs.prior + increment.float(), predicted_std(raw_std)
 
     def _split(self, field: Tensor) -> tuple[Tensor, ...]:
         """The channels of each branch: of each group, and all."""
