@@ -1,12 +1,13 @@
 """Ask whether a multi-modal method gains from its modalities, or from something else.
 
-python baselines/controls.py runs/multi_fnp/best --data dambench --host runs/fnp/best
+python baselines/controls.py runs/multi_fnp --data dambench --host runs/fnp
 
-MODEL is the folder of a trained multi-modal method, or its id on the Hub. It assimilates the task
-as it is, and again with modalities that say nothing of their day (constant, shuffled) or that are
-older (lagged). A gain that is left under constant or shuffled modalities is not theirs. The host is
-the same method without modalities, trained for as many steps. Differences are paired by time; their
-95 % intervals come from a block bootstrap over days.
+MODEL is a trained multi-modal method: its folder, that of its training, or its id on the Hub. It
+assimilates the task as it is, and again with modalities that say nothing of their day (constant,
+shuffled) or that are older (lagged). A gain that is left under constant or shuffled modalities is
+not theirs. The host is the same method without modalities, trained for as many steps; a model given
+to --capacity has the adapter too, but knows constant modalities only, in training as here.
+Differences are paired by time; their 95 % intervals come from a block bootstrap over days.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dambench_hub.batch import Batch
 from dambench_hub.bootstrap import Interval, paired_interval
@@ -35,6 +38,14 @@ from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.progress import track
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.trained_model import trained_folder
+
+EXPLANATION = "\n".join(
+    [
+        "Differences in % of the MSE they are to, with 95 % intervals; positive is worse.",
+        *(f"{name}: {meaning}" for name, meaning in CONTROLS.items()),
+    ]
+)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -47,17 +58,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a multi-modal method")
     parser.add_argument("--host", help="folder or Hub id of the same method without modalities")
+    parser.add_argument("--capacity", help="as MODEL, but trained with modality_control=constant")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
     parser.add_argument("--task", default="multimodal", help=", ".join(task_names()))
     parser.add_argument("--batch-size", type=int, default=4, help="samples at a time (4)")
     parser.add_argument("--block-days", type=int, default=7, help="length of a block (7)")
     parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap (1000)")
     parser.add_argument("--seed", type=int, default=0, help="of methods that draw, and of the rest")
-    parser.add_argument("--device", default="cpu", help="where to compute: cpu (the default), cuda")
+    parser.add_argument("--device", default="auto", help="auto (a GPU, if any), cpu, cuda:1 …")
     return parser.parse_args(argv)
 
 
-def compare(args: argparse.Namespace) -> Table:
+def compare(args: argparse.Namespace) -> Group:
     """Load, assimilate under every control, compare."""
     task, data = load_task(args.task), load_data(args.data)
     if not task.modalities(data.manifest):
@@ -71,31 +83,41 @@ def compare(args: argparse.Namespace) -> Table:
         seed=args.seed,
     )
     interval(np.zeros(len(times)))  # refuses unfit blocks now, not after the assimilations
-    multi = load(args.model, args.device)
-    if not isinstance(multi, MultiModal):
-        raise TaskError(
-            f"{args.model} holds {multi.name}, which reads no modalities. Give a multi-modal "
-            f"method, for example one trained as multi_{multi.name}."
-        )
-    methods = {"background": load_method("background")}
+    multi = load(args.model, args.device, multi_modal=True)
+    runs: dict[str, tuple[Assimilator, str | None]]
+    runs = {"background": (load_method("background"), None)}
     if args.host:
-        host = load(args.host, args.device)
-        methods[host.name] = host
-    methods[multi.name] = multi
-    mse = {name: sample_mse(m, name, data, task, args) for name, m in methods.items()}
-    for control in CONTROLS:
-        mse[f"  {control}"] = sample_mse(multi, control, data, task, args, control)
-    marks = [name for name in reversed(methods) if name != "background"]
+        host = load(args.host, args.device, multi_modal=False)
+        runs[host.name] = host, None
+    runs[multi.name] = multi, None
+    runs |= {f"  {control}": (multi, control) for control in CONTROLS}
+    if args.capacity:
+        capacity = load(args.capacity, args.device, multi_modal=True)
+        runs["trained on constant"] = capacity, "constant"
+    mse = {
+        label: sample_mse(method, label.strip(), data, task, args, control)
+        for label, (method, control) in runs.items()
+    }
+    marks = [multi.name, *([host.name] if args.host else [])]
     title = f"{args.model}  ·  task {task.name}  ·  {len(times)} times"
-    return comparison_table(title, mse, marks, interval)
+    return Group(comparison_table(title, mse, marks, interval), Text(EXPLANATION, "dim"))
 
 
-def load(name: str, device: str) -> Assimilator:
-    """A trained method on a device."""
-    method = load_method(name)
+def load(name: str, device: str, *, multi_modal: bool) -> Assimilator:
+    """A trained method on a device, refused if it is not of the wanted kind."""
+    method = load_method(trained_folder(Path(name)))
+    if multi_modal != isinstance(method, MultiModal):
+        raise TaskError(
+            f"{name} holds {method.name}, which reads no modalities. Give a multi-modal method, "
+            f"for example one trained as multi_{method.name}."
+            if multi_modal
+            else f"--host {name} holds {method.name}, which reads modalities. Give the method "
+            "without them; one trained under constant modalities is for --capacity."
+        )
     if isinstance(method, torch.nn.Module):
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            method.to(device)
+            method.to(automatic if device == "auto" else device)
         except (RuntimeError, AssertionError) as error:
             raise TaskError(f"{device} cannot be used here ({error}). Use --device cpu.") from error
     return method
@@ -132,14 +154,11 @@ def comparison_table(
         title=escape(title),
         title_justify="left",
         title_style="bold",
-        caption="Differences in % of the MSE they are to, with 95 % intervals; positive is worse.\n"
-        + "\n".join(f"{name}: {meaning}" for name, meaning in CONTROLS.items()),
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
         header_style="dim",
         pad_edge=False,
     )
-    table.add_column("modalities")
+    table.add_column("method")
     for heading in "MSE", *(f"to {mark}" for mark in marks):
         table.add_column(heading, justify="right")
     for name, values in mse.items():

@@ -1,0 +1,125 @@
+"""baselines/controls.py: from a multi-modal model's folder to what its gain is made of."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dambench_hub.modality_controls import CONTROLS
+from dambench_hub.models import method_class
+from dambench_hub.testing import write_tiny_dataset
+
+SCRIPT = Path(__file__).parents[2] / "baselines" / "controls.py"
+SPEC = importlib.util.spec_from_file_location("controls", SCRIPT)
+controls = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(controls)
+
+HOST = {"width": 4, "depth": 1, "kernel": 3, "set_kernel": 3, "norm": "none", "residual": True}
+ADAPTER = {"adapter_width": 8, "adapter_heads": 2, "adapter_layers": 1}
+ZERO = "+0.00 (+0.00 … +0.00)"
+
+
+def saved(folder, name, data, gain=0.0, **settings):
+    """An untrained model; `gain` times noise is what its adapter adds."""
+    torch.manual_seed(0)
+    model = method_class(name)(channels=list(data.channels), grid=str(data.grid), **settings)
+    model.set_statistics(data.statistics)
+    if gain:
+        torch.nn.init.normal_(model.adapter.projection.weight, std=gain)
+    model.save_pretrained(folder / name)
+    return str(folder / name)
+
+
+@pytest.fixture(scope="module")
+def models(tiny_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    host = saved(folder, "conv_cnp", tiny_data, **HOST)
+    multi = saved(folder, "multi_conv_cnp", tiny_data, **HOST, **ADAPTER)
+    eager = saved(folder / "eager", "multi_conv_cnp", tiny_data, gain=1.0, **HOST, **ADAPTER)
+    return {"host": host, "multi": multi, "eager": eager}
+
+
+@pytest.fixture
+def run(tiny_folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments, data=tiny_folder):
+        code = controls.main([*arguments, "--data", str(data), "--block-days", "1"])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def rows(printed):
+    """Cells of each row by its name."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]
+    first = next(i for i, cells in enumerate(lines) if cells[0] == "method")
+    table = lines[first : lines.index([""], first)]
+    return {cells[0]: cells[1:] for cells in table if len(cells) > 1}
+
+
+def test_an_untrained_adapter_gains_nothing(run, models):
+    code, out, _ = run(models["multi"], "--host", models["host"], "--capacity", models["eager"])
+    assert code == 0
+    table = rows(out)
+    methods = ["background", "conv_cnp", "multi_conv_cnp"]
+    assert list(table) == ["method", *methods, *CONTROLS, "trained on constant"]
+    assert table["method"] == ["MSE", "to multi_conv_cnp", "to conv_cnp"]
+    for control in CONTROLS:
+        assert table[control] == [table["conv_cnp"][0], ZERO, ZERO]
+    assert ZERO not in table["background"]
+    alone = rows(run(models["eager"])[1])
+    assert table["trained on constant"][0] == alone["constant"][0]
+
+
+def test_the_scores_are_those_of_the_benchmark(run, models, tiny_data):
+    table = rows(run(models["eager"])[1])
+    errors = [
+        tiny_data.background("test", i).astype("f8") - tiny_data.reference("test", i)
+        for i in range(5)
+    ]
+    mse = np.mean((np.array(errors) / tiny_data.statistics.std[:, None, None]) ** 2)
+    assert float(table["background"][0]) == pytest.approx(mse, rel=1e-3)
+    plain, constant = (float(table[name][0]) for name in ("multi_conv_cnp", "constant"))
+    assert plain != constant
+    percent = float(table["constant"][1].split()[0])
+    assert percent == pytest.approx(100 * (constant - plain) / plain, abs=0.2)
+
+
+def test_batch_size_and_rerun_change_nothing(run, models):
+    one, four, again = (rows(run(models["eager"], "--batch-size", n)[1]) for n in ("1", "4", "4"))
+    assert one == four == again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task", "unimodal"], "Use the task multimodal"),
+        (["--block-days", "7"], "There are 5 days with samples"),
+        (["--batch-size", "0"], "batch_size is at least 1"),
+        (["--device", "cuda:99"], "Use --device cpu"),
+        (["--device", "abacus"], "Use --device cpu"),
+    ],
+)
+def test_mistakes_are_told(tiny_folder, models, capsys, arguments, words):
+    data = ["--data", str(tiny_folder), "--block-days", "1"]
+    assert controls.main([models["multi"], *data, *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_other_models_and_data_are_refused(run, models, tmp_path):
+    code, _, err = run(models["host"])
+    assert (code, "one trained as multi_conv_cnp" in err) == (1, True)
+    code, _, err = run("background")
+    assert (code, "reads no modalities" in err) == (1, True)
+    code, _, err = run(models["multi"], "--host", models["eager"])
+    assert (code, "which reads modalities" in err) == (1, True)
+    write_tiny_dataset(tmp_path / "x", modalities=())
+    code, _, err = run(models["multi"], data=tmp_path / "x")
+    assert (code, "has none. Use the task unimodal" in err) == (1, True)
+    with pytest.raises(SystemExit, match="2"):
+        controls.main([])
