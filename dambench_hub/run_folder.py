@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from dambench_hub import __version__
 from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.files import write_atomic
-from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig, Yaml12
+from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig
 
 CONFIG = "config.yaml"
 MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
@@ -30,29 +32,41 @@ def describe_run(config: TrainConfig, data: Data, world_size: int, command: str)
     }
 
 
-def claim_folder(out: Path, description: Mapping[str, Any], *, write: bool) -> None:
+@contextmanager
+def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterator[None]:
     """Begin a training in a folder, or go on with the one that was begun there.
 
     Args:
         out: The folder.
         description: From `describe_run`.
-        write: Whether this process is the one that writes.
+        main: Whether this process is the one that writes. Inside, no other one does.
 
     Raises:
-        TrainingError: When another training was begun there; the message says what differs.
+        TrainingError: When another training was begun there (the message says what differs), or
+            one is running there.
         DambenchError: When the folder cannot be written.
     """
     path = out / CONFIG
     if path.exists():
         _require_same(path, description)
-    if write:
-        write_atomic(path, yaml.safe_dump(dict(description), sort_keys=False, width=10**6))
+    if not main:
+        yield
+        return
+    write_atomic(path, yaml.safe_dump(dict(description), sort_keys=False, width=10**6))
+    try:
+        lock = FileLock(out / ".lock", timeout=0).acquire()
+    except Timeout:
+        raise TrainingError(
+            f"A training is running in {out}. Wait for it, or choose another --out."
+        ) from None
+    with lock:
+        yield
 
 
 def _require_same(path: Path, description: Mapping[str, Any]) -> None:
     try:
-        begun = yaml.load(path.read_text("utf-8"), Loader=Yaml12)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        begun = dict(yaml.safe_load(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path} cannot be read ({error}). Choose another --out.") from error
     names = [name for name in {**begun, **description} if name not in MAY_DIFFER]
     differing = [

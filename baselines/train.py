@@ -1,0 +1,56 @@
+"""Train a learned method, on one process or many; the same command again goes on where it stopped.
+
+accelerate launch baselines/train.py --config CONFIG.yaml --data dambench --out runs/conv_cnp
+
+`python` and `torchrun` in place of `accelerate launch` work too. Keys of the configuration can be
+changed behind the options: `epochs=3 learning_rate=2e-4`. runs/conv_cnp/best is then a METHOD of
+baselines/predict.py; runs/conv_cnp/metrics.jsonl tells how the training went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dambench_hub.commands import exit_code
+from dambench_hub.data import load_data
+from dambench_hub.training_config import read_config
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; wrong usage ends with exit code 2."""
+    description, _, details = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, required=True, help="flat YAML file")
+    parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--seed", type=int, help="the same as seed=SEED")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="stronger than the file")
+    return parser.parse_args(argv)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Load, train."""
+    seed = [] if args.seed is None else [f"seed={args.seed}"]
+    config = read_config(args.config, [*args.overrides, *seed])
+    data = load_data(args.data)
+    from dambench_hub import training  # torch takes seconds, mistakes in the file should not
+
+    training.train(config, data, args.out, shlex.join(sys.argv))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; 0 done or max_minutes spent, 1 the input is wrong or interrupted."""
+    args = parse_args(argv)
+    return exit_code(lambda: train(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
