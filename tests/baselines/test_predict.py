@@ -1,14 +1,25 @@
 """baselines/predict.py: from a method's name to a file that can be scored."""
 
 import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dambench_hub.batch import Analysis
-from dambench_hub.models import Assimilator
+from dambench_hub.models import METHODS, Assimilator
+from dambench_hub.models.conv_cnp import ConvCNP
+from dambench_hub.models.learned import LearnedAssimilator
+from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.scoring import score
+from dambench_hub.testing import write_tiny_dataset
+from dambench_hub.validation import validate
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "predict.py"
 SPEC = importlib.util.spec_from_file_location("predict", SCRIPT)
@@ -16,10 +27,71 @@ predict = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(predict)
 
 
+class Dice(LearnedAssimilator):
+    """Adds keyed noise to the background; `mean` is that of the members."""
+
+    name = "dice"
+
+    def __init__(self, *, channels, grid, members: int = 3):
+        super().__init__(channels=channels, grid=grid)
+        self.members = members
+        self.spread = torch.nn.Parameter(torch.tensor(0.5))
+
+    def analyse(self, inputs):
+        noise = inputs.noise.normal(self.members, *inputs.background.shape[1:])
+        members = inputs.background[:, None] + self.spread * noise
+        return Analysis(members.mean(1), members=members)
+
+    def loss(self, inputs):
+        return self.spread
+
+
+class MultiDice(Dice):
+    """Stands for a method with the adapter."""
+
+    name = "multi_dice"
+
+
+CLASSES = {"dice": Dice, "multi_dice": MultiDice, "conv_cnp": ConvCNP}
+SMALL = {"conv_cnp": {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3}}
+
+
+@pytest.fixture(scope="session")
+def models(tiny_data, tmp_path_factory):
+    """Folders of untrained models, by method."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    for name, model_class in CLASSES.items():
+        settings = {"channels": tiny_data.channels, "grid": str(tiny_data.grid)}
+        model = model_class(**settings, **SMALL.get(name, {}))
+        model.set_statistics(tiny_data.statistics).save_pretrained(folder / name)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """`dice` and `multi_dice` are methods like others; no launcher started these tests."""
+    monkeypatch.setitem(METHODS, "dice", "Dice")
+    known = predict.method_class
+
+    def method_class(name):
+        return CLASSES.get(name) or known(name)
+
+    monkeypatch.setattr("dambench_hub.models.method_class", method_class)
+    monkeypatch.setattr(predict, "method_class", method_class)
+    for variable in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def values(path):
+    with open_prediction(path) as prediction:
+        return np.stack(list(prediction))
+
+
 @pytest.fixture
 def run(tiny_folder, tmp_path, capsys):
     def run(method, *options, out="x.nc", data=tiny_folder):
-        arguments = [method, "--data", str(data), "--out", str(tmp_path / out), *options]
+        arguments = [str(method), "--data", str(data), "--out", str(tmp_path / out), *options]
         code = predict.main(arguments)
         return code, capsys.readouterr().err
 
@@ -75,12 +147,26 @@ def test_a_method_never_sees_the_reference(run, monkeypatch):
         (["optimal_interpolaton"], "Did you mean 'optimal_interpolation'"),
         (["background", "--task", "unimodl"], "Did you mean 'unimodal'"),
         (["background", "--batch-size", "0"], "batch_size is at least 1"),
+        (["background", "--members", "4"], "background draws no samples"),
+        (["MODELS/dice", "--members", "0"], "--members is 1 to 64, got 0"),
+        (["MODELS/conv_cnp", "--members", "4"], "Methods that do: "),
+        (["background", "--part", "3/2"], "There is no part 3/2"),
+        (["background", "--part", "half"], "Wanted is a part like 2/4, got 'half'"),
+        (["background", "--device", "cuda"], "background runs on the CPU"),
+        (["MODELS/dice", "--device", "cuda:77"], "There is no device cuda:77; here are cpu"),
+        (["MODELS/dice", "--device", "abacus"], "There is no device abacus"),
+        (["MODELS/multi_dice", "--task", "unimodal"], "use --task multimodal, or use dice"),
+        (["MODELS/none"], "There is no folder"),
+        (["MODELS"], "Is this a trained model?"),
+        (["background", "--revision", "v1"], "for methods on the Hub"),
+        (["conv_cnp"], "has to be trained first"),
     ],
 )
-def test_mistakes_are_told(run, tmp_path, arguments, words):
-    code, err = run(*arguments)
+def test_mistakes_are_told(run, models, tmp_path, arguments, words):
+    code, err = run(*(word.replace("MODELS", str(models)) for word in arguments))
     assert code == 1
     assert words in err
+    assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,3 +184,206 @@ def test_an_existing_file_is_kept_unless_told(run, tmp_path):
     assert (tmp_path / "x.nc").read_text() == "precious"
     assert run("background", "--overwrite")[0] == 0
     assert (tmp_path / "x.nc").read_bytes().startswith(b"\x89HDF")
+
+
+def test_the_name_of_the_file_says_how_it_is_stored(run, tmp_path):
+    code, err = run("background", out="x.txt")
+    assert (code, "must end in .nc" in err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_other_data_is_refused(run, models, tmp_path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    write_tiny_dataset(other, channels=("t2m", "msl"), modalities=())
+    code, err = run(models / "dice", "--task", "unimodal", data=other)
+    assert (code, "Train it on this data set" in err) == (1, True)
+    code, err = run(models / "multi_dice", "--task", "unimodal", data=other)
+    assert (code, "the data set tiny has none" in err) == (1, True)
+    code, err = run(models / "multi_dice", data=other)
+    assert (code, "Use the task unimodal" in err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trained_model_is_found_in_its_training(run, models, tmp_path, tiny_data):
+    training = tmp_path / "my_cnp"
+    training.mkdir()
+    record = "method: conv_cnp\ndata_name: tiny\ndata_revision: abc\n"
+    (training / "config.yaml").write_text(record)
+    code, err = run(training)
+    assert (code, "no trained model yet" in err) == (1, True)
+    for name in "last", "best":
+        shutil.copytree(models / "conv_cnp", training / name)
+    (training / "last" / "model.safetensors").write_bytes(b"")
+    for folder in training, training / "best":
+        assert run(folder, "--overwrite", "--task", "unimodal")[0] == 0
+        result = score(tmp_path / "x.nc", tiny_data)
+        model = ConvCNP.from_pretrained(training / "best")
+        assert result.attributes == {
+            "model_name": "my_cnp",
+            "parameters": str(model.parameter_count),
+            "training_data": "tiny, revision abc",
+        }
+    batch = next(tiny_data.batches("unimodal", batch_size=4))
+    np.testing.assert_array_equal(
+        values(tmp_path / "x.nc")[:4], model.assimilate(batch).mean.numpy()
+    )
+
+
+def test_members_are_written_when_asked_for(run, models, tmp_path, tiny_data):
+    assert run(models / "dice", out="mean.nc")[0] == 0
+    assert run(models / "dice", "--members", "4", out="members.nc")[0] == 0
+    mean, members = (values(tmp_path / name) for name in ("mean.nc", "members.nc"))
+    assert mean.shape == (5, 5, 9, 16) and members.shape == (5, 4, 5, 9, 16)
+    assert validate(tmp_path / "members.nc", tiny_data) == []
+    assert "crps" in score(tmp_path / "members.nc", tiny_data).scores
+    assert run(models / "dice", "--members", "3", out="three.nc")[0] == 0
+    three = values(tmp_path / "three.nc").mean(1)
+    np.testing.assert_allclose(three, mean, rtol=1e-4)
+
+
+def test_the_seed_makes_other_samples(run, models, tmp_path):
+    for seed in "0", "1":
+        assert run(models / "dice", "--seed", seed, out=f"{seed}.nc")[0] == 0
+    assert run(models / "dice", out="again.nc")[0] == 0
+    assert not np.array_equal(values(tmp_path / "0.nc"), values(tmp_path / "1.nc"))
+    assert (tmp_path / "0.nc").read_bytes() == (tmp_path / "again.nc").read_bytes()
+
+
+@pytest.mark.parametrize("method", ["dice", "conv_cnp", "optimal_interpolation"])
+def test_processes_and_interruptions_change_no_bit(run, models, tmp_path, method):
+    method = models / method if method in CLASSES else method
+    assert run(method, "--batch-size", "2", out="one.nc")[0] == 0
+    for part in "3/3", "1/3":
+        code, err = run(method, "--batch-size", "2", "--part", part, out="three.nc")
+        assert (code, "the last one writes the file" in err) == (0, True)
+        assert not (tmp_path / "three.nc").exists()
+    assert run(method, "--batch-size", "2", "--part", "2/3", out="three.nc")[0] == 0
+    assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "three.nc").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.nc", "three.nc"]
+
+
+@pytest.mark.parametrize("method", ["dice", "background"])
+def test_methods_that_treat_values_alone_give_the_same_bits_in_any_batch(
+    run, models, tmp_path, method
+):
+    method = models / method if method in CLASSES else method
+    for size in "1", "3", "8":
+        assert run(method, "--batch-size", size, out=f"{size}.nc")[0] == 0
+    one, *others = ((tmp_path / f"{size}.nc").read_bytes() for size in "138")
+    assert others == [one, one]
+
+
+def test_an_interrupted_run_goes_on(run, models, tmp_path, monkeypatch):
+    assert run(models / "dice", "--batch-size", "2", out="whole.nc")[0] == 0
+    assimilate, made = Dice.assimilate, []
+
+    def interrupted(self, batch, generator=None):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(batch.time.tolist())
+        return assimilate(self, batch, generator)
+
+    monkeypatch.setattr(Dice, "assimilate", interrupted)
+    code, err = run(models / "dice", "--batch-size", "2")
+    assert (code, "Run the same command again" in err) == (1, True)
+    assert [path.name for path in tmp_path.glob("x*")] == ["x.nc.parts"]
+    for options in (["--seed", "1"], ["--members", "2"], ["--task", "unimodal"]):
+        code, err = run(models / "dice", "--batch-size", "2", *options)
+        assert (code, "holds parts of another run" in err) == (1, True)
+        assert options[0].strip("-") in err and options[1] in err
+    monkeypatch.setattr(Dice, "assimilate", assimilate)
+    assert run(models / "dice", "--batch-size", "2")[0] == 0
+    assert (tmp_path / "x.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["whole.nc", "x.nc"]
+
+
+def test_parts_of_other_weights_are_refused(run, models, tmp_path, monkeypatch):
+    trained = shutil.copytree(models / "dice", tmp_path / "dice")
+    assert run(trained, "--part", "1/2")[0] == 0
+    model = Dice.from_pretrained(trained)
+    model.spread.data += 1
+    model.save_pretrained(trained)
+    code, err = run(trained, "--part", "2/2")
+    assert (code, "files.model.safetensors is" in err) == (1, True)
+
+
+KILLED = """
+import importlib.util, os, signal, sys
+
+spec = importlib.util.spec_from_file_location("predict", sys.argv[1])
+predict = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(predict)
+from dambench_hub.models.background import Background
+
+assimilate, made = Background.assimilate, []
+
+
+def killed(self, batch, generator=None):
+    if len(made) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    made.append(1)
+    return assimilate(self, batch, generator)
+
+
+if sys.argv[2] == "killed":
+    Background.assimilate = killed
+sys.exit(predict.main(sys.argv[3:]))
+"""
+
+
+def test_launched_processes_share_the_work_and_survive_a_kill(run, tiny_folder, tmp_path):
+    """Two processes as a launcher starts them; both are killed after a batch, then run again."""
+    out = tmp_path / "x.nc"
+    options = ["background", "--data", tiny_folder, "--out", out, "--batch-size", "1"]
+
+    def launch(how):
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", KILLED, SCRIPT, how, *options],
+                env={**os.environ, "RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for rank in "01"
+        ]
+        printed = [process.communicate()[0] for process in processes]
+        return [process.returncode for process in processes], printed
+
+    assert launch("killed")[0] == [-signal.SIGKILL] * 2
+    assert len(list((tmp_path / "x.nc.parts").glob("*.npy"))) == 2
+    codes, printed = launch("again")
+    assert codes == [0, 0] and sorted(printed) == ["", f"{out}\n"]
+    assert run("background", out="alone.nc")[0] == 0
+    assert out.read_bytes() == (tmp_path / "alone.nc").read_bytes()
+
+
+def test_a_launched_process_that_comes_late_does_no_harm(run, tmp_path, monkeypatch):
+    assert run("background")[0] == 0
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert run("background")[0] == 0
+    code, err = run("background", "--part", "2/2")
+    assert (code, "leave it out under a launcher" in err) == (1, True)
+    monkeypatch.setenv("RANK", "0")
+    assert run("background")[0] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_diverging_methods_stop_at_once(run, models, tmp_path, monkeypatch):
+    trained = shutil.copytree(models / "dice", tmp_path / "dice")
+    model = Dice.from_pretrained(trained)
+    model.spread.data += torch.nan
+    model.save_pretrained(trained)
+    code, err = run(trained)
+    assert (code, "find where the method diverges" in err) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["dice"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_gives_the_same_analysis_but_for_rounding(run, models, tmp_path, tiny_data):
+    for device in "cpu", "cuda":
+        assert run(models / "conv_cnp", "--device", device, out=f"{device}.nc")[0] == 0
+    first, second = (values(tmp_path / f"{device}.nc") for device in ("cpu", "cuda"))
+    scale = tiny_data.statistics.std[:, None, None]
+    np.testing.assert_allclose((first - second) / scale, 0, atol=1e-3)
