@@ -1,0 +1,300 @@
+"""Diffusion: noise added to a state, and taken away again in the light of observations.
+
+The state x becomes x_t = μ(t) x + σ(t) ε with ε ~ N(0, I) and 0 ≤ t ≤ 1, from the state itself to
+pure noise. A network estimates ε from x_t, and with it the distribution of states can be sampled;
+as ∇ log p(x_t | y) = ∇ log p(x_t) + ∇ log p(y | x_t), also that given observations y of a kind which
+the network has never seen.
+
+States have any shape after their leading dimensions. A network is called with states (*, …) and
+times that broadcast to (*), as `network(x, t)`.
+
+References:
+    Rozet and Louppe (2023), Score-based Data Assimilation, NeurIPS 36; Salimans and Ho (2022),
+    Progressive Distillation, ICLR (for the velocity).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dambench_hub.batch import Analysis
+from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.models.learned import Inputs
+from dambench_hub.models.noise import Noise
+
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Estimates ε from (x_t, t)."""
+
+Prediction = Literal["noise", "velocity"]
+"""What a network gives: ε, or the velocity v = με − σx, from which ε = σx_t + μv.
+
+An error of ε is divided by μ in the estimate of x, an error of v is not: v takes less training and
+fewer steps.
+"""
+
+SMALLEST_SIGNAL = 1e-3
+"""η, the share of the state that is left at t = 1."""
+
+
+def signal(t: Tensor) -> Tensor:
+    """μ(t) = cos²(t arccos √η), from 1 to η."""
+    return (math.acos(math.sqrt(SMALLEST_SIGNAL)) * t).cos().square()
+
+
+def noise_level(t: Tensor) -> Tensor:
+    """σ(t) = √(1 − μ(t)² + η²), from η to 1: a state of variance 1 keeps it."""
+    return (1 - signal(t).square() + SMALLEST_SIGNAL**2).sqrt()
+
+
+def denoising_loss(
+    network: Network, state: Tensor, t: Tensor, noise: Tensor, prediction: Prediction = "noise"
+) -> Tensor:
+    """Mean square error of what the network makes of μx + σε.
+
+    Args:
+        network: Gives what `prediction` says.
+        state: x, (*, …), of about unit variance.
+        t: Times, U(0, 1), (*).
+        noise: ε, of the state's shape.
+        prediction: What the network gives.
+    """
+    level = t.reshape(*t.shape, *[1] * (state.ndim - t.ndim))
+    mu, sigma = signal(level), noise_level(level)
+    target = noise if prediction == "noise" else mu * noise - sigma * state
+    return (network(mu * state + sigma * noise, t).float() - target).square().mean()
+
+
+def noise_from_velocity(network: Network) -> Network:
+    """ε of a network that gives the velocity, for times that are one number."""
+    return lambda x, t: noise_level(t) * x + signal(t) * network(x, t).float()
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is diffused, u = (x − origin) / scale: the state, or its increment.
+
+    Attributes:
+        origin: (B, C, Y, X).
+        scale: (C, 1, 1).
+    """
+
+    origin: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, inputs: Inputs, increment: bool) -> Units:
+        """Those of the inputs, or increments to the background in units of its error."""
+        if increment:
+            return cls(inputs.background, inputs.background_error_std[:, None, None])
+        scale = torch.ones_like(inputs.background_error_std[:, None, None])
+        return cls(torch.zeros_like(inputs.background), scale)
+
+    def enter(self, state: Tensor) -> Tensor:
+        """From x to u, (B, C, Y, X)."""
+        return (state - self.origin) / self.scale
+
+    def leave(self, state: Tensor) -> Tensor:
+        """From u to x, (B, M, C, Y, X)."""
+        return self.origin[:, None] + self.scale * state
+
+    def observations(self, inputs: Inputs) -> Observations:
+        """The inputs' observations, for states (B, M, C, Y, X)."""
+        return Observations(
+            values=self.enter(inputs.observations)[:, None],
+            error_std=inputs.observation_error_std[:, None, None] / self.scale,
+            observed=inputs.observed[:, None] > 0,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """y = A(x) + N(0, r²), what is known of states x, (B, M, …).
+
+    Attributes:
+        values: y, broadcasts to A(x).
+        error_std: r, broadcasts to A(x).
+        observed: Where y counts, bool, broadcasts to A(x); None for everywhere.
+        operator: A, differentiable; None for the identity.
+    """
+
+    values: Tensor
+    error_std: Tensor
+    observed: Tensor | None = None
+    operator: Callable[[Tensor], Tensor] | None = None
+
+    def log_likelihood(self, state: Tensor, variance: Tensor, floor: Tensor | float) -> Tensor:
+        """−½ Σ (y − A(x))² / max(r² + variance, floor), summed over all states; a number."""
+        residual = self.values - (state if self.operator is None else self.operator(state)).float()
+        if self.observed is not None:
+            residual = torch.where(self.observed, residual, 0.0)
+        variance = (self.error_std.square() + variance).clamp_min(floor)
+        return -(residual.square() / variance).sum() / 2
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws states from their distribution given observations.
+
+    N predictor steps, each followed by C Langevin corrections, which repair what the approximate
+    likelihood does wrong. In the predictor the likelihood is no sharper than a step can follow,
+    r² + γs² ≥ s (s − s′) with s = σ/μ before and s′ after it, which for N → ∞ is no bound.
+
+    Attributes:
+        steps: N.
+        corrections: C; 0 gives wrong posteriors.
+        correction_step: τ, sets the length of a correction.
+        guidance_variance: γ: the estimate x̂ of x from x_t is taken to have variance γ (σ/μ)².
+        detach: The network's own derivative is left out of the likelihood's: no backward pass.
+        member_batch: How many members the network sees at once; limits memory, changes nothing.
+
+    Raises:
+        TaskError: When a value is out of range.
+    """
+
+    steps: int = 256
+    corrections: int = 1
+    correction_step: float = 0.5
+    guidance_variance: float = 1e-2
+    detach: bool = True
+    member_batch: int = 8
+
+    def __post_init__(self) -> None:
+        for name, smallest in (("steps", 1), ("corrections", 0), ("member_batch", 1)):
+            if getattr(self, name) < smallest:
+                raise TaskError(f"{name} must be at least {smallest}, got {getattr(self, name)}.")
+        for name in ("correction_step", "guidance_variance"):
+            if not getattr(self, name) > 0:
+                raise TaskError(f"{name} must be positive, got {getattr(self, name)}.")
+
+    @torch.no_grad()
+    def sample(
+        self,
+        network: Network,
+        state: Tensor,
+        noise: Noise,
+        observations: Sequence[Observations] = (),
+        start: float = 1.0,
+    ) -> Tensor:
+        """States x given the observations.
+
+        Args:
+            network: ε.
+            state: x_t at t = start, (B, M, …); at t = 1 it is N(0, I).
+            noise: For the corrections.
+            observations: What guides; their errors are independent. None for none.
+            start: Where the reverse process starts, 0 < start ≤ 1.
+
+        Returns:
+            x, (B, M, …).
+        """
+        x, state_axes = state, tuple(range(2, state.ndim))
+        for t, next_t in pairwise(torch.linspace(start, 0, self.steps + 1, device=x.device)):
+            ratio, sigma = signal(next_t) / signal(t), noise_level(next_t)
+            level, next_level = noise_level(t) / signal(t), sigma / signal(next_t)
+            # With a smaller variance the step would carry x̂ beyond the observations, and diverge.
+            floor = level * (level - next_level)
+            epsilon = self._estimate(network, x, t, observations, floor)
+            x = ratio * x + (sigma - ratio * noise_level(t)) * epsilon
+            for _ in range(self.corrections):
+                epsilon = self._estimate(network, x, next_t, observations)
+                delta = self.correction_step / epsilon.square().mean(state_axes, keepdim=True)
+                z = noise.normal(*x.shape[1:])
+                x = x - sigma * (delta * epsilon + (2 * delta).sqrt() * z)
+        return x
+
+    def guided_noise(
+        self,
+        network: Network,
+        x: Tensor,
+        t: Tensor,
+        observations: Sequence[Observations] = (),
+        floor: Tensor | float = 0.0,
+    ) -> Tensor:
+        """ε(x_t, t) − σ ∇ log p(y | x_t), where p(y | x_t) ≈ N(A(x̂), r² + γ (σ/μ)²).
+
+        Args:
+            network: ε.
+            x: x_t, (B, M, …).
+            t: A number.
+            observations: y, of independent errors.
+            floor: The smallest variance of y.
+        """
+        if not observations:
+            return network(x, t).float()
+        mu, sigma = signal(t), noise_level(t)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            with torch.set_grad_enabled(not self.detach):
+                epsilon = network(x, t).float()
+            clean = (x - sigma * epsilon) / mu
+            variance = self.guidance_variance * (sigma / mu).square()
+            likelihoods = [each.log_likelihood(clean, variance, floor) for each in observations]
+            (gradient,) = torch.autograd.grad(torch.stack(likelihoods).sum(), x)
+        return epsilon.detach() - sigma * gradient
+
+    def _estimate(
+        self,
+        network: Network,
+        x: Tensor,
+        t: Tensor,
+        observations: Sequence[Observations],
+        floor: Tensor | float = 0.0,
+    ) -> Tensor:
+        """The guided noise of all members, a chunk at a time."""
+        chunks = x.split(self.member_batch, dim=1)
+        return torch.cat(
+            [self.guided_noise(network, chunk, t, observations, floor) for chunk in chunks], dim=1
+        )
+
+
+def trajectory_noise(network: Network, trajectory: Tensor, t: Tensor, order: int) -> Tensor:
+    """ε of a trajectory of any length, from a network that sees 2k + 1 successive states.
+
+    The network is given every window; of its answers the middle state is kept, and of the first and
+    last window the outer ones, too.
+
+    Args:
+        network: ε of windows (*, L − 2k, (2k + 1)·C, Y, X).
+        trajectory: (*, L, C, Y, X).
+        t: Times that broadcast to (*, L − 2k).
+        order: k; 0 if each state stands alone.
+
+    Returns:
+        (*, L, C, Y, X).
+
+    Raises:
+        TaskError: When the trajectory is shorter than a window.
+    """
+    if order == 0:
+        return network(trajectory, t)
+    length, width = trajectory.shape[-4], 2 * order + 1
+    if length < width:
+        raise TaskError(f"A window has {width} states, the trajectory {length}; give a longer one.")
+    windows = trajectory.unfold(-4, width, 1).movedim(-1, -4)
+    noise = network(windows.flatten(-4, -3), t).unflatten(-3, (width, -1))
+    first, last = noise.select(-5, 0), noise.select(-5, -1)
+    middle = noise.select(-4, order)
+    return torch.cat([first[..., :order, :, :, :], middle, last[..., order + 1 :, :, :, :]], -4)
+
+
+def summarise(members: Tensor) -> Analysis:
+    """The analysis whose samples are `members`, (B, M, C, Y, X)."""
+    spread = members.std(dim=1) if members.shape[1] > 1 else None
+    return Analysis(mean=members.mean(dim=1), std=spread, members=members)
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse an option's value that is none of the choices.
+
+    Raises:
+        TaskError: With the closest choice.
+    """
+    if value not in choices:
+        raise TaskError(f"Unknown {name} {value!r}. {did_you_mean(value, choices)}")
