@@ -2,8 +2,8 @@
 
 The state x becomes x_t = μ(t) x + σ(t) ε with ε ~ N(0, I) and 0 ≤ t ≤ 1, from the state itself to
 pure noise. A network estimates ε from x_t, and with it the distribution of states can be sampled;
-as ∇ log p(x_t | y) = ∇ log p(x_t) + ∇ log p(y | x_t), also that given observations y of a kind which
-the network has never seen.
+as ∇ log p(x_t | y) = ∇ log p(x_t) + ∇ log p(y | x_t), also that given observations y, of a kind
+which the network has never seen.
 
 States have any shape after their leading dimensions. A network is called with states (*, …) and
 times that broadcast to (*), as `network(x, t)`.
