@@ -48,8 +48,8 @@ class Adas(LearnedAssimilator):
             latitude, longitude; odd.
         stochastic_depth: Probability that training skips the decoder's last branch; it rises
             linearly from 0 at the first one.
-        residual: Predict a correction of the background, in units of its error, instead of the
-            analysis itself.
+        increments: Work on innovations and increments, in units of the background error, instead of
+            states, as published.
         upstream_padding: Convolutions meet zeros at the date line, as published, instead of
             wrapping around.
 
@@ -75,15 +75,15 @@ class Adas(LearnedAssimilator):
         window: Sequence[int] = (2, 4, 8),
         kernels: Sequence[Sequence[int]] = ((3, 5, 7), (3, 3, 5), (3, 3, 3)),
         stochastic_depth: float = 0.1,
-        residual: bool = False,
+        increments: bool = False,
         upstream_padding: bool = False,
     ) -> None:
-        super().__init__(channels=channels, grid=grid)
+        super().__init__(channels=channels, grid=grid, increments=increments)
         _require_in_range(dim, heads, depth, window, kernels, stochastic_depth)
         y, x = self.grid.shape
         if -y % MULTIPLE >= y or -x % MULTIPLE > x:
             raise TaskError(f"Adas needs 5 or more latitudes and 4 or more longitudes, got {grid}.")
-        self.residual, self.checkpointing = residual, False
+        self.checkpointing = False
         self.slots = ChannelSlots(self.channels)
         rows, columns = (-(-n // MULTIPLE) * MULTIPLE // PATCH for n in (y, x))
         sizes = [(self.slots.depth, rows >> level, columns >> level) for level in range(3)]
@@ -155,10 +155,7 @@ class Adas(LearnedAssimilator):
             scale = None if scales is None else scales[:, number]
             tokens = self._run(block, tokens, None, scale)
         y, x = self.grid.shape
-        output = self.recover(tokens)[..., :y, :x].float()
-        if not self.residual:
-            return output
-        return inputs.background + inputs.background_error_std[:, None, None] * output
+        return self.recover(tokens)[..., :y, :x].float()
 
     def _run(self, block: nn.Module, *tokens: Any) -> Any:
         return run_block(block, *tokens, checkpointing=self.checkpointing)
