@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dambench_hub.batch import Analysis
 from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.models.layers import require_positive
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.vae import conv_vae, kl_divergence, swin_vae
 from dambench_hub.models.variable_unet import UNetSize
@@ -77,14 +78,14 @@ class VAEVar(LearnedAssimilator):
         outer_calls: int = 4,
     ) -> None:
         super().__init__(channels=channels, grid=grid)
-        _require_at_least_1(
+        require_positive(
             latent_channels=latent_channels,
             width=width,
             blocks=blocks,
             iterations=iterations,
             outer_calls=outer_calls,
         )
-        _require_positive(likelihood_std=likelihood_std, observation_weight=observation_weight)
+        _require_above_0(likelihood_std=likelihood_std, observation_weight=observation_weight)
         self.likelihood_std = likelihood_std
         self.observation_weight = observation_weight
         self.subtract_zero_decoding = subtract_zero_decoding
@@ -121,7 +122,7 @@ class VAEVar(LearnedAssimilator):
     def analyse(self, inputs: Inputs) -> Analysis:
         """One minimisation for each sample, since one line search for several would couple them."""
         r = inputs.observation_error_std[:, None, None]
-        innovation = inputs.observations - inputs.background
+        innovation = inputs.observations - inputs.prior
         innovation = torch.where(inputs.observed.bool(), innovation, 0.0)
         precision = self.observation_weight * inputs.observed / r**2
         increments = []
@@ -139,7 +140,7 @@ class VAEVar(LearnedAssimilator):
                     outer_calls=self.outer_calls,
                 )
                 increments.append(decode(z))
-        return Analysis(mean=inputs.background + torch.cat(increments))
+        return Analysis(mean=inputs.prior + torch.cat(increments))
 
     @torch.no_grad()
     def latent_usage(self, inputs: Inputs) -> Tensor:
@@ -173,7 +174,7 @@ NETWORKS = ("swin", "conv")
 def wanted_increment(inputs: Inputs) -> Tensor:
     """What would make the background perfect, e = (x − x^b) / s, (B, C, Y, X)."""
     assert inputs.reference is not None
-    return (inputs.reference - inputs.background) / inputs.background_error_std[:, None, None]
+    return (inputs.reference - inputs.prior) / inputs.background_error_std[:, None, None]
 
 
 def minimise(
@@ -227,13 +228,7 @@ def minimise(
     return z.detach()
 
 
-def _require_at_least_1(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise TaskError(f"vae_var: {name} is at least 1, got {value}.")
-
-
-def _require_positive(**values: float) -> None:
+def _require_above_0(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
-            raise TaskError(f"vae_var: {name} is above 0, got {value}.")
+            raise TaskError(f"{name} must be above 0, got {value}.")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import run_block
+from dambench_hub.models.layers import require_positive, run_block
 from dambench_hub.models.windows import SwinBlock, linear
 
 Positions = Sequence[Sequence[int]]
@@ -42,9 +42,7 @@ class UNetSize:
     window: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("width", "blocks", "global_width", "global_blocks", "window"):
-            if getattr(self, name) < 1:
-                raise TaskError(f"{name} is at least 1, got {getattr(self, name)}.")
+        require_positive(**{name: n for name, n in vars(self).items() if name != "heads"})
         widths = (self.width, 2 * self.width, self.global_width)
         if len(self.heads) != 3 or any(
             heads < 1 or width % heads for width, heads in zip(widths, self.heads, strict=True)

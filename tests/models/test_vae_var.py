@@ -241,10 +241,10 @@ def test_the_latent_can_be_judged(trained, world):
     ("wrong", "words"),
     [
         ({"network": "convv"}, "Did you mean 'conv'"),
-        ({"width": 0}, "width is at least 1, got 0"),
-        ({"outer_calls": 0}, "outer_calls is at least 1"),
-        ({"likelihood_std": 0.0}, "likelihood_std is above 0"),
-        ({"observation_weight": -1.0}, "observation_weight is above 0"),
+        ({"width": 0}, "width must be a positive"),
+        ({"outer_calls": 0}, "outer_calls must be"),
+        ({"likelihood_std": 0.0}, "likelihood_std must be above 0"),
+        ({"observation_weight": -1.0}, "observation_weight must be above 0"),
         ({"network": "swin", "heads": (5, 2, 2)}, "three divisors"),
     ],
 )
