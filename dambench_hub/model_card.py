@@ -284,7 +284,8 @@ def _eval_results(about: About) -> Iterator[EvalResult]:
 
     for scored in about.scores:
         task = load_task(scored.task)
-        for name, value in scored.scores.items():
+        single_first = sorted(scored.scores.items(), key=lambda item: isinstance(item[1], Mapping))
+        for name, value in single_first:
             metric = name.removesuffix("_by_channel")
             label = LABELS.get(metric, metric)
             numbers = {label: value}
@@ -326,4 +327,6 @@ def _eval_result_entries(about: About) -> list[EvalResultEntry]:
 
 
 def _yaml(content: Any) -> str:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(
+        content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )

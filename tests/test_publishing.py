@@ -14,6 +14,7 @@ import pytest
 
 import dambench_hub
 from dambench_hub.data import load_data
+from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.publishing import describe
 from dambench_hub.release import collect
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
@@ -352,6 +353,79 @@ def test_it_is_read_back_over_http(hub, folders, published, publish_all, tmp_pat
     np.testing.assert_array_equal(read["loaded"], references[1])
     np.testing.assert_array_equal(read["new"], references[0][0])
     np.testing.assert_array_equal(read["old"], references[1][0])
+
+
+LOAD = """
+import runpy, sys
+
+import numpy as np
+import dambench_hub as db
+from dambench_hub.models import ConvCNP, load_method
+
+batch = next(db.load_data(sys.argv[1]).batches("unimodal", batch_size=2))
+loaded = ConvCNP.from_pretrained("ORG/cnp"), load_method("ORG/cnp"), ConvCNP.from_pretrained(
+    "ORG/cnp", revision="v1"
+)
+np.savez(sys.argv[2], *(model.assimilate(batch).mean.numpy() for model in loaded))
+predict = runpy.run_path(sys.argv[3])["main"]
+options = ["--data", sys.argv[1], "--task", "unimodal", "--batch-size", "2"]
+assert predict(["ORG/cnp", "--revision", "v1", *options]) == 0
+assert predict(["ORG/cnp", "--revision", "v2", *options, "--out", "v2.nc"]) == 1
+"""
+
+
+def test_a_published_model_gives_the_same_analyses(
+    hub, tiny_folder, tiny_data, publish_all, tmp_path
+):
+    """Weights, card, record and scores arrive; all that takes a Hub id reads them."""
+    from dambench_hub.model_card import Scored, write_model_card
+    from dambench_hub.models.conv_cnp import ConvCNP
+
+    settings = {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3}
+    model = ConvCNP(channels=tiny_data.channels, grid=str(tiny_data.grid), **settings)
+    folder = tmp_path / "runs" / "cnp" / "best"
+    model.set_statistics(tiny_data.statistics).save_pretrained(folder)
+    (folder.parent / "config.yaml").write_text("method: conv_cnp\n")
+    scores = {"mse": 0.5, "mae": 0.5, "specdiv": 0.1, "rmse": dict.fromkeys(model.channels, 1.0)}
+    scored = Scored("unimodal", tiny_data.revision, "1", scores, background_mse=1.0)
+    write_model_card(folder, scores=[scored], dataset_id="ORG/dambench")
+    ((commit, said),) = publish_all([Job(folder, "ORG/cnp", tag="v1")])
+    assert commit, said
+    files = hub.repositories["models", "ORG/cnp"].commits[commit]
+    local = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert set(local) == {
+        "config.json",
+        "model.safetensors",
+        "README.md",
+        "training.yaml",
+        ".eval_results/dambench.yaml",
+    }
+    local["README.md"] = local["README.md"].replace(str(folder).encode(), b"ORG/cnp")
+    assert files == server.INITIAL | local
+    assert b'from_pretrained("ORG/cnp")' in files["README.md"]
+    script = ROOT / "baselines" / "predict.py"
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, tiny_folder, tmp_path / "x.npz", script],
+        env={**os.environ, **server.environment(hub, tmp_path / "home", None)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    batch = next(tiny_data.batches("unimodal", batch_size=2))
+    wanted = model.eval().assimilate(batch).mean.numpy()
+    analyses = np.load(tmp_path / "x.npz")
+    assert len(analyses.files) == 3
+    with open_prediction(tmp_path / "cnp.nc") as prediction:
+        assert prediction.header.attributes["model_name"] == "cnp"
+        np.testing.assert_array_equal(np.stack([prediction[0], prediction[1]]), wanted)
+    assert not (tmp_path / "v2.nc").exists() and "ORG/cnp is neither" in done.stderr
+    for name in analyses.files:
+        np.testing.assert_array_equal(analyses[name], wanted)
 
 
 def test_the_plan_lists_files_bytes_and_commits(folders):

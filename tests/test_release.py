@@ -170,6 +170,47 @@ def test_a_model_is_weights_and_text(model):
         collect(model, "ORG/fnp", "model")
 
 
+def test_the_scores_of_a_model_go_along_and_no_other_dot_file(model):
+    for path in (".eval_results/dambench.yaml", ".git/config.yaml", ".env", ".cache/x.json"):
+        (model / path).parent.mkdir(exist_ok=True)
+        (model / path).write_text("- dataset: {id: ORG/dambench, task_id: unimodal}\n  value: 1\n")
+    (model / ".eval_results" / "more").mkdir()
+    (model / ".eval_results" / "more" / "a.yaml").write_text("")
+    (model / ".eval_results" / ".hidden.yaml").write_text("")
+    (model / ".eval_results" / "state.pkl").write_bytes(pickle.dumps(1))
+    assert {f.path for f in collect(model, "ORG/fnp").files} == {
+        "config.json", "model.safetensors", ".eval_results/dambench.yaml"
+    }  # fmt: skip
+    with pytest.raises(BuildError, match=r".eval_results/dambench.yaml is denied by its name"):
+        collect(model, "ORG/fnp", deny=["dambench.yaml"])
+    (model / ".eval_results" / "dambench.yaml").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(BuildError, match="dambench.yaml is not what its name says"):
+        collect(model, "ORG/fnp")
+
+
+def test_the_card_of_a_model_loads_it_from_where_it_is(model):
+    card = 'FNP.from_pretrained("runs/fnp/best")\ndb.load_data("dambench")\n'
+    (model / "README.md").write_text(card)
+    files = {file.path: file for file in collect(model, "ORG/fnp").files}
+    wanted = b'FNP.from_pretrained("ORG/fnp")\ndb.load_data("dambench")\n'
+    assert files["README.md"].content == wanted and files["README.md"].size == len(wanted)
+    assert (model / "README.md").read_text() == card, "left as it was"
+
+
+def test_the_state_of_a_training_stays_here(model, tmp_path):
+    save_file({"m": np.zeros(2, "f4")}, model / "optimizer.safetensors")
+    with pytest.raises(BuildError, match=r"optimizer.safetensors .* state of a training"):
+        collect(model, "ORG/fnp")
+    (model / "optimizer.safetensors").unlink()
+    training = tmp_path / "runs" / "my_fnp"
+    training.mkdir(parents=True)
+    (training / "config.yaml").write_text("method: fnp")
+    model.rename(training / "best")
+    with pytest.raises(BuildError, match=r"is a training run. Publish .* my_fnp/best|my_fnp/best"):
+        collect(training, "ORG/fnp")
+    assert collect(training / "best", "ORG/fnp").title == "model my_fnp"
+
+
 def test_a_space_has_what_its_header_names(tmp_path):
     folder = tmp_path / "board"
     (folder / "__pycache__").mkdir(parents=True)
