@@ -24,15 +24,18 @@ def trained_folder(folder: Path) -> Path:
     """The folder of the trained model: the given one, or the best checkpoint of a training.
 
     Raises:
-        DataError: When a training has no checkpoint yet.
+        DataError: When there is none.
     """
-    if (folder / CONFIG).exists() or not (folder / RUN_CONFIG).exists():
-        return folder
-    for name in CHECKPOINTS:
-        if (folder / name / CONFIG).exists():
-            return folder / name
+    for place in folder, *(folder / name for name in CHECKPOINTS):
+        if (place / CONFIG).exists():
+            return place
+    if (folder / RUN_CONFIG).exists():
+        raise DataError(
+            f"The training in {folder} has no trained model yet; its first validation makes one."
+        )
     raise DataError(
-        f"The training in {folder} has no trained model yet; its first validation makes one."
+        f"{folder} is no trained model: {CONFIG} is missing. Give the folder of a model, or of the "
+        "training that made it."
     )
 
 

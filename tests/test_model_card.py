@@ -226,7 +226,7 @@ def test_only_trained_models_have_cards(tiny_data, tiny_folder, tmp_path, capsys
     with pytest.raises(TaskError, match="fitted where it is used"):
         write_model_card(tmp_path / "oi")
     assert script.main([str(tmp_path)]) == 1
-    assert "Is this a trained model?" in capsys.readouterr().err
+    assert "is no trained model" in capsys.readouterr().err
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(RECORD)
     assert script.main([str(tmp_path / "run")]) == 1

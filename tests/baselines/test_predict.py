@@ -157,7 +157,7 @@ def test_a_method_never_sees_the_reference(run, monkeypatch):
         (["MODELS/dice", "--device", "abacus"], "There is no device abacus"),
         (["MODELS/multi_dice", "--task", "unimodal"], "use --task multimodal, or use dice"),
         (["MODELS/none"], "There is no folder"),
-        (["MODELS"], "Is this a trained model?"),
+        (["MODELS"], "is no trained model"),
         (["background", "--revision", "v1"], "for methods on the Hub"),
         (["conv_cnp"], "has to be trained first"),
     ],
