@@ -144,7 +144,8 @@ class Sampler:
 
     N predictor steps, each followed by C Langevin corrections, which repair what the approximate
     likelihood does wrong. In the predictor the likelihood is no sharper than a step can follow,
-    r² + γs² ≥ s (s − s′) with s = σ/μ before and s′ after it, which for N → ∞ is no bound.
+    r² + γs² ≥ s (s − s′) with s = σ/μ before and s′ after it, which for N → ∞ is no bound; and a
+    correction is no longer than that of noise as it should be, δ = τ / max(mean ε², 1).
 
     Attributes:
         steps: N.
@@ -204,7 +205,10 @@ class Sampler:
             x = ratio * x + (sigma - ratio * noise_level(t)) * epsilon
             for _ in range(self.corrections):
                 epsilon = self._estimate(network, x, next_t, observations)
-                delta = self.correction_step / epsilon.square().mean(state_axes, keepdim=True)
+                # Noise has mean square 1. Where the predictor left less, as near sharp observations,
+                # a longer step would overshoot them.
+                power = epsilon.square().mean(state_axes, keepdim=True).clamp_min(1.0)
+                delta = self.correction_step / power
                 z = noise.normal(*x.shape[1:])
                 x = x - sigma * (delta * epsilon + (2 * delta).sqrt() * z)
         return x
