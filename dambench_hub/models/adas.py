@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from dambench_hub.batch import Analysis
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import pad_to_multiple, run_block
+from dambench_hub.models.layers import pad_to_multiple, require_odd, require_positive, run_block
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.patches import PATCH, ChannelSlots, PatchEmbedding, PatchRecovery
 from dambench_hub.models.windows import SwinBlock, linear
@@ -24,6 +24,9 @@ MULTIPLE = 8
 
 SMALLEST_LOSS = 1e-8
 """Floor of the absolute error by which a channel's loss is divided."""
+
+AXES = ("depth", "latitude", "longitude")
+"""What the axes of the tokens are."""
 
 Streams: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """Tokens of the background, of the observations, and the gate between the two."""
@@ -162,7 +165,8 @@ class Adas(LearnedAssimilator):
 
     def _encode(self, inputs: Inputs) -> Streams:
         """Tokens of the background and the observations, and the gate in (0, 1)."""
-        fields = (inputs.background, inputs.observations, inputs.observed)
+        observations = torch.where(inputs.observed > 0, inputs.observations, 0.0)
+        fields = (inputs.background, observations, inputs.observed)
         background, observations, gate = _each(
             self.embed, [pad_to_multiple(field, MULTIPLE, MULTIPLE) for field in fields]
         )
@@ -316,15 +320,17 @@ def _require_in_range(
     kernels: Sequence[Sequence[int]],
     stochastic_depth: float,
 ) -> None:
-    """Raise TaskError naming every hyper-parameter that makes no network."""
-    wanted = {
-        f"dim a positive multiple of heads (got {dim}, {heads})": 0 < heads <= dim
-        and dim % heads == 0,
-        f"depth at least 1 (got {depth})": depth >= 1,
-        f"window three positive sizes (got {window})": len(window) == 3 and min(window) >= 1,
-        f"kernels three times three odd sizes (got {kernels})": len(kernels) == 3
-        and all(len(kernel) == 3 and all(n > 0 and n % 2 for n in kernel) for kernel in kernels),
-        f"stochastic_depth in [0, 1) (got {stochastic_depth})": 0 <= stochastic_depth < 1,
-    }
-    if problems := [words for words, met in wanted.items() if not met]:
-        raise TaskError(f"Adas wants {'; '.join(problems)}.")
+    """Raise TaskError where a hyper-parameter makes no network."""
+    if len(window) != 3 or [len(kernel) for kernel in kernels] != [3, 3, 3]:
+        raise TaskError(
+            "Adas wants a window of three sizes (depth, latitude, longitude) and three kernels of "
+            f"as many, got {window} and {kernels}."
+        )
+    require_positive(dim=dim, heads=heads, depth=depth)
+    require_positive(**{f"window in {axis}": n for axis, n in zip(AXES, window, strict=True)})
+    for kernel in kernels:
+        require_odd(**{f"kernel in {axis}": n for axis, n in zip(AXES, kernel, strict=True)})
+    if dim % heads:
+        raise TaskError(f"dim must be a multiple of heads, got {dim} and {heads}.")
+    if not 0 <= stochastic_depth < 1:
+        raise TaskError(f"stochastic_depth must be in [0, 1), got {stochastic_depth}.")
