@@ -205,8 +205,8 @@ class Sampler:
             x = ratio * x + (sigma - ratio * noise_level(t)) * epsilon
             for _ in range(self.corrections):
                 epsilon = self._estimate(network, x, next_t, observations)
-                # Noise has mean square 1. Where the predictor left less, as near sharp observations,
-                # a longer step would overshoot them.
+                # Noise has mean square 1. After a predictor that left less, a step that is longer
+                # for that would overshoot sharp observations.
                 power = epsilon.square().mean(state_axes, keepdim=True).clamp_min(1.0)
                 delta = self.correction_step / power
                 z = noise.normal(*x.shape[1:])

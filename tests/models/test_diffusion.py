@@ -104,7 +104,7 @@ def test_sharp_observations_are_fitted_and_nothing_diverges(steps, error_std):
     known = Observations(torch.full((200,), 2.0), torch.tensor([error_std]), observed)
     states = Sampler(steps=steps).sample(exact_noise, noise.normal(8, 200), noise, [known])
     assert float((states[..., observed] - 2).square().mean().sqrt()) < 1.5 * error_std
-    assert float(states[..., ~observed].std()) == pytest.approx(1, abs=0.25)
+    assert float(states[..., ~observed].std()) == pytest.approx(1, abs=0.4)
 
 
 @pytest.mark.parametrize("observations", ["none", "unobserved", "useless"])
