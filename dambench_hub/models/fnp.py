@@ -208,7 +208,7 @@ class Branch(nn.Module):
         if context is not None:
             fused = fused + context
         with torch.no_grad():
-            farther = _distance(fused, of_background) > _distance(fused, of_observations)
+            farther = _distance(fused, of_observations) > _distance(fused, of_background)
             take_observations = farther if self.select == "far" else ~farther
         selected = torch.where(take_observations, of_observations, of_background)
         return self.merge(torch.cat([selected, fused], 1))

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from dambench_hub.models.layers import pad_sphere, pad_to_multiple, run_block
+from dambench_hub.errors import TaskError
+from dambench_hub.models.layers import (
+    normalisation,
+    pad_sphere,
+    pad_to_multiple,
+    require_odd,
+    require_positive,
+    resize_sphere,
+    run_block,
+)
 
 
 def test_longitude_wraps_and_latitude_does_not():
@@ -32,3 +41,43 @@ def test_checkpointing_changes_no_gradient():
         run_block(layer, x, checkpointing=checkpointing).square().sum().backward()
         gradients.append(layer.weight.grad.clone())
     assert torch.equal(*gradients)
+
+
+def test_checkpointing_shows_batch_normalisation_each_batch_once():
+    x, means = torch.randn(4, 8, 3, 4, requires_grad=True), []
+    for checkpointing in (False, True):
+        norm = normalisation("batch", 8)
+        run_block(norm, x, checkpointing=checkpointing).square().sum().backward()
+        means.append(norm.running_mean)
+        assert norm.momentum == 0.1
+    assert torch.equal(*means)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+def test_normalisations_have_any_scale_of_input(norm):
+    x = 5 + 3 * torch.randn(2, 16, 9, 16)
+    result = normalisation(norm, 16)(x)
+    if norm == "none":
+        assert torch.equal(result, x)
+    else:
+        assert result.mean().abs() < 1e-4 and abs(result.std() - 1) < 1e-2
+
+
+def test_resizing_is_linear_between_grid_points_and_around_the_date_line():
+    latitude = torch.linspace(90, -90, 5)[:, None].expand(1, 1, 5, 4)
+    fine = resize_sphere(latitude, 9, 8)
+    torch.testing.assert_close(fine[0, 0, :, 0], torch.linspace(90, -90, 9))
+    x = torch.randn(1, 1, 5, 4)
+    fine = resize_sphere(x, 9, 8)
+    torch.testing.assert_close(fine[..., ::2, ::2], x)
+    torch.testing.assert_close(fine[..., ::2, 7], (x[..., 3] + x[..., 0]) / 2)
+    torch.testing.assert_close(resize_sphere(fine, 5, 4), x)
+    assert resize_sphere(x, 5, 4) is x
+
+
+def test_sizes_that_make_no_sense_are_refused():
+    require_positive(width=1)
+    require_odd(kernel=3)
+    for check, sizes in ((require_positive, {"width": 1.5}), (require_odd, {"kernel": 2})):
+        with pytest.raises(TaskError, match=next(iter(sizes))):
+            check(**sizes)
