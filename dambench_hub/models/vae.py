@@ -122,15 +122,15 @@ def conv_vae(
         channels: C.
         shape: Y and X.
         latent_channels: L.
-        width: Channels of the feature maps at full resolution; 2 and 4 times that below.
-        blocks: Residual blocks at each resolution.
+        width: Channels at full resolution; twice that at a half and a quarter.
+        blocks: Residual blocks at a half and at a quarter of the resolution.
     """
     return VAE(
         ConvEncoder(channels, 2 * latent_channels, width, blocks),
         ConvDecoder(latent_channels, channels, width, blocks),
         shape,
         (latent_channels, *cells(shape)),
-        COARSENING * width,
+        2 * width,
     )
 
 
@@ -141,23 +141,25 @@ def cells(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 class ConvEncoder(nn.Module):
-    """From full resolution to a quarter of it."""
+    """From full resolution to a quarter of it.
+
+    It starts out with q(z|e) = N(0, I): an untrained mean and variance would make z, and then the
+    loss, as large as they happen to be.
+    """
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
         super().__init__()
         self.fine = nn.Sequential(
             SphericalConv(inputs, width),
-            *residual_blocks(width, blocks),
             SphericalConv(width, 2 * width, stride=2),
             *residual_blocks(2 * width, blocks),
-            SphericalConv(2 * width, 4 * width, stride=2),
+            SphericalConv(2 * width, 2 * width, stride=2),
         )
-        self.coarse = nn.Sequential(
-            *residual_blocks(4 * width, blocks), SphericalConv(4 * width, outputs)
-        )
+        moments = zeroed(SphericalConv(2 * width, outputs))
+        self.coarse = nn.Sequential(*residual_blocks(2 * width, blocks), moments)
 
     def forward(self, fields: Tensor, context: Tensor | None = None) -> Tensor:
-        """(B, inputs, Y, X) to (B, outputs, Y/4, X/4); the context is added at 4·width channels."""
+        """(B, inputs, Y, X) to (B, outputs, Y/4, X/4); the context is added at 2·width channels."""
         features = self.fine(fields)
         return self.coarse(features if context is None else features + context)
 
@@ -167,20 +169,19 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.first = SphericalConv(inputs, 4 * width)
+        self.first = SphericalConv(inputs, 2 * width)
         self.rest = nn.Sequential(
-            *residual_blocks(4 * width, blocks),
+            *residual_blocks(2 * width, blocks),
             nn.Upsample(scale_factor=2),
-            SphericalConv(4 * width, 2 * width),
+            SphericalConv(2 * width, 2 * width),
             *residual_blocks(2 * width, blocks),
             nn.Upsample(scale_factor=2),
             SphericalConv(2 * width, width),
-            *residual_blocks(width, blocks),
             SphericalConv(width, outputs),
         )
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """(B, inputs, h, w) to (B, outputs, 4·h, 4·w); the context is added at 4·width channels."""
+        """(B, inputs, h, w) to (B, outputs, 4·h, 4·w); the context is added at 2·width channels."""
         features = self.first(z)
         return self.rest(features if context is None else features + context)
 
@@ -206,9 +207,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first, self.second = SphericalConv(width, width), SphericalConv(width, width)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+        self.first, self.second = SphericalConv(width, width), zeroed(SphericalConv(width, width))
 
     def forward(self, fields: Tensor) -> Tensor:
         """(B, width, Y, X) to the same."""
@@ -221,3 +220,10 @@ class ResidualBlock(nn.Module):
 def residual_blocks(width: int, count: int) -> list[ResidualBlock]:
     """So many of them, with weights of their own."""
     return [ResidualBlock(width) for _ in range(count)]
+
+
+def zeroed(convolution: SphericalConv) -> SphericalConv:
+    """The same, giving 0 until it is trained."""
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution

@@ -45,20 +45,19 @@ def trained(world):
         grid="32x64",
         network="conv",
         latent_channels=16,
-        width=8,
+        width=12,
         blocks=1,
-        observation_weight=0.1,
+        observation_weight=0.3,
     ).set_statistics(world.statistics)
-    inputs = model.inputs(world.batch(8))
+    batches = [world.batch(4, first) for first in (0, 4)]
     optimiser = torch.optim.Adam(model.parameters(), 5e-3)
     for step in range(80):
-        noise = model.inputs(world.batch(8), torch.Generator().manual_seed(step)).noise
+        inputs = model.inputs(batches[step % 2], torch.Generator().manual_seed(step))
         shift = 8 * int(torch.randint(8, ()))
         rolled = replace(
             inputs,
-            background=inputs.background.roll(shift, -1),
+            prior=inputs.prior.roll(shift, -1),
             reference=inputs.reference.roll(shift, -1),
-            noise=noise,
         )
         optimiser.zero_grad()
         model.loss(rolled).backward()
@@ -67,17 +66,16 @@ def trained(world):
 
 
 def test_the_tiny_size(world):
-    with torch.device("meta"):
-        model = VAEVar(
-            channels=world.channels,
-            grid="32x64",
-            latent_channels=12,
-            width=12,
-            blocks=1,
-            global_width=48,
-            global_blocks=2,
-            heads=(1, 2, 2),
-        )
+    model = VAEVar(
+        channels=world.channels,
+        grid="32x64",
+        latent_channels=12,
+        width=12,
+        blocks=1,
+        global_width=48,
+        global_blocks=2,
+        heads=(1, 2, 2),
+    )
     assert model.parameter_count == 501_051
 
 
@@ -140,9 +138,9 @@ def test_no_observations_return_the_background(small_world):
 
 
 def test_vague_observations_are_ignored_and_exact_ones_fitted(trained, world):
-    inputs = trained.inputs(world.batch(1, 8, density=0.02))
+    inputs = trained.inputs(world.batch(1, 8))
     misfits = []
-    for error_std in (1e4, 1.0, 1e-2):
+    for error_std in (1e4, 0.05, 1e-2):
         given = replace(
             inputs, observation_error_std=torch.full_like(inputs.observation_error_std, error_std)
         )
@@ -207,8 +205,7 @@ def test_longitudes_are_alike(small_world):
     model = make(small_world, "conv")
     inputs = model.inputs(small_world.batch(1))
     rolled = {
-        name: getattr(inputs, name).roll(4, -1)
-        for name in ("background", "observations", "observed")
+        name: getattr(inputs, name).roll(4, -1) for name in ("prior", "observations", "observed")
     }
     turned = model.analyse(replace(inputs, **rolled)).mean
     torch.testing.assert_close(turned, model.analyse(inputs).mean.roll(4, -1), atol=1e-3, rtol=0)
@@ -224,10 +221,10 @@ def test_half_precision_trains_but_does_not_search(model, small_world):
 
 
 def test_it_beats_the_background(trained, world):
-    inputs = trained.inputs(world.batch(4, 8))
+    inputs = trained.inputs(world.batch(2, 8))
     analysis = trained.analyse(inputs).mean.detach()
     error = (analysis - inputs.reference).square().mean()
-    assert error < 0.9 * (inputs.background - inputs.reference).square().mean()
+    assert error < 0.8 * (inputs.prior - inputs.reference).square().mean()
 
 
 def test_the_latent_can_be_judged(trained, world):
