@@ -5,6 +5,10 @@ accelerate launch baselines/train.py --config CONFIG.yaml --data dambench --out 
 `python` and `torchrun` in place of `accelerate launch` work too. Keys of the configuration can be
 changed behind the options: `epochs=3 learning_rate=2e-4`. runs/conv_cnp/best is then a METHOD of
 baselines/predict.py; runs/conv_cnp/metrics.jsonl tells how the training went.
+
+With `torchrun --max-restarts 3` a process that dies restarts all from the last training state. On
+one machine (--standalone) this needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in the environment, or
+the new processes look for each other where the old ones were.
 """
 
 from __future__ import annotations

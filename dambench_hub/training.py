@@ -119,6 +119,7 @@ class Trainer:
         )
         accelerator.gradient_accumulation_steps = self.plan.accumulation
         self.state = TrainingState(initial_model(config, data), config, accelerator)
+        self.started = time.monotonic()
 
     def resume(self) -> None:
         """Go on from the newest training state that is complete, if there is one."""
@@ -136,8 +137,8 @@ class Trainer:
     def run(self) -> None:
         """Train to the end, to the limit of time, or until asked to stop."""
         progress, device = self.state.progress, self.accelerator.device
-        started = time.monotonic() - progress.seconds
-        spent = self._is_spent()
+        self.started = time.monotonic() - progress.seconds
+        spent = self._is_spent(progress.seconds)  # which all processes have read
         with StopRequests() as requests:
             micro_batches = training_batches(self.data, self.plan, progress.step, device)
             for step in self._shown(range(progress.step, self.plan.steps)):
@@ -145,7 +146,7 @@ class Trainer:
                     self._say("max_minutes are spent; the same command with more goes on.")
                     break
                 interrupted, spent = self._step(step, micro_batches, requests)
-                progress.step, progress.seconds = step + 1, time.monotonic() - started
+                progress.step, progress.seconds = step + 1, self._seconds()
                 self._conclude(interrupted, spent)
                 if interrupted:
                     raise KeyboardInterrupt
@@ -172,7 +173,7 @@ class Trainer:
                 self.accelerator.backward(loss)
             losses.append(loss.detach().float())
         local = torch.stack(losses).mean()
-        flags = local.new_tensor([requests.received, self._is_spent()])
+        flags = local.new_tensor([requests.received, self._is_spent(self._seconds())])
         agreed = self.accelerator.reduce(torch.cat([local[None], flags]), "mean")
         loss, interrupted, spent = agreed.tolist()
         self._require_finite("loss", loss, step)
@@ -256,9 +257,13 @@ class Trainer:
             "there are none, train anew with a smaller learning_rate."
         )
 
-    def _is_spent(self) -> bool:
+    def _seconds(self) -> float:
+        """How long the training takes so far, over all runs."""
+        return time.monotonic() - self.started
+
+    def _is_spent(self, seconds: float) -> bool:
         limit = self.config.max_minutes
-        return limit is not None and self.state.progress.seconds >= 60 * limit
+        return limit is not None and seconds >= 60 * limit
 
     def _log(self, step: int, **values: float) -> None:
         self.accelerator.log(values, step=step)

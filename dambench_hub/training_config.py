@@ -47,7 +47,7 @@ class TrainConfig:
         mixed_precision: Number format inside the network: `no` (float32), `bf16` or `fp16`.
         ema_decay: Of the moving average of the weights, which is then what is validated and saved
             as the model. 0 for none.
-        compile: Compile the network's parts (`torch.compile`).
+        compile: Compile the network's parts (`torch.compile`); not together with `checkpointing`.
         checkpointing: Recompute activations instead of keeping them, to save memory.
         seed: Of initial weights, sample order, noise, redrawn observations and rolling.
         roll_longitude: Turn each training sample about the Earth's axis by a random longitude.
@@ -112,9 +112,15 @@ class TrainConfig:
                 f"{self.method} needs modalities and the task {task.name} gives none; choose "
                 "another one, such as multimodal."
             )
+        if self.compile and self.checkpointing:
+            raise TrainingError(
+                "torch cannot compile blocks that are recomputed: set compile or checkpointing to "
+                "false."
+            )
         if self.modality_control != "none" and not multi:
             raise TrainingError(
-                f"modality_control is for {MULTI}methods, {self.method} is none; set it to none."
+                f"modality_control is for methods that begin with {MULTI}; set it to none for "
+                f"{self.method}."
             )
 
     def flat(self) -> dict[str, Any]:
@@ -167,7 +173,9 @@ class Rule:
 
 
 def _one_of(known: Collection[str]) -> Rule:
-    return Rule(f"one of {', '.join(known)}", lambda value: value in known)
+    return Rule(
+        f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known
+    )
 
 
 def _whole(least: int) -> Rule:
@@ -194,6 +202,7 @@ SWITCH = Rule("true or false", lambda value: type(value) is bool)
 
 RULES: dict[str, Rule] = {
     "preset": _one_of(PRESETS),
+    "task": Rule("the name of a task", lambda value: isinstance(value, str)),
     "epochs": _whole(1),
     "batch_size": _whole(1),
     "micro_batch_size": _or_null(_whole(1)),
