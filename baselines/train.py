@@ -2,9 +2,10 @@
 
 accelerate launch baselines/train.py --config CONFIG.yaml --data dambench --out runs/conv_cnp
 
-`python` and `torchrun` in place of `accelerate launch` work too. Keys of the configuration can be
-changed behind the options: `epochs=3 learning_rate=2e-4`. runs/conv_cnp/best is then a METHOD of
-baselines/predict.py; runs/conv_cnp/metrics.jsonl tells how the training went.
+`python` works in place of `accelerate launch`, and `torchrun`, which several processes without GPUs
+need. Keys of the configuration can be changed behind the options: `epochs=3 learning_rate=2e-4`.
+runs/conv_cnp/best is then a METHOD of baselines/predict.py; metrics.jsonl beside it tells how the
+training went.
 
 With `torchrun --max-restarts 3` a process that dies restarts all from the last training state. On
 one machine (--standalone) this needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in the environment, or
@@ -45,7 +46,7 @@ def train(args: argparse.Namespace) -> None:
     seed = [] if args.seed is None else [f"seed={args.seed}"]
     config = read_config(args.config, [*args.overrides, *seed])
     data = load_data(args.data)
-    from dambench_hub import training  # torch takes seconds, mistakes in the file should not
+    from dambench_hub import training  # with torch, which takes seconds to import
 
     training.train(config, data, args.out, shlex.join(sys.argv))
 
