@@ -11,12 +11,13 @@ import yaml
 from filelock import FileLock, Timeout
 
 from dambench_hub import __version__
+from dambench_hub.checkpoints import checkpoint_steps
 from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.files import write_atomic
 from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig
 
-CONFIG = "config.yaml"
+CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
 
 
@@ -42,12 +43,12 @@ def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterato
         main: Whether this process is the one that writes. Inside, no other one does.
 
     Raises:
-        TrainingError: When another training was begun there (the message says what differs), or
+        TrainingError: When another training left a state there (the message says what differs), or
             one is running there.
         DambenchError: When the folder cannot be written.
     """
     path = out / CONFIG
-    if path.exists():
+    if path.exists() and checkpoint_steps(out / CHECKPOINTS):
         _require_same(path, description)
     if not main:
         yield

@@ -35,7 +35,7 @@ from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.initial_model import initial_model
 from dambench_hub.progress import track
-from dambench_hub.run_folder import claimed, describe_run
+from dambench_hub.run_folder import CHECKPOINTS, claimed, describe_run
 from dambench_hub.schedules import SCHEDULES
 from dambench_hub.stop_requests import StopRequests
 from dambench_hub.trackers import JsonLines, trackers
@@ -43,7 +43,7 @@ from dambench_hub.training_batches import TRAINING, training_batches
 from dambench_hub.training_config import TrainConfig
 from dambench_hub.training_plan import TrainingPlan
 from dambench_hub.training_state import Progress, TrainingState
-from dambench_hub.validation_error import validation_error
+from dambench_hub.validation_error import VALIDATION, validation_error
 
 
 def train(config: TrainConfig, data: Data, out: Path, command: str = "") -> Progress:
@@ -113,10 +113,11 @@ class Trainer:
         self, config: TrainConfig, data: Data, out: Path, accelerator: Accelerator
     ) -> None:
         self.config, self.data, self.out, self.accelerator = config, data, out, accelerator
-        self.checkpoints = out / "checkpoints"
+        self.checkpoints = out / CHECKPOINTS
         self.plan = TrainingPlan(
             config, data.size(TRAINING), accelerator.process_index, accelerator.num_processes
         )
+        data.size(VALIDATION)  # a missing split is told now, not after an epoch
         accelerator.gradient_accumulation_steps = self.plan.accumulation
         self.state = TrainingState(initial_model(config, data), config, accelerator)
         self.started = time.monotonic()

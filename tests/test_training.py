@@ -302,6 +302,23 @@ def test_another_training_is_refused(run, tmp_path, trained):
     assert weights(trained) == before
 
 
+def test_a_training_without_a_state_can_be_corrected(run, tmp_path):
+    with pytest.raises(TrainingError, match="batch_size is 9"):
+        run(batch_size=9)
+    run(batch_size=8, epochs=1)
+    assert list(metrics(tmp_path / "run", "loss")) == [1]
+    with pytest.raises(TrainingError, match="batch_size was 8 and is 4"):
+        run(epochs=1)
+
+
+def test_a_missing_split_is_told_at_once(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(Nudging, "at_loss", lambda *_: pytest.fail("a step was made"))
+    days = {"train": np.datetime64("2001-03-01", "h") + 24 * np.arange(8)}
+    write_tiny_dataset(tmp_path / "data", times=days)
+    with pytest.raises(DambenchError, match="validation"):
+        run(data=load_data(tmp_path / "data"))
+
+
 def test_two_trainings_do_not_share_a_folder(run, tmp_path):
     (tmp_path / "run").mkdir()
     with (
