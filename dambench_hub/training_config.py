@@ -92,7 +92,7 @@ class TrainConfig:
     checkpoint_every: int | None = None
     initial: str | None = None
     modality_control: str = "none"
-    tracker: str = "none"
+    tracker: str = "trackio"
     keep: int = 2
     max_minutes: float | None = None
     timeout_minutes: float = 30.0

@@ -76,6 +76,7 @@ BASE = {
     "batch_size": 4,
     "learning_rate": 0.05,
     "mixed_precision": "no",
+    "tracker": "none",
     "schedule": "linear",
     "roll_longitude": True,
     "ema_decay": 0.8,

@@ -26,6 +26,7 @@ CONFIG = {
     "batch_size": 4,
     "learning_rate": 1e-3,
     "mixed_precision": "no",
+    "tracker": "none",
     "validation_every": 5,
     "checkpoint_every": 3,
     "ema_decay": 0.9,
