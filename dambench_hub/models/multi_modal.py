@@ -87,7 +87,8 @@ class MultiModal(LearnedAssimilator):
         modalities: Sequence[str] = ("precipitation", "olr"),
         **host_settings: Any,
     ) -> None:
-        super().__init__(channels=channels, grid=grid)
+        increments = host_settings.get("increments", False)
+        super().__init__(channels=channels, grid=grid, increments=increments)
         self.host = self.host_class(channels=channels, grid=grid, **host_settings)
         if self.host.context_shape is None:
             raise TaskError(

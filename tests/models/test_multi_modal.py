@@ -61,7 +61,7 @@ class Blind(LearnedAssimilator):
 TINY = {"adapter_width": 16, "adapter_heads": 2, "adapter_layers": 1}
 HOSTS = {
     "adas": {"dim": 8, "heads": 2, "depth": 1},
-    "conv_cnp": {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3},
+    "conv_cnp": {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3, "increments": True},
     "fnp": {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3, "modes": 2},
     "sda": {"widths": [8, 16], "blocks": 1, "embedding": 8, "steps": 3, "members": 2},
     "slams": {
