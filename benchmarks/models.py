@@ -1,11 +1,13 @@
 """How long learned methods take on the CPU: ours, and the same equations written plainly.
 
-    python benchmarks/models.py [--quick] [--grid 121x240] [--threads 2] [--top 5]
+    python benchmarks/models.py [--quick] [--grid 121x240] [--only fnp] [--threads 2]
+                                [--checkpointing] [--repeats 2] [--top 5]
 
 A training step is forward, backward and AdamW; batch 1, float32, random fields, 5 % observed. The
 plain version has the same parameters, but eager convolutions with channels first, full fast Fourier
 transforms with one einsum for each corner, and convolves the mask of the background at each step.
-Each case runs in a process of its own; peak memory is its resident size. Rounding errors are those
+With less than 20 GB, ConvCNP and Adas on 121x240 need --checkpointing: activations are computed
+twice then, in both versions. Each case runs in a process of its own; peak memory is its resident size. Rounding errors are those
 of small models against the plain one in double precision: batch normalisation and ReLU enlarge
 them in gradients, in either version.
 
@@ -23,11 +25,12 @@ from importlib import import_module
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from dambench_hub.grids import Grid
-from dambench_hub.models.convolution import SphereConvolution
+from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.noise import Noise
 from dambench_hub.models.set_convolution import SMALLEST_DENSITY, SetConvolution
@@ -124,6 +127,7 @@ def plain(model):
     versions = (
         (SetConvolution, Plain.gather),
         (SphereConvolution, Plain.sphere),
+        (PointwiseConvolution, nn.Conv2d.forward),
         (SpectralConvolution, Plain.spectral),
     )
     found = False
@@ -161,21 +165,23 @@ def analysis(model, inputs):
 WHAT = {"training step": training_step, "analysis": analysis}
 
 
-def measure(name, grid, sizes, what, version, threads, repeats, top):
+def measure(case, version, options):
     """Seconds, peak memory in GB and the operations that take most, of one case."""
-    torch.set_num_threads(threads)
+    name, grid, sizes, what = case
+    torch.set_num_threads(options.threads)
     model = make_model(name, grid, sizes)
     if model is None or (version == "plain" and (model := plain(model)) is None):
         return None
+    model.set_checkpointing(options.checkpointing)
     run = WHAT[what](model, make_inputs(grid))
     run()
     seconds = []
-    for _ in range(repeats):
+    for _ in range(options.repeats):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return min(seconds), peak, busiest(run, top) if top else ""
+    return min(seconds), peak, busiest(run, options.top) if version == "ours" else ""
 
 
 def busiest(run, count):
@@ -240,6 +246,7 @@ def main(argv=None):
     parser.add_argument("--grid", default="121x240")
     parser.add_argument("--only", choices=CLASSES, help="one method")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--checkpointing", action="store_true", help="keep no activations")
     parser.add_argument("--repeats", type=int, default=2, help="the best counts")
     parser.add_argument("--top", type=int, default=5, help="operations to name")
     options = parser.parse_args(argv)
@@ -251,9 +258,7 @@ def main(argv=None):
     profiles = {}
     for case in wanted:
         name, grid, sizes, what = case
-        common = (options.threads, options.repeats)
-        ours = alone(measure, *case, "ours", *common, options.top)
-        other = alone(measure, *case, "plain", *common, 0)
+        ours, other = (alone(measure, case, version, options) for version in ("ours", "plain"))
         label = " ".join([name, *(f"{key} {value}" for key, value in sizes.items())])
         print(row(label, grid, what, ours, other), flush=True)
         profiles[label, grid, what] = ours[2] if ours else "there is no such method yet"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dambench_hub.models.convolution import SphereConvolution
+from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.layers import Norm, normalisation, run_block
 from dambench_hub.models.set_convolution import SetConvolution
 
@@ -49,7 +49,7 @@ class ResidualBlock(nn.Module):
             SphereConvolution(width, width, kernel, groups=width, periodic=periodic)
             for _ in range(2)
         )
-        self.pointwise = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(2))
+        self.pointwise = nn.ModuleList(PointwiseConvolution(width, width) for _ in range(2))
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, width, Y, X) to the same shape."""
@@ -79,7 +79,7 @@ class Stream(nn.Module):
         self.gather = gather
         self.latitude = latitude
         known = 2 * gather.out_channels + (2 if latitude else 0)
-        self.embed = nn.Conv2d(known, width, 1)
+        self.embed = PointwiseConvolution(known, width)
         self.blocks = nn.ModuleList(blocks)
         self.checkpointing = False
 
@@ -115,7 +115,7 @@ def pointwise_perceptron(channels: int, width: int, outputs: int, layers: int) -
     """
     width = max(width, min(channels, outputs))
     sizes = [channels, *[width] * layers, outputs]
-    linear = [nn.Conv2d(*pair, 1) for pair in pairwise(sizes)]
+    linear = [PointwiseConvolution(*pair) for pair in pairwise(sizes)]
     for layer in linear:
         nn.init.zeros_(cast(Tensor, layer.bias))
     nn.init.kaiming_uniform_(linear[-1].weight, nonlinearity="relu")

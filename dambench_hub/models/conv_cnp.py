@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from dambench_hub.batch import Analysis
@@ -17,6 +17,7 @@ from dambench_hub.models.conv_blocks import (
     pointwise_perceptron,
     predicted_std,
 )
+from dambench_hub.models.convolution import PointwiseConvolution
 from dambench_hub.models.layers import (
     Norm,
     require_odd,
@@ -90,7 +91,7 @@ class ConvCNP(LearnedAssimilator):
             return Stream(gather, width, blocks, latitude=static_channels)
 
         self.observation_stream, self.background_stream = stream(), stream()
-        self.fusion = nn.Conv2d(2 * width, width, 1)
+        self.fusion = PointwiseConvolution(2 * width, width)
         self.decoder = pointwise_perceptron(width, width, 2 * count, hidden_layers)
 
     @property

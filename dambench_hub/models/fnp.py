@@ -18,7 +18,7 @@ from dambench_hub.models.conv_blocks import (
     pointwise_perceptron,
     predicted_std,
 )
-from dambench_hub.models.convolution import SphereConvolution
+from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.layers import Norm, require_odd, require_positive, resize_sphere
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.set_convolution import SetConvolution
@@ -194,7 +194,7 @@ class Branch(nn.Module):
     ) -> None:
         super().__init__()
         self.observations, self.background, self.merge = observations, background, merge
-        self.fuse = nn.Conv2d(merge.in_channels, merge.out_channels, 1)
+        self.fuse = PointwiseConvolution(merge.in_channels, merge.out_channels)
         self.select = select
 
     def forward(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dambench_hub.models.convolution import SphereConvolution
+from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.depthwise import depthwise_convolution
 
 PERIODIC = pytest.mark.parametrize("periodic", [True, False])
@@ -61,3 +61,10 @@ def test_any_groups_keep_the_grid(groups, periodic):
     rolled = layer(x.roll(3, -1))
     assert rolled.shape == (1, 8, 9, 16)
     assert torch.allclose(rolled, layer(x).roll(3, -1), atol=1e-6) == periodic
+
+
+def test_a_pointwise_convolution_sees_one_point():
+    layer = PointwiseConvolution(3, 2)
+    x = torch.randn(2, 3, 9, 16)
+    wanted = torch.einsum("oi,biyx->boyx", layer.weight[:, :, 0, 0], x)
+    torch.testing.assert_close(layer(x), wanted + layer.bias[:, None, None])
