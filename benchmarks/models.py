@@ -7,7 +7,9 @@ A training step is forward, backward and AdamW; batch 1, float32, random fields,
 plain version has the same parameters, but eager convolutions with channels first, full fast Fourier
 transforms with one einsum for each corner, and convolves the mask of the background at each step.
 With less than 20 GB, ConvCNP and Adas on 121x240 need --checkpointing: activations are computed
-twice then, in both versions. Each case runs in a process of its own; peak memory is its resident size. Rounding errors are those
+twice then, in both versions.
+
+Each case runs in a process of its own; peak memory is its resident size. Rounding errors are those
 of small models against the plain one in double precision: batch normalisation and ReLU enlarge
 them in gradients, in either version.
 
