@@ -105,7 +105,7 @@ class FNP(LearnedAssimilator):
 
         groups = variable_groups(self.channels)
         sizes = [len(group) for group in groups.values()]
-        order = torch.tensor([at for group in groups.values() for at in group], device="cpu")
+        order = torch.tensor([at for group in groups.values() for at in group])
         self.register_buffer("grouped", order, persistent=False)
         self.register_buffer("ungrouped", order.argsort(), persistent=False)
         self.sizes, self.width = sizes, width
