@@ -164,6 +164,18 @@ def analysis(model, inputs):
     return analyse
 
 
+LAYERS = {
+    "depthwise 9x9, 512": (lambda: SphereConvolution(512, 512, 9, groups=512), 512),
+    "depthwise 9x9, 64": (lambda: SphereConvolution(64, 64, 9, groups=64), 64),
+    "pointwise, 512": (lambda: PointwiseConvolution(512, 512), 512),
+    "spectral, 12 modes, 64": (lambda: SpectralConvolution(64, 12), 64),
+    "set convolution of a full field, 69": (
+        lambda: SetConvolution(69, 11, mix=False, periodic=True),
+        69,
+    ),
+}
+"""The layers that take most of the time, and their channels."""
+
 WHAT = {"training step": training_step, "analysis": analysis}
 
 
@@ -176,14 +188,40 @@ def measure(case, version, options):
         return None
     model.set_checkpointing(options.checkpointing)
     run = WHAT[what](model, make_inputs(grid))
+    seconds = best(run, options.repeats)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return seconds, peak, busiest(run, options.top) if version == "ours" else ""
+
+
+def measure_layer(label, grid, version, options):
+    """Seconds of one layer forward, and forward and backward."""
+    torch.set_num_threads(options.threads)
+    make, width = LAYERS[label]
+    plainly = version == "plain"
+    layer = plain(make()) if plainly else make()
+    memory = torch.contiguous_format if plainly else torch.channels_last
+    x = torch.randn(1, width, *Grid.parse(grid).shape).to(memory_format=memory)
+    x.requires_grad_(not isinstance(layer, SetConvolution))
+
+    def forward():
+        with torch.no_grad():
+            return layer(x)
+
+    upstream = torch.randn_like(forward())
+    return best(forward, options.repeats), best(
+        lambda: layer(x).backward(upstream), options.repeats
+    )
+
+
+def best(run, repeats):
+    """Least seconds of a few runs, after one that does not count."""
     run()
     seconds = []
-    for _ in range(options.repeats):
+    for _ in range(repeats):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return min(seconds), peak, busiest(run, options.top) if version == "ours" else ""
+    return min(seconds)
 
 
 def busiest(run, count):
@@ -252,7 +290,10 @@ def main(argv=None):
     parser.add_argument("--repeats", type=int, default=2, help="the best counts")
     parser.add_argument("--top", type=int, default=5, help="operations to name")
     options = parser.parse_args(argv)
-    print("| method | grid | what | plain s | ours s | ratio | plain GB | ours GB | published s |")
+    print_layers("33x64" if options.quick else options.grid, options)
+    print(
+        "\n| method | grid | what | plain s | ours s | ratio | plain GB | ours GB | published s |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     wanted = [
         case for case in cases(options.grid, options.quick) if options.only in (None, case[0])
@@ -275,6 +316,24 @@ def main(argv=None):
                 f"- {name} {sizes}, relative error of the analysis and of the gradient: "
                 f"plain {there[0]:.0e}, {there[1]:.0e}; ours {here[0]:.0e}, {here[1]:.0e}"
             )
+
+
+def print_layers(grid, options):
+    """Print the table of layers."""
+    print(
+        f"| layer, channels, {grid} | plain ms | ours ms | ratio | plain with backward ms | ours |"
+    )
+    print("|---|---|---|---|---|---|")
+    for label in LAYERS:
+        (plain_forward, plain_both), (forward, both) = (
+            alone(measure_layer, label, grid, version, options) for version in ("plain", "ours")
+        )
+        print(
+            f"| {label} | {1e3 * plain_forward:.1f} | {1e3 * forward:.1f} | "
+            f"{plain_forward / forward:.1f} | {1e3 * plain_both:.1f} | {1e3 * both:.1f} "
+            f"({plain_both / both:.1f} times faster) |",
+            flush=True,
+        )
 
 
 def row(label, grid, what, ours, other):
