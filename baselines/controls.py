@@ -16,7 +16,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -38,7 +37,6 @@ from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.progress import track
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task, load_task, task_names
-from dambench_hub.trained_model import trained_folder
 
 EXPLANATION = "\n".join(
     [
@@ -105,7 +103,7 @@ def compare(args: argparse.Namespace) -> Group:
 
 def load(name: str, device: str, *, multi_modal: bool) -> Assimilator:
     """A trained method on a device, refused if it is not of the wanted kind."""
-    method = load_method(trained_folder(Path(name)))
+    method = load_method(name)
     if multi_modal != isinstance(method, MultiModal):
         raise TaskError(
             f"{name} holds {method.name}, which reads no modalities. Give a multi-modal method, "

@@ -27,7 +27,6 @@ from dambench_hub.models import METHODS, load_method
 from dambench_hub.scoring import Result, score
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task, load_task
-from dambench_hub.trained_model import trained_folder
 
 PAPER_CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "t850", "q700", "u500")
 """Whose RMSE the table shows, those that the data set has."""
@@ -95,9 +94,7 @@ def cost(name: str, trained: Sequence[Path], data: Data, task: Task) -> list[str
     """Cells of parameters, minutes of training and seconds of an analysis; – where unknown."""
     if not trained and name not in METHODS:
         return ["–"] * 3
-    method = load_method(
-        trained_folder(trained[0]) if trained else name, data.batches(task, "train", TIMED)
-    )
+    method = load_method(trained[0] if trained else name, data.batches(task, "train", TIMED))
     batch = next(data.batches(task, task.split, TIMED))
     started = time.perf_counter()
     method.assimilate(batch.without_reference())

@@ -18,10 +18,10 @@ from dambench_hub import __version__
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.files import write_atomic
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
-from dambench_hub.models.pretrained import read_config, read_method
+from dambench_hub.models.pretrained import TRAINING, read_config, read_method
 from dambench_hub.results import BOARD_CHANNELS
 from dambench_hub.tasks import load_task
-from dambench_hub.trained_model import TRAINING, model_name, training_file, training_record
+from dambench_hub.trained_model import model_name, training_file, training_record
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCard

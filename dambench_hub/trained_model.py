@@ -8,16 +8,13 @@ from typing import Any
 import yaml
 
 from dambench_hub.errors import DataError
-from dambench_hub.models.pretrained import CONFIG, read_method
+from dambench_hub.models.pretrained import CONFIG, TRAINING, read_method
 
 CHECKPOINTS = ("best", "last")
 """Folders of a training that hold a trained model, the better one first."""
 
 RUN_CONFIG = "config.yaml"
 """What a training was asked to do: flat YAML, in the folder above its checkpoints."""
-
-TRAINING = "training.yaml"
-"""The same inside the folder of a model that leaves its training."""
 
 
 def trained_folder(folder: Path) -> Path:

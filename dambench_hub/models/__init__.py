@@ -80,7 +80,7 @@ def load_method(name_or_folder: str | Path, training: Iterable[Batch] = ()) -> A
 
     Args:
         name_or_folder: A classical method's name fits it to `training`; the folder of a trained
-            model, or its id on the Hub, brings its parameters along.
+            model or of its training, or its id on the Hub, brings its parameters along.
         training: Batches of the training split, read once if at all: `data.batches(task, "train")`.
 
     Raises:
@@ -91,6 +91,7 @@ def load_method(name_or_folder: str | Path, training: Iterable[Batch] = ()) -> A
     if not path.is_dir() and len(path.parts) == 1:
         return method_class(str(name_or_folder)).fit(training)
     from dambench_hub.models.pretrained import read_method, resolve_folder
+    from dambench_hub.trained_model import trained_folder
 
-    folder = resolve_folder(name_or_folder)
+    folder = trained_folder(resolve_folder(name_or_folder))
     return method_class(read_method(folder)).load(folder)

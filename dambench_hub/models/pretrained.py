@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
+TRAINING = "training.yaml"
+"""How a model that left its training was trained; need not be there."""
+
 
 def resolve_folder(name: str | Path, revision: str | None = None) -> Path:
     """The folder of a model; one on the Hub is downloaded to the Hub's cache first.
@@ -34,7 +37,9 @@ def resolve_folder(name: str | Path, revision: str | None = None) -> Path:
 
     try:
         return Path(
-            snapshot_download(str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS])
+            snapshot_download(
+                str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS, TRAINING]
+            )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise DataError(

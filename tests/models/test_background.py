@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.batch import Batch
-from dambench_hub.errors import TaskError
+from dambench_hub.errors import DataError, TaskError
 from dambench_hub.grids import Grid
 from dambench_hub.models import METHODS, load_method, method_class
 from dambench_hub.models.background import Background
@@ -46,5 +46,5 @@ def test_unknown_method():
 
 def test_folder_with_a_wrong_config(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"width": 3}))
-    with pytest.raises(TaskError, match="method"):
+    with pytest.raises(DataError, match="method"):
         load_method(tmp_path)
