@@ -1,6 +1,8 @@
 # Two commands, nothing needed beforehand but Python 3.11+ and make:
 #   make quickstart   generate the benchmark, assimilate, score, rank, draw   (a few minutes)
 #   make test         lint, types, tests
+# And one that takes hours, for the table of baselines/README.md:
+#   make --jobs 2 baselines
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -13,7 +15,7 @@ export OMP_NUM_THREADS ?= 1
 
 STORE  := --store sqlite:///results/dambench.db
 
-.PHONY: quickstart data predictions scores board pictures test lint clean
+.PHONY: quickstart data predictions scores board pictures baselines test lint clean
 
 quickstart: data predictions scores board pictures
 
@@ -41,6 +43,45 @@ pictures: predictions
 	$(BIN)/dambench plot results/optimal_interpolation.nc --data dambench --channel z500 --out results
 	$(BIN)/dambench plot results/era5_optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
 
+# A run is METHOD-SEED.
+SEEDS   ?= 0 1 2
+METHODS := adas conv_cnp fnp sda slams vae_var
+RUNS    := $(foreach seed,$(SEEDS),$(METHODS:%=%-$(seed)))
+MULTI   := $(METHODS:%=multi_%-0) $(METHODS:%=longer_%-0)
+method   = $(firstword $(subst -, ,$*))
+TRAIN    = $(BIN)/python baselines/train.py --data dambench --seed $(lastword $(subst -, ,$*))
+PREDICT  = $(BIN)/python baselines/predict.py --data dambench --out $@ --overwrite
+# Half as many epochs more, from the trained method: with the adapter, or, to compare, without.
+MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
+
+baselines: $(patsubst %,results/%.nc,background optimal_interpolation $(RUNS) $(MULTI))
+	$(BIN)/python baselines/table.py $^ --data dambench --runs runs
+
+.PRECIOUS: runs/%/.trained results/%.nc
+
+results/background.nc results/optimal_interpolation.nc: results/%.nc: | data
+	$(PREDICT) $* --task unimodal
+results/multi_%.nc: runs/multi_%/.trained
+	$(PREDICT) runs/multi_$* --task multimodal
+results/%.nc: runs/%/.trained
+	$(PREDICT) runs/$* --task unimodal
+
+runs/multi_%/.trained: runs/%/.trained
+	$(TRAIN) --out runs/multi_$* $(MORE) method=multi_$(method) task=multimodal
+	touch $@
+runs/longer_%/.trained: runs/%/.trained
+	$(TRAIN) --out runs/longer_$* $(MORE)
+	touch $@
+$(SEEDS:%=runs/slams-%/.trained): runs/slams-%/.trained: runs/slams_autoencoder-%/.trained
+	$(BIN)/python baselines/train.py --data dambench --seed $* --out runs/slams-$* --config baselines/slams/mini.yaml initial=runs/slams_autoencoder-$*/best
+	touch $@
+runs/slams_autoencoder-%/.trained: | data $(VENV)/.installed-train
+	$(BIN)/python baselines/train.py --data dambench --seed $* --out runs/slams_autoencoder-$* --config baselines/slams/mini_autoencoder.yaml
+	touch $@
+runs/%/.trained: | data $(VENV)/.installed-train
+	$(TRAIN) --out runs/$* --config baselines/$(method)/mini.yaml
+	touch $@
+
 test: lint
 	$(BIN)/python -m pytest
 
@@ -52,6 +93,10 @@ lint: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable ".[build]"
+	touch $@
+
+$(VENV)/.installed-train: $(VENV)/.installed
+	$(PIP) --editable ".[build,train]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -16,8 +16,10 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 BUILDERS = (ROOT / "builders" / "README.md").read_text("utf-8")
-LINES = re.findall(r"^((?:python|dambench|make) .+)$", README + BUILDERS, re.MULTILINE)
-INLINE = re.findall(r"`((?:python|dambench|make) [^`]+)`", README + BUILDERS)
+BASELINES = (ROOT / "baselines" / "README.md").read_text("utf-8")
+ALL = README + BUILDERS + BASELINES
+LINES = re.findall(r"^((?:python|dambench|make) .+)$", ALL, re.MULTILINE)
+INLINE = re.findall(r"`((?:python|dambench|make) [^`]+)`", ALL)
 COMMANDS = sorted({command.split("#")[0].strip() for command in LINES + INLINE})
 
 
@@ -69,8 +71,9 @@ def test_its_links_lead_to_files():
     assert links
     for link in links:
         assert link.startswith("https://") or (ROOT / link).is_file(), link
-    for link in re.findall(r"\]\(([^)#]+)\)", BUILDERS):
-        assert (ROOT / "builders" / link).is_file(), link
+    for folder, text in (("builders", BUILDERS), ("baselines", BASELINES)):
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (ROOT / folder / link).is_file(), link
 
 
 def test_its_tree_is_the_repository():
