@@ -182,7 +182,7 @@ class ScoreUNet(nn.Module):
         h = self.first(self._padded(x.flatten(0, -4)))
         if context is not None:
             shape = context.shape[:-3]
-            padded = self._padded(context.flatten(0, -4)).unflatten(0, shape)
+            padded = self._padded(context.to(h.dtype).flatten(0, -4)).unflatten(0, shape)
             h = (h.unflatten(0, leading) + padded).flatten(0, -4)
         fine = []
         for number, blocks in enumerate(self.descent):
