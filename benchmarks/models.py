@@ -23,7 +23,6 @@ import multiprocessing
 import resource
 import time
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import torch
@@ -32,6 +31,7 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
 from dambench_hub.grids import Grid
+from dambench_hub.models import method_class
 from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.noise import Noise
@@ -39,7 +39,6 @@ from dambench_hub.models.set_convolution import SMALLEST_DENSITY, SetConvolution
 from dambench_hub.models.spectral import SpectralConvolution
 from dambench_hub.variables import STANDARD_CHANNELS
 
-CLASSES = {"conv_cnp": "ConvCNP", "fnp": "FNP", "adas": "Adas"}
 SIZES = {"conv_cnp": {"width": 512}, "fnp": {"width": 64}, "adas": {}}
 SMALL = {"conv_cnp": {"width": 64}, "fnp": {"width": 16}}
 PUBLISHED = {
@@ -54,13 +53,9 @@ PUBLISHED = {
 
 
 def make_model(name, grid, sizes):
-    """A method of the official size with random weights, or None while it does not exist."""
-    try:
-        module = import_module(f"dambench_hub.models.{name}")
-    except ModuleNotFoundError:
-        return None
+    """A method of the official size with random weights."""
     torch.manual_seed(0)
-    return getattr(module, CLASSES[name])(channels=list(STANDARD_CHANNELS), grid=grid, **sizes)
+    return method_class(name)(channels=list(STANDARD_CHANNELS), grid=grid, **sizes)
 
 
 def make_inputs(grid):
@@ -184,7 +179,7 @@ def measure(case, version, options):
     name, grid, sizes, what = case
     torch.set_num_threads(options.threads)
     model = make_model(name, grid, sizes)
-    if model is None or (version == "plain" and (model := plain(model)) is None):
+    if version == "plain" and (model := plain(model)) is None:
         return None
     model.set_checkpointing(options.checkpointing)
     run = WHAT[what](model, make_inputs(grid))
@@ -284,7 +279,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small models on 33x64 only")
     parser.add_argument("--grid", default="121x240")
-    parser.add_argument("--only", choices=CLASSES, help="one method")
+    parser.add_argument("--only", choices=SIZES, help="one method")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--checkpointing", action="store_true", help="keep no activations")
     parser.add_argument("--repeats", type=int, default=2, help="the best counts")
@@ -340,8 +335,6 @@ def row(label, grid, what, ours, other):
     """One line of the table."""
     name = label.split()[0]
     published = PUBLISHED.get((name, grid, what), "")
-    if ours is None:
-        return f"| {label} | {grid} | {what} | | | | | | {published} |"
     plain_seconds, ratio, plain_peak = "", "", ""
     if other:
         plain_seconds, plain_peak = f"{other[0]:.3g}", f"{other[1]:.1f}"
