@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
@@ -11,12 +12,43 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dambench_hub.batch import Analysis
 from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.layers import Norm, normalisation, run_block
+from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.set_convolution import SetConvolution
 
 SMALLEST_STD = 0.01
 """Floor of the predicted standard deviation, in units of a channel's variability."""
+
+
+class NeuralProcess(LearnedAssimilator):
+    """A method that predicts a Gaussian at each grid point, and learns by its likelihood.
+
+    Attributes:
+        width: Channels of its features, K of the context.
+    """
+
+    width: int
+
+    @abstractmethod
+    def predict(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the state, (B, C, Y, X) each, float32."""
+
+    @property
+    def context_shape(self) -> tuple[int, int, int]:
+        """(width, Y, X)."""
+        return (self.width, *self.grid.shape)
+
+    def loss(self, inputs: Inputs) -> Tensor:
+        """Negative log-likelihood of the reference, nats per value."""
+        assert inputs.reference is not None
+        return gaussian_loss(*self.predict(inputs), inputs.reference)
+
+    def analyse(self, inputs: Inputs) -> Analysis:
+        """Mean and standard deviation of the Gaussian."""
+        mean, std = self.predict(inputs)
+        return Analysis(mean, std)
 
 
 class ResidualBlock(nn.Module):

@@ -9,31 +9,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dambench_hub.batch import Analysis
 from dambench_hub.models.conv_blocks import (
+    NeuralProcess,
     ResidualBlock,
     Stream,
-    gaussian_loss,
     pointwise_perceptron,
     predicted_std,
 )
 from dambench_hub.models.convolution import PointwiseConvolution
-from dambench_hub.models.layers import (
-    Norm,
-    require_odd,
-    require_positive,
-    resize_sphere,
-)
-from dambench_hub.models.learned import Inputs, LearnedAssimilator
+from dambench_hub.models.layers import Norm, require_odd, require_positive, resize_sphere
+from dambench_hub.models.learned import Inputs
 from dambench_hub.models.set_convolution import SetConvolution
 
 
-class ConvCNP(LearnedAssimilator):
+class ConvCNP(NeuralProcess):
     """Encodes background and observations apart, and decodes a Gaussian at each grid point.
 
     Its mean is the analysis itself, as published, or with `residual` a correction to the
-    background. A context is
-    added to the fused streams, before the decoder.
+    background. A context is added to the fused streams, before the decoder.
 
     Args:
         channels: Names of the C channels, in order.
@@ -93,21 +86,6 @@ class ConvCNP(LearnedAssimilator):
         self.observation_stream, self.background_stream = stream(), stream()
         self.fusion = PointwiseConvolution(2 * width, width)
         self.decoder = pointwise_perceptron(width, width, 2 * count, hidden_layers)
-
-    @property
-    def context_shape(self) -> tuple[int, int, int]:
-        """(width, Y, X)."""
-        return (self.width, *self.grid.shape)
-
-    def loss(self, inputs: Inputs) -> Tensor:
-        """Negative log-likelihood of the reference, nats per value."""
-        assert inputs.reference is not None
-        return gaussian_loss(*self.predict(inputs), inputs.reference)
-
-    def analyse(self, inputs: Inputs) -> Analysis:
-        """Mean and standard deviation of the Gaussian."""
-        mean, std = self.predict(inputs)
-        return Analysis(mean, std)
 
     def predict(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the state, (B, C, Y, X) each, float32."""

@@ -9,18 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dambench_hub.batch import Analysis
 from dambench_hub.errors import TaskError
 from dambench_hub.models.conv_blocks import (
+    NeuralProcess,
     ResidualBlock,
     Stream,
-    gaussian_loss,
     pointwise_perceptron,
     predicted_std,
 )
 from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.layers import Norm, require_odd, require_positive, resize_sphere
-from dambench_hub.models.learned import Inputs, LearnedAssimilator
+from dambench_hub.models.learned import Inputs
 from dambench_hub.models.set_convolution import SetConvolution
 from dambench_hub.models.spectral import SpectralConvolution, require_resolved
 from dambench_hub.variables import variable_groups
@@ -29,7 +28,7 @@ Selection = Literal["far", "near"]
 """Which of two streams the fused one is merged with: the farther from it, or the nearer."""
 
 
-class FNP(LearnedAssimilator):
+class FNP(NeuralProcess):
     """Corrects the background by a Gaussian at each grid point.
 
     Each group of channels (the surface; each upper-air variable) has a branch of its own, and all
@@ -121,21 +120,6 @@ class FNP(LearnedAssimilator):
         self.decoders = nn.ModuleList(
             pointwise_perceptron(2 * width, width, 2 * size, hidden_layers) for size in sizes
         )
-
-    @property
-    def context_shape(self) -> tuple[int, int, int]:
-        """(width, Y, X)."""
-        return (self.width, *self.grid.shape)
-
-    def loss(self, inputs: Inputs) -> Tensor:
-        """Negative log-likelihood of the reference, nats per value."""
-        assert inputs.reference is not None
-        return gaussian_loss(*self.predict(inputs), inputs.reference)
-
-    def analyse(self, inputs: Inputs) -> Analysis:
-        """Mean and standard deviation of the Gaussian."""
-        mean, std = self.predict(inputs)
-        return Analysis(mean, std)
 
     def predict(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the state, (B, C, Y, X) each, float32."""
