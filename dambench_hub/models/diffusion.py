@@ -77,43 +77,6 @@ def noise_from_velocity(network: Network) -> Network:
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
-    """What is diffused, u = (x − origin) / scale: the state, or its increment.
-
-    Attributes:
-        origin: (B, C, Y, X).
-        scale: (C, 1, 1).
-    """
-
-    origin: Tensor
-    scale: Tensor
-
-    @classmethod
-    def of(cls, inputs: Inputs, increment: bool) -> Units:
-        """Those of the inputs, or increments to the background in units of its error."""
-        if increment:
-            return cls(inputs.background, inputs.background_error_std[:, None, None])
-        scale = torch.ones_like(inputs.background_error_std[:, None, None])
-        return cls(torch.zeros_like(inputs.background), scale)
-
-    def enter(self, state: Tensor) -> Tensor:
-        """From x to u, (B, C, Y, X)."""
-        return (state - self.origin) / self.scale
-
-    def leave(self, state: Tensor) -> Tensor:
-        """From u to x, (B, M, C, Y, X)."""
-        return self.origin[:, None] + self.scale * state
-
-    def observations(self, inputs: Inputs) -> Observations:
-        """The inputs' observations, for states (B, M, C, Y, X)."""
-        return Observations(
-            values=self.enter(inputs.observations)[:, None],
-            error_std=inputs.observation_error_std[:, None, None] / self.scale,
-            observed=inputs.observed[:, None] > 0,
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class Observations:
     """y = A(x) + N(0, r²), what is known of states x, (B, M, …).
 
@@ -128,6 +91,16 @@ class Observations:
     error_std: Tensor
     observed: Tensor | None = None
     operator: Callable[[Tensor], Tensor] | None = None
+
+    @classmethod
+    def of(cls, inputs: Inputs, operator: Callable[[Tensor], Tensor] | None = None) -> Observations:
+        """The inputs' observations, of what `operator` makes of states (B, M, …)."""
+        return cls(
+            inputs.observations[:, None],
+            inputs.observation_error_std[:, None, None],
+            inputs.observed[:, None] > 0,
+            operator,
+        )
 
     def log_likelihood(self, state: Tensor, variance: Tensor, floor: Tensor | float) -> Tensor:
         """−½ Σ (y − A(x))² / max(r² + variance, floor), summed over all states; a number."""

@@ -27,7 +27,7 @@ from dambench_hub.statistics import Statistics
 from dambench_hub.variables import parse_channels
 
 SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of the analysis space: for noise-free tasks."""
+"""Floor of the observation-error std, in units of a channel's variability, for noise-free tasks."""
 
 SCALES = ("mean", "std", "background_error_std")
 
@@ -45,7 +45,7 @@ class Inputs:
         prior: x^b in the space of the analysis: `background`, or 0; (B, C, Y, X).
         observations: y, (B, C, Y, X), 0 where nothing is observed.
         observed: 1 where there is an observation, else 0, (B, C, Y, X).
-        observation_error_std: (C,), at least `SMALLEST_ERROR`.
+        observation_error_std: (C,), at least what is `SMALLEST_ERROR` as a state.
         background_error_std: Of the training split, (C,); 1 for increments.
         noise: Random numbers of these samples.
         reference: x, (B, C, Y, X), or None at analysis time.
@@ -175,13 +175,13 @@ class LearnedAssimilator(
         def scaled(state: Tensor) -> Tensor:
             return (self._tensor(state) - origin) / scale
 
-        error_std = self._tensor(batch.observation_error_std) / scale.flatten()
+        error_std = self._tensor(batch.observation_error_std) / self.std
         return Inputs(
             background=(background - self.mean[:, None, None]) / self.std[:, None, None],
             prior=scaled(background),
             observations=torch.where(observed, scaled(batch.observations), 0.0),
             observed=observed.float(),
-            observation_error_std=error_std.clamp_min(SMALLEST_ERROR),
+            observation_error_std=error_std.clamp_min(SMALLEST_ERROR) * self.std / scale.flatten(),
             background_error_std=self.background_error_std / scale.flatten(),
             noise=Noise(generator.initial_seed() if generator else 0, batch.time, self.std.device),
             reference=None if batch.reference is None else scaled(batch.reference),

@@ -87,9 +87,9 @@ class MultiModal(LearnedAssimilator):
         modalities: Sequence[str] = ("precipitation", "olr"),
         **host_settings: Any,
     ) -> None:
-        increments = host_settings.get("increments", False)
-        super().__init__(channels=channels, grid=grid, increments=increments)
+        super().__init__(channels=channels, grid=grid)
         self.host = self.host_class(channels=channels, grid=grid, **host_settings)
+        self.increments = self.host.increments
         if self.host.context_shape is None:
             raise TaskError(
                 f"{self.host.name} with these settings takes no context, so that there is no "

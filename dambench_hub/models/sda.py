@@ -16,7 +16,6 @@ from dambench_hub.models.diffusion import (
     Observations,
     Prediction,
     Sampler,
-    Units,
     denoising_loss,
     noise_from_velocity,
     noise_level,
@@ -96,7 +95,7 @@ class SDA(LearnedAssimilator):
         start: float = 0.4,
         upstream_padding: bool = False,
     ) -> None:
-        super().__init__(channels=channels, grid=grid)
+        super().__init__(channels=channels, grid=grid, increments=target == "increment")
         require_choice("background_mode", background_mode, get_args(BackgroundMode))
         require_choice("target", target, get_args(Target))
         require_choice("prediction", prediction, get_args(Prediction))
@@ -109,7 +108,6 @@ class SDA(LearnedAssimilator):
             raise TaskError(f"Wanted members ≥ 1 and 0 < start ≤ 1, got {members} and {start}.")
         require_levels(widths, self.grid)
         self.background_mode, self.prediction = background_mode, prediction
-        self.increment = target == "increment"
         self.members, self.start = members, start
         self.sampler = Sampler(
             steps, corrections, correction_step, guidance_variance, detach, member_batch
@@ -128,7 +126,7 @@ class SDA(LearnedAssimilator):
     def loss(self, inputs: Inputs) -> Tensor:
         """See `denoising_loss`; one time and one noise for each sample."""
         assert inputs.reference is not None
-        state = Units.of(inputs, self.increment).enter(inputs.reference)
+        state = inputs.reference
         t, noise = inputs.noise.uniform(), inputs.noise.normal(*state.shape[1:])
         if inputs.context is not None:
             kept = inputs.noise.uniform(1, 1, 1) >= CONTEXT_DROPOUT
@@ -138,21 +136,19 @@ class SDA(LearnedAssimilator):
 
     def analyse(self, inputs: Inputs) -> Analysis:
         """Mean, spread and members of the sampled states."""
-        units = Units.of(inputs, self.increment)
-        observations = [units.observations(inputs)]
+        observations = [Observations.of(inputs)]
         shape = (self.members, *inputs.background.shape[1:])
         state, start = inputs.noise.normal(*shape), 1.0
         if self.background_mode == "as_obs":
             error_std = inputs.background_error_std[:, None, None]
-            observations.append(Observations(inputs.background[:, None], error_std))
+            observations.append(Observations(inputs.prior[:, None], error_std))
         if self.background_mode == "sdedit":
             t, start = torch.tensor(self.start, device=state.device), self.start
-            state = signal(t) * inputs.background[:, None] + noise_level(t) * state
+            state = signal(t) * inputs.prior[:, None] + noise_level(t) * state
         network = self._network(inputs)
         if self.prediction == "velocity":
             network = noise_from_velocity(network)
-        state = self.sampler.sample(network, state, inputs.noise, observations, start)
-        return summarise(units.leave(state))
+        return summarise(self.sampler.sample(network, state, inputs.noise, observations, start))
 
     def _network(self, inputs: Inputs) -> Network:
         """The U-Net, given all but the noisy states, (B, M, C, Y, X)."""

@@ -17,7 +17,6 @@ from dambench_hub.models.diffusion import (
     Observations,
     Prediction,
     Sampler,
-    Units,
     denoising_loss,
     noise_from_velocity,
     require_choice,
@@ -159,7 +158,7 @@ class SLAMS(LearnedAssimilator):
         member_batch: int = 8,
         upstream_padding: bool = False,
     ) -> None:
-        super().__init__(channels=channels, grid=grid)
+        super().__init__(channels=channels, grid=grid, increments=residual)
         require_choice("stage", stage, get_args(Stage))
         require_choice("norm", norm, get_args(Norm))
         require_choice("prediction", prediction, get_args(Prediction))
@@ -170,7 +169,7 @@ class SLAMS(LearnedAssimilator):
             )
         require_levels(widths, self.grid)
         self.stage, self.prediction = stage, prediction
-        self.residual, self.aux, self.pixel_guidance = residual, aux, pixel_guidance
+        self.aux, self.pixel_guidance = aux, pixel_guidance
         self.members = members
         self.sampler = Sampler(
             steps, corrections, correction_step, guidance_variance, detach, member_batch
@@ -216,12 +215,10 @@ class SLAMS(LearnedAssimilator):
                 "autoencoder first, and start from its weights."
             )
         assert inputs.reference is not None
-        units = Units.of(inputs, self.residual)
-        reference = units.enter(inputs.reference)
+        reference = inputs.reference
         # Both fillings of the state slot, each of which counts half.
-        known = self._known(inputs, units)
-        states = (reference, units.enter(inputs.background))
-        filled = [torch.cat([state, known], 1) for state in states]
+        known = self._known(inputs)
+        filled = [torch.cat([state, known], 1) for state in (reference, inputs.prior)]
         latents = self.autoencoder.encode(torch.cat(filled))
         z_x, z_c = latents.detach().float().chunk(2)
         if self.training:
@@ -237,39 +234,31 @@ class SLAMS(LearnedAssimilator):
 
     def analyse(self, inputs: Inputs) -> Analysis:
         """Dec(z_c), or mean, spread and members of what is decoded from the sampled latents."""
-        units = Units.of(inputs, self.residual)
-        encoded = torch.cat([units.enter(inputs.background), self._known(inputs, units)], 1)
-        z_c = self.autoencoder.encode(encoded)[:, None]
+        z_c = self.autoencoder.encode(torch.cat([inputs.prior, self._known(inputs)], 1))[:, None]
         if self.stage == "autoencoder":
-            return Analysis(units.leave(self.autoencoder.decode(z_c).float())[:, 0])
+            return Analysis(self.autoencoder.decode(z_c).float()[:, 0])
         network = self._network(inputs)
         if self.prediction == "velocity":
             network = noise_from_velocity(network)
         latent = inputs.noise.normal(self.members, *z_c.shape[2:])
-        latent = self.sampler.sample(
-            network, latent, inputs.noise, self._guides(inputs, z_c, units)
-        )
+        latent = self.sampler.sample(network, latent, inputs.noise, self._guides(inputs, z_c))
         chunks = latent.split(self.sampler.member_batch, dim=1)
-        return summarise(units.leave(torch.cat([self._decoded(chunk) for chunk in chunks], 1)))
+        return summarise(torch.cat([self._decoded(chunk) for chunk in chunks], 1))
 
-    def _known(self, inputs: Inputs, units: Units) -> Tensor:
+    def _known(self, inputs: Inputs) -> Tensor:
         """What the encoder sees beside a state."""
-        observed = inputs.observed > 0
-        observations = torch.where(observed, units.enter(inputs.observations), 0.0)
+        observations = torch.where(inputs.observed > 0, inputs.observations, 0.0)
         parts = [observations, inputs.observed]
         if self.aux:
             parts += _auxiliary(inputs.modalities)
         return torch.cat(parts, 1)
 
-    def _guides(self, inputs: Inputs, z_c: Tensor, units: Units) -> list[Observations]:
+    def _guides(self, inputs: Inputs, z_c: Tensor) -> list[Observations]:
         """z_c as an observation of z_x; with pixel guidance also y, of what is decoded."""
         error_std = (self.latent_error_variance / self.latent_variance).sqrt()
         guides = [Observations(self._standardised(z_c.float()), error_std)]
         if self.pixel_guidance:
-            of_state = units.observations(inputs)
-            guides.append(
-                Observations(of_state.values, of_state.error_std, of_state.observed, self._decoded)
-            )
+            guides.append(Observations.of(inputs, self._decoded))
         return guides
 
     def _network(self, inputs: Inputs) -> Network:

@@ -10,7 +10,6 @@ from dambench_hub.errors import TaskError
 from dambench_hub.models.diffusion import (
     Observations,
     Sampler,
-    Units,
     denoising_loss,
     noise_from_velocity,
     noise_level,
@@ -166,26 +165,6 @@ def test_composed_windows_see_their_neighbours():
     torch.testing.assert_close(sums, inner[:, [0, 0, 1, 2, 3, 3]])
     with pytest.raises(TaskError, match="3 states, the trajectory 2"):
         trajectory_noise(total, trajectory[:, :2], torch.tensor(0.5), 1)
-
-
-def test_units_undo_themselves(small_world):
-    from dambench_hub.models.sda import SDA
-
-    model = SDA(channels=small_world.channels, grid="9x16", widths=(4,))
-    inputs = model.set_statistics(small_world.statistics).inputs(small_world.batch(2))
-    for increment in (False, True):
-        units = Units.of(inputs, increment)
-        state = units.enter(inputs.reference)[:, None]
-        torch.testing.assert_close(units.leave(state)[:, 0], inputs.reference)
-    assert torch.equal(units.enter(inputs.background), torch.zeros_like(inputs.background))
-    # The weight of an observation does not depend on the units.
-    known = units.observations(inputs)
-    torch.testing.assert_close(
-        known.values / known.error_std,
-        ((inputs.observations - inputs.background) / inputs.observation_error_std[:, None, None])[
-            :, None
-        ],
-    )
 
 
 def test_a_summary_of_one_member_has_no_spread():

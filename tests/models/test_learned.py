@@ -58,9 +58,29 @@ def test_increments_are_the_same_analysis_in_other_units(model, small_world):
     scale = small_world.statistics.std[:, None, None]
     difference = (other.assimilate(batch).mean - model.assimilate(batch).mean).numpy()
     np.testing.assert_allclose(difference / scale, 0, atol=1e-5)
-    inputs = other.inputs(batch)
+    inputs, states = other.inputs(batch), model.inputs(batch)
     assert inputs.prior.eq(0).all() and inputs.background_error_std.eq(1).all()
     np.testing.assert_allclose(inputs.reference.std((0, 2, 3)), 1, atol=0.2)
+    units = states.background_error_std[:, None, None]
+    torch.testing.assert_close(
+        states.prior + units * inputs.reference, states.reference, atol=1e-4, rtol=0
+    )
+
+
+@pytest.mark.parametrize("noise_free", [False, True])
+def test_the_weight_of_an_observation_does_not_depend_on_the_units(model, small_world, noise_free):
+    other = Nudging(channels=small_world.channels, grid="9x16", increments=True)
+    other.set_statistics(small_world.statistics)
+    batch = small_world.batch(2)
+    if noise_free:
+        batch = replace(batch, observation_error_std=np.zeros(len(batch.channels)))
+    inputs, states = other.inputs(batch), model.inputs(batch)
+
+    def weighted(inputs):
+        innovation = inputs.observed * (inputs.observations - inputs.prior)
+        return innovation / inputs.observation_error_std[:, None, None]
+
+    torch.testing.assert_close(weighted(inputs), weighted(states), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("increments", [False, True])
