@@ -229,7 +229,7 @@ def test_half_precision(small_world, stage):
 def test_a_roll_in_longitude_rolls_what_is_decoded(small_world):
     model = make(small_world)
     inputs = model.inputs(small_world.batch(1))
-    fields = ("background", "observations", "observed")
+    fields = ("background", "prior", "observations", "observed")
     rolled = replace(inputs, **{name: getattr(inputs, name).roll(5, -1) for name in fields})
     with torch.no_grad(), evaluating(model):
         plain, moved = model.analyse(inputs).mean, model.analyse(rolled).mean
