@@ -145,3 +145,38 @@ def edit_attributes():
         zarr.consolidate_metadata(path, zarr_format=2)
 
     return edit
+
+
+# As in the real atmosphere, at 50, 500 and 1000 hPa and nearly linear in log p between them.
+FENGWU_MEANS = {
+    "z": (200e3, 53.8e3, 778.0),
+    "q": (2.8e-6, 7.8e-4, 6.7e-3),
+    "u": (4.4, 7.1, -0.2),
+    "v": (0.0, 0.0, 0.2),
+    "t": (214.7, 251.7, 278.6),
+}
+FENGWU_DEVIATIONS = {
+    "z": (3600.0, 2900.0, 1070.0),
+    "q": (3e-7, 8e-4, 5.4e-3),
+    "u": (15.0, 11.5, 6.0),
+    "v": (7.0, 9.5, 5.5),
+    "t": (10.0, 13.0, 17.0),
+}
+
+
+def on_all_levels(profiles):
+    """From three levels to the thirteen, variable after variable."""
+    where = np.log(LEVELS), np.log((50, 500, 1000))
+    return np.concatenate([np.interp(*where, values) for values in profiles.values()])
+
+
+@pytest.fixture
+def fengwu_mean():
+    """Means of the 69 channels in FengWu's order, like those published."""
+    return np.concatenate([[-0.14, 0.23, 278.8, 100_981], on_all_levels(FENGWU_MEANS)])
+
+
+@pytest.fixture
+def fengwu_std():
+    """The standard deviations."""
+    return np.concatenate([[5.6, 4.8, 21.2, 1330], on_all_levels(FENGWU_DEVIATIONS)])
