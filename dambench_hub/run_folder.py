@@ -15,9 +15,10 @@ from dambench_hub.checkpoints import checkpoint_steps
 from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.files import write_atomic
+from dambench_hub.trained_model import RUN_CONFIG
 from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig
 
-CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
+CHECKPOINTS = "checkpoints"
 MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
 
 
@@ -47,7 +48,7 @@ def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterato
             one is running there.
         DambenchError: When the folder cannot be written.
     """
-    path = out / CONFIG
+    path = out / RUN_CONFIG
     if path.exists() and checkpoint_steps(out / CHECKPOINTS):
         _require_same(path, description)
     if not main:
