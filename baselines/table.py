@@ -110,10 +110,8 @@ def cost(name: str, trained: Sequence[Path], data: Data, task: Task) -> list[str
 
 def training_minutes(run: Path) -> float:
     """How long a training took, over all its runs."""
-    states = sorted(
-        run.glob("checkpoints/step-*/state.json"), key=lambda path: path.stat().st_mtime
-    )
-    return json.loads(states[-1].read_text("utf-8"))["seconds"] / 60 if states else float("nan")
+    states = [json.loads(path.read_text("utf-8")) for path in run.glob("checkpoints/*/state.json")]
+    return max((state["seconds"] for state in states), default=float("nan")) / 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:
