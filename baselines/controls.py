@@ -29,6 +29,7 @@ from dambench_hub.batch import Batch
 from dambench_hub.bootstrap import Interval, paired_interval
 from dambench_hub.commands import exit_code
 from dambench_hub.data import Data, load_data
+from dambench_hub.devices import find_device
 from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer
 from dambench_hub.modality_controls import CONTROLS, controlled
@@ -113,11 +114,7 @@ def load(name: str, device: str, *, multi_modal: bool) -> Assimilator:
             "without them; one trained under constant modalities is for --capacity."
         )
     if isinstance(method, torch.nn.Module):
-        automatic = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            method.to(automatic if device == "auto" else device)
-        except (RuntimeError, AssertionError) as error:
-            raise TaskError(f"{device} cannot be used here ({error}). Use --device cpu.") from error
+        method.to(find_device(device))
     return method
 
 

@@ -180,27 +180,13 @@ def prepare(method: Assimilator, args: argparse.Namespace) -> Any:
         if args.device not in ("auto", "cpu"):
             raise TaskError(f"{method.name} runs on the CPU; leave --device {args.device} out.")
         return None
+    import torch
+
+    from dambench_hub.devices import find_device
+
     device = find_device(args.device)
     method.to(device)
-    import torch
-
     return torch.Generator(device).manual_seed(args.seed)
-
-
-def find_device(name: str) -> Any:
-    """The device called `name`; each process of a launcher gets a GPU of its own."""
-    import torch
-
-    count = torch.cuda.device_count()
-    own = f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % max(count, 1)}"
-    wanted = {"auto": own if count else "cpu", "cuda": own}.get(name, name)
-    try:
-        device = torch.device(wanted)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        here = ", ".join(["cpu", *(f"cuda:{n}" for n in range(count))])
-        raise TaskError(f"There is no device {name}; here are {here}.") from error
-    return device
 
 
 def sampling_methods() -> list[str]:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from dambench_hub.batch import Analysis
-from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.errors import TaskError
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.noise import Noise
 
@@ -265,13 +265,3 @@ def summarise(members: Tensor) -> Analysis:
     """The analysis whose samples are `members`, (B, M, C, Y, X)."""
     spread = members.std(dim=1) if members.shape[1] > 1 else None
     return Analysis(mean=members.mean(dim=1), std=spread, members=members)
-
-
-def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse an option's value that is none of the choices.
-
-    Raises:
-        TaskError: With the closest choice.
-    """
-    if value not in choices:
-        raise TaskError(f"Unknown {name} {value!r}. {did_you_mean(value, choices)}")

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dambench_hub.errors import TaskError
 from dambench_hub.models.conv_blocks import (
     NeuralProcess,
     ResidualBlock,
@@ -18,7 +17,13 @@ from dambench_hub.models.conv_blocks import (
     predicted_std,
 )
 from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
-from dambench_hub.models.layers import Norm, require_odd, require_positive, resize_sphere
+from dambench_hub.models.layers import (
+    Norm,
+    require_choice,
+    require_odd,
+    require_positive,
+    resize_sphere,
+)
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.set_convolution import SetConvolution
 from dambench_hub.models.spectral import SpectralConvolution, require_resolved
@@ -86,8 +91,7 @@ class FNP(NeuralProcess):
         super().__init__(channels=channels, grid=grid, increments=increments)
         require_positive(width=width, depth=depth, hidden_layers=hidden_layers)
         require_odd(kernel=kernel, set_kernel=set_kernel, merge_kernel=merge_kernel)
-        if dam_select not in get_args(Selection):
-            raise TaskError(f"dam_select must be far or near, got {dam_select!r}.")
+        require_choice("dam_select", dam_select, get_args(Selection))
         if use_fourier:
             require_resolved(modes, *self.grid.shape)
         periodic = not upstream_padding

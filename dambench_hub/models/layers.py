@@ -5,8 +5,9 @@ Fields are (B, C, Y, X): latitude Y north to south, ending at the poles, and lon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from math import gcd
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from dambench_hub.errors import TaskError
+from dambench_hub.errors import TaskError, did_you_mean
 
 LatitudePadding = Literal["zero", "reflect"]
 
@@ -25,7 +26,7 @@ With batches of one sample, statistics of the training batches (`batch`) are noi
 """
 
 GROUPS = 8
-"""Number of groups of a group normalisation."""
+"""Most groups of a group normalisation."""
 
 
 def pad_sphere(x: Tensor, rows: int, columns: int, latitude: LatitudePadding = "zero") -> Tensor:
@@ -103,18 +104,15 @@ def resize_sphere(x: Tensor, rows: int, columns: int) -> Tensor:
 def normalisation(norm: Norm, width: int) -> nn.Module:
     """A normalisation of `width` channels with a scale and an offset each, or nothing.
 
+    `group` has as many groups as divide both the width and `GROUPS`.
+
     Raises:
-        TaskError: When the kind is unknown, or the width is no multiple of the groups.
+        TaskError: When the kind is unknown.
     """
-    if norm == "batch":
-        return nn.BatchNorm2d(width)
+    require_choice("norm", norm, get_args(Norm))
     if norm == "none":
         return nn.Identity()
-    if norm != "group":
-        raise TaskError(f"norm must be one of {', '.join(get_args(Norm))}, got {norm!r}.")
-    if width % GROUPS:
-        raise TaskError(f"norm: group needs a width that is a multiple of {GROUPS}, got {width}.")
-    return nn.GroupNorm(GROUPS, width)
+    return nn.BatchNorm2d(width) if norm == "batch" else nn.GroupNorm(gcd(GROUPS, width), width)
 
 
 def require_positive(**sizes: int) -> None:
@@ -138,3 +136,13 @@ def require_odd(**kernels: int) -> None:
     for name, kernel in kernels.items():
         if kernel % 2 == 0:
             raise TaskError(f"{name} must be odd, so that kernels have a middle, got {kernel}.")
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse an option's value that is none of the choices.
+
+    Raises:
+        TaskError: With the closest choice.
+    """
+    if value not in choices:
+        raise TaskError(f"Unknown {name} {value!r}. {did_you_mean(value, choices)}")

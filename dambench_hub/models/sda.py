@@ -19,10 +19,10 @@ from dambench_hub.models.diffusion import (
     denoising_loss,
     noise_from_velocity,
     noise_level,
-    require_choice,
     signal,
     summarise,
 )
+from dambench_hub.models.layers import require_choice
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.score_unet import ScoreUNet, require_levels
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, Self, get_args
@@ -19,14 +18,13 @@ from dambench_hub.models.diffusion import (
     Sampler,
     denoising_loss,
     noise_from_velocity,
-    require_choice,
     summarise,
 )
+from dambench_hub.models.layers import Norm, normalisation, require_choice
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.score_unet import ScoreUNet, SphericalConv, require_levels
 
 Stage = Literal["autoencoder", "score"]
-Norm = Literal["batch", "group", "none"]
 
 AUXILIARIES = {"precipitation": torch.log1p, "olr": lambda flux: flux / 100 - 2.4}
 """What the encoder may see beside the state, and how it comes to unit size."""
@@ -64,7 +62,7 @@ class Autoencoder(nn.Module):
             parts: list[nn.Module] = []
             for number, (coming, going) in enumerate(pairwise(widths)):
                 if number:
-                    parts += [_norm(norm, coming), nn.ReLU()]
+                    parts += [normalisation(norm, coming), nn.ReLU()]
                 parts.append(
                     SphericalConv(coming, going, KERNEL, upstream_padding=upstream_padding)
                 )
@@ -160,7 +158,6 @@ class SLAMS(LearnedAssimilator):
     ) -> None:
         super().__init__(channels=channels, grid=grid, increments=residual)
         require_choice("stage", stage, get_args(Stage))
-        require_choice("norm", norm, get_args(Norm))
         require_choice("prediction", prediction, get_args(Prediction))
         if not latent_widths or min(*latent_widths, members) < 1:
             raise TaskError(
@@ -301,9 +298,3 @@ def _auxiliary(modalities: Mapping[str, Tensor]) -> list[Tensor]:
         valid = ~values.isnan()
         parts += [torch.where(valid, transform(values), 0.0), valid.float()]
     return parts
-
-
-def _norm(norm: Norm, width: int) -> nn.Module:
-    if norm == "none":
-        return nn.Identity()
-    return nn.BatchNorm2d(width) if norm == "batch" else nn.GroupNorm(math.gcd(8, width), width)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dambench_hub.batch import Analysis
-from dambench_hub.errors import TaskError, did_you_mean
-from dambench_hub.models.layers import require_positive
+from dambench_hub.errors import TaskError
+from dambench_hub.models.layers import require_choice, require_positive
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.vae import conv_vae, kl_divergence, swin_vae
 from dambench_hub.models.variable_unet import UNetSize
@@ -91,15 +91,14 @@ class VAEVar(LearnedAssimilator):
         self.subtract_zero_decoding = subtract_zero_decoding
         self.iterations = iterations
         self.outer_calls = outer_calls
+        require_choice("network", network, NETWORKS)
         shape = self.grid.shape
         if network == "swin":
             size = UNetSize(width, blocks, global_width, global_blocks, tuple(heads), window)
             variables = list(variable_groups(self.channels).values())
             self.vae = swin_vae(variables, shape, latent_channels, size)
-        elif network == "conv":
-            self.vae = conv_vae(len(self.channels), shape, latent_channels, width, blocks)
         else:
-            raise TaskError(f"Unknown network {network!r}. {did_you_mean(network, NETWORKS)}")
+            self.vae = conv_vae(len(self.channels), shape, latent_channels, width, blocks)
 
     @property
     def context_shape(self) -> tuple[int, int, int]:

@@ -101,8 +101,8 @@ def test_batch_size_and_rerun_change_nothing(run, models):
         (["--task", "unimodal"], "Use the task multimodal"),
         (["--block-days", "7"], "There are 5 days with samples"),
         (["--batch-size", "0"], "batch_size is at least 1"),
-        (["--device", "cuda:99"], "Use --device cpu"),
-        (["--device", "abacus"], "Use --device cpu"),
+        (["--device", "cuda:99"], "There is no device cuda:99"),
+        (["--device", "abacus"], "There is no device abacus; here are cpu"),
     ],
 )
 def test_mistakes_are_told(tiny_folder, models, capsys, arguments, words):

@@ -187,7 +187,7 @@ def test_seed_and_overrides_are_stronger_than_the_file(run, tmp_path):
         (["epochs=0"], "tiny.yaml: epochs is a whole number from 1 on, got 0"),
         (["method=conv_cmp"], "Did you mean 'conv_cnp'"),
         (["batch_size=3", "micro_batch_size=2"], "batch_size 3 is not a multiple"),
-        (["norm=layer"], "norm must be one of"),
+        (["norm=layer"], "Unknown norm 'layer'"),
     ],
 )
 def test_mistakes_are_told(run, overrides, words):

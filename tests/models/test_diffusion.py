@@ -13,7 +13,6 @@ from dambench_hub.models.diffusion import (
     denoising_loss,
     noise_from_velocity,
     noise_level,
-    require_choice,
     signal,
     summarise,
     trajectory_noise,
@@ -187,8 +186,3 @@ def test_a_summary_of_one_member_has_no_spread():
 def test_wrong_settings_are_refused(change, words):
     with pytest.raises(TaskError, match=words):
         replace(Sampler(), **change)
-
-
-def test_an_unknown_choice_is_refused():
-    with pytest.raises(TaskError, match="Did you mean 'noise'"):
-        require_choice("prediction", "noize", ("noise", "velocity"))

@@ -115,7 +115,7 @@ def test_without_fourier_layers_far_points_do_not_matter(small_world):
     [
         ({"modes": 5}, "modes must be from 1 to 4 on a grid of 9x16"),
         ({"merge_kernel": 2}, "merge_kernel must be odd"),
-        ({"dam_select": "middle"}, "dam_select must be far or near"),
+        ({"dam_select": "middle"}, "Unknown dam_select 'middle'"),
     ],
 )
 def test_wrong_options_are_refused(wrong, words):

@@ -8,6 +8,7 @@ from dambench_hub.models.layers import (
     normalisation,
     pad_sphere,
     pad_to_multiple,
+    require_choice,
     require_odd,
     require_positive,
     resize_sphere,
@@ -63,6 +64,11 @@ def test_normalisations_have_any_scale_of_input(norm):
         assert result.mean().abs() < 1e-4 and abs(result.std() - 1) < 1e-2
 
 
+@pytest.mark.parametrize(("width", "groups"), [(16, 8), (12, 4), (5, 1)])
+def test_groups_divide_the_width(width, groups):
+    assert normalisation("group", width).num_groups == groups
+
+
 def test_resizing_is_linear_between_grid_points_and_around_the_date_line():
     latitude = torch.linspace(90, -90, 5)[:, None].expand(1, 1, 5, 4)
     fine = resize_sphere(latitude, 9, 8)
@@ -81,3 +87,8 @@ def test_sizes_that_make_no_sense_are_refused():
     for check, sizes in ((require_positive, {"width": 1.5}), (require_odd, {"kernel": 2})):
         with pytest.raises(TaskError, match=next(iter(sizes))):
             check(**sizes)
+
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(TaskError, match="Did you mean 'noise'"):
+        require_choice("prediction", "noize", ("noise", "velocity"))
