@@ -135,6 +135,10 @@ class Prediction:
         self.resources.close()
 
 
+Opener = Callable[[str | Path], Prediction]
+"""How a file is opened: `open_prediction`, or a way that trusts the file even less."""
+
+
 def open_prediction(path: str | Path) -> Prediction:
     """Open a prediction file, of which nothing is believed.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from dambench_hub.errors import PredictionError
 from dambench_hub.metrics import Scorer
-from dambench_hub.prediction_reader import OPTIONAL_ATTRIBUTES, Header, open_prediction
+from dambench_hub.prediction_reader import OPTIONAL_ATTRIBUTES, Header, Opener, open_prediction
 from dambench_hub.progress import track
 from dambench_hub.tasks import Task
 from dambench_hub.validation import ValueCheck, header_problems, shortened, task_of
@@ -63,20 +63,26 @@ class Result:
         }
 
 
-def score(path: str | Path, data: Data, task: Task | str | None = None) -> Result:
+def score(
+    path: str | Path,
+    data: Data,
+    task: Task | str | None = None,
+    open: Opener = open_prediction,
+) -> Result:
     """Validate and score a prediction file in one pass over its values.
 
     Args:
         path: The file.
         data: The data set it was made for.
         task: The task it was made for; None for the one that the file names.
+        open: How the file is opened.
 
     Raises:
         PredictionError: When the file has problems; the message lists them as `validate` does.
         TaskError: When there is no such task.
     """
     path = Path(path)
-    with open_prediction(path) as prediction:
+    with open(path) as prediction:
         header = prediction.header
         task = task_of(header, task)
         _refuse(path, header_problems(header, data, task))

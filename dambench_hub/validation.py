@@ -17,6 +17,7 @@ from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.prediction_reader import (
     REQUIRED_ATTRIBUTES,
     Header,
+    Opener,
     open_prediction,
     quoted,
 )
@@ -47,13 +48,19 @@ FAR, NEAR = 5.0, 2.0
 """A channel's mean is suspicious beyond FAR standard deviations, and explained within NEAR."""
 
 
-def validate(path: str | Path, data: Data, task: Task | str | None = None) -> list[str]:
+def validate(
+    path: str | Path,
+    data: Data,
+    task: Task | str | None = None,
+    open: Opener = open_prediction,
+) -> list[str]:
     """Everything that keeps a prediction file from being scored.
 
     Args:
         path: The file.
         data: The data set it was made for.
         task: The task it was made for; None for the one that the file names.
+        open: How the file is opened.
 
     Returns:
         One sentence or two per problem, at most 20; empty for a file that can be scored.
@@ -63,7 +70,7 @@ def validate(path: str | Path, data: Data, task: Task | str | None = None) -> li
     """
     path = Path(path)
     try:
-        with open_prediction(path) as prediction:
+        with open(path) as prediction:
             header = prediction.header
             problems = header_problems(header, data, task_of(header, task))
             if not shape_problems(header):
