@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 SCORER_VERSION = "1"
 """Raised with every change to a score; results of two versions are never ranked together."""
 MODEL_ATTRIBUTES = ("model_name", *OPTIONAL_ATTRIBUTES)
+
+Observer = Callable[[int, np.ndarray, np.ndarray], object]
+"""Takes the number of a time, its analysis ([M,] C, Y, X) and its reference (C, Y, X)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,7 @@ def score(
     data: Data,
     task: Task | str | None = None,
     open: Opener = open_prediction,
+    observer: Observer | None = None,
 ) -> Result:
     """Validate and score a prediction file in one pass over its values.
 
@@ -76,6 +81,7 @@ def score(
         data: The data set it was made for.
         task: The task it was made for; None for the one that the file names.
         open: How the file is opened.
+        observer: Sees every field that is scored.
 
     Raises:
         PredictionError: When the file has problems; the message lists them as `validate` does.
@@ -94,6 +100,8 @@ def score(
             if check.update(field):
                 reference = data.reference(task.split, index * task.stride)
                 scorer.update(field[None], reference[None])
+                if observer:
+                    observer(index, field, reference)
         _refuse(path, check.problems())
     scores, attributes = scorer.compute(), header.attributes
     return Result(
