@@ -143,6 +143,7 @@ def leaderboard(
 ) -> None:
     """Print the ranking; results of other data set revisions or scorers are not mixed in."""
     from dambench_hub.data import load_data
+    from dambench_hub.exports import rankings_csv
     from dambench_hub.results import Store
     from dambench_hub.tasks import load_task
 
@@ -155,7 +156,7 @@ def leaderboard(
     if as_json:
         _print_json([entry.to_dict() for ranking in rankings for entry in ranking.entries])
     elif as_csv:
-        typer.echo(_csv(rankings), nl=False)
+        typer.echo(rankings_csv(rankings), nl=False)
     else:
         _print_boards(rankings)
     if hidden := sum(ranking.hidden for ranking in rankings):
@@ -326,22 +327,6 @@ def _print_boards(rankings: list[Ranking]) -> None:
             console.print(board_table(ranking, console.width))
     if not any(ranking.entries for ranking in rankings):
         console.print("No results yet. Record one: dambench submit FILE --name NAME")
-
-
-def _csv(rankings: list[Ranking]) -> str:
-    """Rows of all boards; a name that a spreadsheet would take for a formula gets a quote."""
-    import csv
-    import io
-
-    rows = [{"task": ranking.task, **row} for ranking in rankings for row in ranking.board()]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        safe = f"'{row['name']}" if row["name"][:1] in "=+-@＝＋－＠" else row["name"]
-        writer.writerow(row | {"name": safe})
-    return text.getvalue()
 
 
 if __name__ == "__main__":
