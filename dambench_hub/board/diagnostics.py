@@ -49,6 +49,7 @@ class Errors:
         bias: Mean error over all times, float32, (B, Y, X).
         example: Error at the example's time, float32, (B, Y, X).
         spectra: `zonal_power` of the field itself, mean over sampled times, (B, X // 2).
+        series: Latitude-weighted root mean square error of each time, float32, (N, B).
     """
 
     rmse: np.ndarray
@@ -56,6 +57,7 @@ class Errors:
     bias: np.ndarray
     example: np.ndarray
     spectra: np.ndarray
+    series: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,6 +286,7 @@ class _Sums:
         shape = (len(self.rows), *data.grid.shape)
         self.squares, self.total, self.example = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.spectra = np.zeros((len(self.rows), data.grid.longitudes // 2))
+        self.series: list[np.ndarray] = []
 
     def is_sampled(self, index: int) -> bool:
         return index % self.every == 0
@@ -291,7 +294,9 @@ class _Sums:
     def add(self, index: int, field: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """Add one time; returns its error, float64, (B, Y, X)."""
         error = self.error(field, reference)
-        self.squares += error**2
+        squares = error**2
+        self.squares += squares
+        self.series.append(np.sqrt((self.weights[:, None] * squares).mean(axis=(1, 2))))
         self.total += error
         if self.is_sampled(index):
             self.spectra += self.power(field)
@@ -317,6 +322,7 @@ class _Sums:
             bias=(self.total[shown] / self.times).astype("f4"),
             example=self.example[shown].astype("f4"),
             spectra=self.spectra / self.sampled,
+            series=np.array(self.series, "f4"),
         )
 
 
