@@ -61,6 +61,26 @@ def paired_interval(
         Künsch (1989), Ann. Statist. 17, 1217-1241; Politis & Romano (1992), in Exploring the
         Limits of Bootstrap, Wiley, 263-270.
     """
+    return paired_intervals(
+        np.asarray(difference)[None],
+        time,
+        block_days=block_days,
+        resamples=resamples,
+        level=level,
+        seed=seed,
+    )[0]
+
+
+def paired_intervals(
+    differences: np.ndarray,
+    time: np.ndarray,
+    *,
+    block_days: int = 7,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Interval]:
+    """`paired_interval` of many differences at once, from the same resamples; (K, N) of them."""
     days, day = np.unique(np.asarray(time).astype("datetime64[D]"), return_inverse=True)
     if block_days < 1 or resamples < 1 or not 0 < level < 1:
         raise TaskError(
@@ -68,15 +88,18 @@ def paired_interval(
             f"0 and 1; got {block_days}, {resamples} and {level}."
         )
     length = _block_length(days, block_days)
-    count = np.bincount(day)
-    total = np.bincount(day, weights=np.asarray(difference, np.float64))
+    member = (day[:, None] == np.arange(len(days))).astype(np.float64)  # (N, D)
+    count = member.sum(axis=0)
+    totals = np.asarray(differences, np.float64) @ member
     blocks = -(-len(days) // length)
     first = np.random.default_rng(seed).integers(len(days), size=(resamples, blocks, 1))
     drawn = (first + np.arange(length)) % len(days)
     drawn = drawn.reshape(resamples, -1)[:, : len(days)]
-    means = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(total.sum() / count.sum()), float(low), float(high))
+    times_drawn = np.stack([np.bincount(row, minlength=len(days)) for row in drawn])  # (R, D)
+    means = totals @ times_drawn.T / (times_drawn @ count)
+    lows, highs = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    centres = totals.sum(axis=1) / count.sum()
+    return [Interval(*map(float, ends)) for ends in zip(centres, lows, highs, strict=True)]
 
 
 def _block_length(days: np.ndarray, block_days: int) -> int:

@@ -1,4 +1,4 @@
-"""The results store and the ranking: an append-only table in SQLite, or any other SQL database.
+"""Results and their ranking.
 
 Every row names all that its score depends on: model, task, data set revision, scorer version and
 the hash of the values. Rows that differ in one of those are never ranked against each other.
@@ -6,59 +6,44 @@ the hash of the values. Rows that differ in one of those are never ranked agains
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+import math
+import uuid
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sql
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from dambench_hub.errors import DambenchError
+from dambench_hub.models import METHODS, MULTI
+from dambench_hub.people import Person, local_person
+from dambench_hub.rank_groups import neighbour_groups
+from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import MODEL_ATTRIBUTES, SCORER_VERSION, Result
+from dambench_hub.store import DEFAULT_STORE, Database, append_event, stamp
 from dambench_hub.validation import MAX_NAME
 
-DEFAULT_STORE = "sqlite:///dambench.db"
-SCHEMA_VERSION = 1
 SIGNIFICANT_DIGITS = 4
 """Scores are ranked as they are shown; what rounding hides is no difference."""
 
 BOARD_CHANNELS = ("z500", "t850", "t2m", "u10", "v10", "u500", "v500", "q700", "msl")
 """Channels whose RMSE stands on the board, as in the paper."""
 
-METADATA = sql.MetaData()
-RESULTS = sql.Table(
-    "results",
-    METADATA,
-    sql.Column("sequence", sql.Integer, primary_key=True, autoincrement=True),
-    sql.Column("name", sql.Text, nullable=False),
-    sql.Column("task", sql.Text, nullable=False),
-    sql.Column("dataset", sql.Text, nullable=False),
-    sql.Column("dataset_revision", sql.Text, nullable=False),
-    sql.Column("scorer_version", sql.Text, nullable=False),
-    sql.Column("value_hash", sql.Text, nullable=False),
-    sql.Column("main_score", sql.Double, nullable=False),
-    sql.Column("scores", sql.JSON, nullable=False),
-    sql.Column("sample_mse", sql.JSON, nullable=False),
-    sql.Column("submitted_at", sql.Text, nullable=False),
-    *(sql.Column(name, sql.Text, nullable=name != "model_name") for name in MODEL_ATTRIBUTES),
-    sql.CheckConstraint("abs(main_score) < 1e300", name="main_score_is_finite"),
-    sql.UniqueConstraint(
-        "name", "task", "dataset_revision", "scorer_version", "value_hash", name="judged_once"
-    ),
-    sqlite_autoincrement=True,
-)
-for _change in ("UPDATE", "DELETE"):
-    sql.event.listen(
-        RESULTS,
-        "after_create",
-        sql.DDL(
-            f"CREATE TRIGGER results_no_{_change.lower()} BEFORE {_change} ON results "
-            "BEGIN SELECT RAISE(ABORT, 'results are never changed, only added'); END"
-        ).execute_if(dialect="sqlite"),
-    )
+BACKGROUND = "background"
+
+__all__ = [
+    "BOARD_CHANNELS",
+    "DEFAULT_STORE",
+    "DuplicateResult",
+    "Entry",
+    "Ranking",
+    "Store",
+    "insert_result",
+    "is_baseline_name",
+    "rounded",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +55,22 @@ class Entry:
         name: Under which the result was submitted.
         submitted_at: UTC, like 2026-01-31T12:00:00Z.
         result: The scores and all they depend on.
+        submission: Id of the submission.
+        owner: Who submitted it.
+        baseline: Whether this is one of the package's methods, run by who keeps the store.
+        model_url: Where the model is described.
+        paper_url: Where the paper is.
     """
 
     rank: int
     name: str
     submitted_at: str
     result: Result
+    submission: str
+    owner: Person
+    baseline: bool = False
+    model_url: str | None = None
+    paper_url: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What `dambench leaderboard --json` prints."""
@@ -85,29 +80,35 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Results that can be compared, best first.
+    """Results that can be compared, best first: of each person and name the best one.
 
     Attributes:
         task: Name of the task.
         dataset_revision: Revision that all entries share.
         entries: The rows.
-        hidden: Rows of the task that belong to other revisions or scorer versions.
+        hidden: Published submissions of the task that have results of other revisions or scorer
+            versions only.
     """
 
     task: str
     dataset_revision: str
     entries: tuple[Entry, ...]
     hidden: int
+    _groups: dict[bytes, tuple[int, ...] | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def board(self) -> list[dict[str, Any]]:
         """The rows of a leaderboard, with the same columns in each.
 
         Returns:
             `rank`, `name`, then `mse`, `mae` and `specdiv`; `skill`, the share of the background's
-            mse that is gone, where an entry called background is there; then the RMSE of those of
-            `BOARD_CHANNELS` that are scored, called for example `rmse_z500`.
+            mse that is gone, where the baseline called background is there; then the RMSE of those
+            of `BOARD_CHANNELS` that are scored, called for example `rmse_z500`.
         """
-        background = [e.result.scores["mse"] for e in self.entries if e.name == "background"]
+        background = [
+            e.result.scores["mse"] for e in self.entries if e.baseline and e.name == BACKGROUND
+        ]
         rows = []
         for entry in self.entries:
             scores = entry.result.scores
@@ -119,53 +120,41 @@ class Ranking:
             rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
         return rows
 
+    def groups(self, time: np.ndarray) -> tuple[int, ...] | None:
+        """Which neighbours in the ranking chance alone could have put in their order.
+
+        Args:
+            time: Valid times of the task, (N,), those of `Result.sample_mse`.
+
+        Returns:
+            A number for each entry, from 1: an entry that a paired block bootstrap over days cannot
+            tell from the one before has its number. None where there are too few days to say.
+        """
+        key = time.astype("datetime64[h]").tobytes()
+        if key not in self._groups:
+            errors = np.array([entry.result.sample_mse for entry in self.entries], np.float64)
+            self._groups[key] = neighbour_groups(errors, time)
+        return self._groups[key]
+
 
 class DuplicateResult(DambenchError):
     """The same values are recorded under the same name already."""
 
 
-class Store:
-    """Results in a database; rows are added, never changed.
-
-    Args:
-        url: SQLAlchemy URL, for example `sqlite:///dambench.db`.
-        create: Make the database and its table if there is none.
-
-    Raises:
-        DambenchError: When the URL is none, or the database is absent, damaged, read-only or full.
-    """
+class Store(Database):
+    """The database, as the ranking sees it; see `Database` for arguments and errors."""
 
     def __init__(self, url: str = DEFAULT_STORE, *, create: bool = False) -> None:
-        self.url = url
-        try:
-            self.engine = sql.create_engine(url)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            raise DambenchError(
-                f"{url!r} is not the URL of a store ({error}). Write it like {DEFAULT_STORE}."
-            ) from error
-        path = Path(self.engine.url.database or "")
-        plain = self.engine.dialect.name == "sqlite" and "uri" not in self.engine.url.query
-        if plain and not create and not path.is_file():
-            raise DambenchError(
-                f"There is no results store {url}. "
-                "`dambench submit FILE --name NAME` makes one, or choose another with --store."
-            )
-        if plain and create:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with self._transaction() as connection:
-            if not sql.inspect(connection).has_table(RESULTS.name):
-                if not create:
-                    raise DambenchError(f"{url} holds no results table. Choose another --store.")
-                METADATA.create_all(connection)
-                self._version(connection, SCHEMA_VERSION)
-            if (version := self._version(connection)) != SCHEMA_VERSION:
-                raise DambenchError(
-                    f"The store {url} has schema version {version}, this dambench-hub reads "
-                    f"{SCHEMA_VERSION}. Use the version that wrote it, or another --store."
-                )
+        super().__init__(url, create=create)
+        self._rankings: dict[tuple[str, str | None, str], tuple[int, Ranking]] = {}
 
-    def add(self, result: Result, name: str) -> None:
-        """Record a result; once this returns, it is on the disk.
+    def add(self, result: Result, name: str, file: Path | None = None) -> None:
+        """Record and publish a result made on this machine; once this returns, it is on the disk.
+
+        Args:
+            result: The scores.
+            name: What the ranking calls it.
+            file: The prediction file, of which the size is noted.
 
         Raises:
             DuplicateResult: When the same values are recorded under this name already.
@@ -176,66 +165,95 @@ class Store:
             raise DambenchError(
                 f"A name has 1 to {MAX_NAME} printable characters, got {ascii(name[:MAX_NAME])}."
             )
-        row = {key: value for key, value in vars(result).items() if key in RESULTS.columns}
-        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        try:
-            with self._transaction() as connection:
-                row |= {**result.attributes, "name": name, "submitted_at": time}
-                connection.execute(RESULTS.insert().values(row))
-        except IntegrityError as error:
-            if "UNIQUE" not in str(error).upper():
-                raise DambenchError(f"{name}: a score that is not finite is no score.") from error
-            raise DuplicateResult(
-                f"These values are already recorded as {name!r} for the task {result.task}. "
-                "Submit another file, or choose another --name."
-            ) from error
+        owner, key = local_person(), uuid.uuid4().hex
+        with self.transaction(write=True) as connection:
+            if connection.execute(_recorded(result, owner.id, name)).first():
+                raise DuplicateResult(
+                    f"These values are already recorded as {name!r} for the task {result.task}. "
+                    "Submit another file, or choose another --name."
+                )
+            at = self.now(connection)
+            row = {
+                "id": key,
+                "owner": owner.id,
+                "owner_name": owner.name,
+                "name": name,
+                "task": result.task,
+                "description": "",
+                "model_url": result.attributes.get("model_url"),
+                "paper_url": result.attributes.get("paper_url"),
+                "publish": True,
+                "file": "",
+                "bytes": file.stat().st_size if file else 0,
+                "sha256": "",
+                "received_at": stamp(at),
+            }
+            connection.execute(SUBMISSIONS.insert().values(row))
+            insert_result(connection, key, owner.id, result, at)
+            append_event(connection, key, State.PUBLISHED, at=at, actor=owner.id)
 
     def tasks(self) -> list[str]:
-        """Names of the tasks that have results, sorted."""
-        with self._transaction() as connection:
-            return sorted(connection.scalars(sql.select(RESULTS.c.task).distinct()))
+        """Names of the tasks that have published results, sorted."""
+        with self.transaction() as connection:
+            query = sql.select(RESULTS.c.task).where(_is_published(RESULTS.c.submission))
+            return sorted(connection.scalars(query.distinct()))
+
+    def result(self, submission: str) -> Result | None:
+        """The newest scores of a submission, by its id; None while there are none."""
+        query = RESULTS.select().where(RESULTS.c.submission == submission)
+        with self.transaction() as connection:
+            row = connection.execute(query.order_by(RESULTS.c.sequence.desc())).mappings().first()
+        return _result(dict(row)) if row else None
 
     def ranking(
         self, task: str, revision: str | None = None, scorer_version: str = SCORER_VERSION
     ) -> Ranking:
-        """The results of a task, best first; rows of one revision and scorer version only.
+        """The published results of a task, best first; of one revision and scorer version only.
 
         Args:
             task: Name of the task.
             revision: Of the data set; None for that of the newest result.
             scorer_version: Of the scores.
         """
-        with self._transaction() as connection:
-            query = RESULTS.select().where(RESULTS.c.task == task).order_by(RESULTS.c.sequence)
-            rows = connection.execute(query).mappings().all()
-        current = [row for row in rows if row["scorer_version"] == scorer_version]
-        revision = revision or (current[-1]["dataset_revision"] if current else "")
-        shown = [row for row in current if row["dataset_revision"] == revision]
-        shown.sort(key=lambda row: rounded(row["main_score"]))  # stable: the earlier stands first
-        scores = [rounded(row["main_score"]) for row in shown]
-        entries = tuple(
-            Entry(scores.index(score) + 1, row["name"], row["submitted_at"], _result(dict(row)))
-            for score, row in zip(scores, shown, strict=True)
-        )
-        return Ranking(task, revision, entries, len(rows) - len(shown))
+        key = (task, revision, scorer_version)
+        with self.transaction() as connection:
+            latest = connection.scalar(
+                sql.select(sql.func.max(EVENTS.c.sequence))
+                .join(SUBMISSIONS, SUBMISSIONS.c.id == EVENTS.c.submission)
+                .where(SUBMISSIONS.c.task == task)
+            )
+            known = self._rankings.get(key)
+            if known and known[0] == latest:
+                return known[1]
+            ranking = _ranked(connection, task, revision, scorer_version)
+        self._rankings[key] = (latest or 0, ranking)
+        return ranking
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sql.Connection]:
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except DBAPIError as error:
-            raise DambenchError(f"The store {self.url} cannot be used: {error.orig}.") from error
 
-    def _version(self, connection: sql.Connection, new: int | None = None) -> int:
-        """The schema version kept in a SQLite file, after setting it to `new` if given."""
-        if connection.dialect.name != "sqlite":
-            return SCHEMA_VERSION
-        if new is not None:
-            connection.exec_driver_sql(f"PRAGMA user_version = {new:d}")
-        return connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+def insert_result(
+    connection: sql.Connection, submission: str, owner: str, result: Result, at: datetime
+) -> None:
+    """Add the scores of a submission.
+
+    Raises:
+        DambenchError: When a score is not finite.
+        IntegrityError: When the submission, or these values of the owner, have such a row.
+    """
+    if not _all_finite([result.main_score, result.scores, result.sample_mse]):
+        raise DambenchError(f"{submission}: a score that is not finite is no score.")
+    row = {key: value for key, value in vars(result).items() if key in RESULTS.columns}
+    row |= {"submission": submission, "owner": owner, "scored_at": stamp(at)}
+    row["sample_mse"] = list(result.sample_mse)
+    connection.execute(RESULTS.insert().values(row | result.attributes))
+
+
+def is_baseline_name(name: str) -> bool:
+    """Whether a name is that of one of the package's methods.
+
+    >>> is_baseline_name("multi_fnp"), is_baseline_name("mine")
+    (True, False)
+    """
+    return name.removeprefix(MULTI) in METHODS
 
 
 def rounded(score: float) -> float:
@@ -245,6 +263,100 @@ def rounded(score: float) -> float:
     0.01235
     """
     return float(f"{score:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _ranked(
+    connection: sql.Connection, task: str, revision: str | None, scorer_version: str
+) -> Ranking:
+    """Read and rank."""
+    published = (RESULTS.c.task == task, _is_published(RESULTS.c.submission))
+    keys = connection.execute(
+        sql.select(RESULTS.c.submission, RESULTS.c.dataset_revision, RESULTS.c.scorer_version)
+        .where(*published)
+        .order_by(RESULTS.c.sequence)
+    ).all()
+    current = [found for _, found, version in keys if version == scorer_version]
+    revision = revision or (current[-1] if current else "")
+    rows = connection.execute(
+        sql.select(RESULTS, *_SHOWN)
+        .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
+        .where(
+            *published,
+            RESULTS.c.dataset_revision == revision,
+            RESULTS.c.scorer_version == scorer_version,
+        )
+        .order_by(SUBMISSIONS.c.sequence)
+    ).mappings()
+    ranked = sorted(rows, key=lambda row: rounded(row["main_score"]))  # stable: earlier ones first
+    best: dict[tuple[str, str], Any] = {}
+    for row in ranked:
+        best.setdefault((row["owner"], row["name"]), row)
+    scores = [rounded(row["main_score"]) for row in best.values()]
+    entries = tuple(
+        _entry(scores.index(score) + 1, dict(row))
+        for score, row in zip(scores, best.values(), strict=True)
+    )
+    hidden = {submission for submission, *_ in keys} - {row["submission"] for row in ranked}
+    return Ranking(task, revision, entries, len(hidden))
+
+
+_SHOWN = (
+    SUBMISSIONS.c.name,
+    SUBMISSIONS.c.owner_name,
+    SUBMISSIONS.c.received_at,
+    SUBMISSIONS.c.model_url.label("given_model_url"),
+    SUBMISSIONS.c.paper_url.label("given_paper_url"),
+)
+"""Columns of a submission that an entry shows."""
+
+
+def _entry(rank: int, row: dict[str, Any]) -> Entry:
+    owner = Person(row["owner"], row["owner_name"])
+    return Entry(
+        rank=rank,
+        name=row["name"],
+        submitted_at=row["received_at"],
+        result=_result(row),
+        submission=row["submission"],
+        owner=owner,
+        baseline=owner.is_trusted and is_baseline_name(row["name"]),
+        model_url=row["given_model_url"] or row["model_url"],
+        paper_url=row["given_paper_url"] or row["paper_url"],
+    )
+
+
+def _is_published(submission: sql.ColumnElement[str]) -> sql.ColumnElement[bool]:
+    """Whether the last event of a submission is its publication."""
+    last = sql.select(sql.func.max(EVENTS.c.sequence)).group_by(EVENTS.c.submission)
+    return submission.in_(
+        sql.select(EVENTS.c.submission).where(
+            EVENTS.c.sequence.in_(last), EVENTS.c.state == str(State.PUBLISHED)
+        )
+    )
+
+
+def _recorded(result: Result, owner: str, name: str) -> sql.Select[Any]:
+    return (
+        sql.select(RESULTS.c.sequence)
+        .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
+        .where(
+            RESULTS.c.owner == owner,
+            SUBMISSIONS.c.name == name,
+            RESULTS.c.value_hash == result.value_hash,
+            RESULTS.c.task == result.task,
+            RESULTS.c.dataset_revision == result.dataset_revision,
+            RESULTS.c.scorer_version == result.scorer_version,
+        )
+    )
+
+
+def _all_finite(value: Any) -> bool:
+    """Whether all numbers in nested dictionaries and sequences are finite."""
+    if isinstance(value, dict):
+        return all(map(_all_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_all_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _result(row: dict[str, Any]) -> Result:

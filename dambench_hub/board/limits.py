@@ -1,0 +1,67 @@
+"""How much one person and all together may hand in, and what is looked at before it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from dambench_hub.errors import DambenchError, did_you_mean
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Settings of a board; a count of 0 closes what it counts.
+
+    Attributes:
+        bytes: Size of one file.
+        free_bytes: What must stay free on the disk of the uploads.
+        tries_per_day: Files that a person may hand in on a day (UTC), whatever becomes of them.
+        scored_per_day: Files that a person may have scored on a day.
+        scored_per_month: The same in a calendar month.
+        open_jobs: Files of a person that may wait or be scored at the same time.
+        queue_length: Files of all persons that may wait.
+        attempts: How often scoring may end without a result before it is given up.
+        lease_seconds: How long a worker may be silent before another takes its file over.
+        near_perfect: A main score below this share of the background's is looked at by a person.
+        near_perfect_alone: The same where no background is on the board, in the score's own units.
+        copy_correlation: Errors by time that correlate more with those of another person are
+            looked at, too.
+        copy_times: Fewest times at which such a correlation says anything.
+    """
+
+    bytes: int = 4 * GIB
+    free_bytes: int = 10 * GIB
+    tries_per_day: int = 20
+    scored_per_day: int = 2
+    scored_per_month: int = 20
+    open_jobs: int = 1
+    queue_length: int = 50
+    attempts: int = 3
+    lease_seconds: float = 120.0
+    near_perfect: float = 1e-3
+    near_perfect_alone: float = 1e-5
+    copy_correlation: float = 0.9999
+    copy_times: int = 30
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value >= 0:
+                raise DambenchError(f"The limit {name} is at least 0, got {value}.")
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Limits:
+        """Limits from a settings file.
+
+        Raises:
+            DambenchError: When a name is unknown or a value is no number.
+        """
+        known = [field.name for field in fields(cls)]
+        for name, value in raw.items():
+            if name not in known:
+                raise DambenchError(f"Unknown limit {name!r}. {did_you_mean(name, known)}")
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise DambenchError(f"The limit {name} is a number, got {value!r}.")
+        return cls(**raw)

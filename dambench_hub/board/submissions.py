@@ -1,0 +1,542 @@
+"""What people hand in, from the queue to the board.
+
+A submission's state is that of its last event, and events are only ever added. While a worker holds
+the lease of a submission, no other scores it; a lease that is not renewed ends by itself. A result
+and the state that it leads to are written together.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePath
+from typing import Any
+
+import sqlalchemy as sql
+
+from dambench_hub.board.limits import Limits
+from dambench_hub.board.names import check_description, check_name, check_url
+from dambench_hub.board.queue import LeaseLost, Queue
+from dambench_hub.board.review import HELD_FOR_REVIEW, find_suspicion
+from dambench_hub.errors import DambenchError
+from dambench_hub.people import Person
+from dambench_hub.results import Store, insert_result, is_baseline_name
+from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.scoring import SCORER_VERSION, Result
+from dambench_hub.store import append_event, stamp
+from dambench_hub.tasks import load_task
+
+__all__ = [
+    "DuplicateSubmission",
+    "LeaseLost",
+    "NameError_",
+    "NotAllowed",
+    "Person",
+    "QuotaError",
+    "State",
+    "Submission",
+    "Submissions",
+]
+
+IN_USE = (State.RECEIVED, State.PRIVATE, State.HELD, State.PUBLISHED)
+"""States in which a submission stands for its file: the same file again says nothing new."""
+
+
+class QuotaError(DambenchError):
+    """Not now; `until` is when it is possible again, None where nobody knows."""
+
+    def __init__(self, message: str, until: datetime | None = None) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class DuplicateSubmission(DambenchError):
+    """The same person handed the same file in before."""
+
+
+class NameError_(DambenchError):
+    """A name, text or address that cannot be shown; the message says what to mend."""
+
+
+class NotAllowed(DambenchError):
+    """Not by this person, or not in this state."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a person handed in, and what became of it.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        sequence: Ascends in the order of receipt.
+        owner: Who handed it in.
+        name: What the board calls it.
+        task: Name of the task.
+        description: In the owner's words, perhaps empty.
+        model_url: Where the model is described.
+        paper_url: Where the paper is.
+        publish: Whether it is to be published as soon as it is scored.
+        file: Name within the inbox; empty where the file was not kept.
+        bytes: Size of the file.
+        sha256: Of the file.
+        received_at: UTC, like 2026-01-31T12:00:00Z.
+        state: The present state.
+        state_at: Since when.
+        problems: What was wrong with the file.
+        reason: Why the state is what it is, in words for the owner.
+        value_hash: Of the newest result; None while there is none.
+        progress: Share of the scoring that is done, 0 to 1; None while nobody scores it.
+        published_at: When it was first published; None if it never was.
+        detail: Why, in words for administrators only.
+    """
+
+    id: str
+    sequence: int
+    owner: Person
+    name: str
+    task: str
+    description: str
+    model_url: str | None
+    paper_url: str | None
+    publish: bool
+    file: str
+    bytes: int
+    sha256: str
+    received_at: str
+    state: State
+    state_at: str
+    problems: tuple[str, ...]
+    reason: str | None
+    value_hash: str | None
+    progress: float | None
+    published_at: str | None
+    detail: str | None
+
+    def visible_to(self, person: Person | None) -> bool:
+        """Whether somebody, or a stranger (None), may see this and its result."""
+        if person is not None and (person.id == self.owner.id or person.is_administrator):
+            return True
+        shown = (State.PUBLISHED, State.WITHDRAWN, State.RECEIVED)
+        return self.published_at is not None and self.state in shown
+
+
+class Submissions:
+    """Everything that is done with submissions; each method is one transaction.
+
+    Args:
+        store: The database.
+        limits: How much is accepted.
+    """
+
+    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+        self.store = store
+        self.limits = limits or Limits()
+        self.queue = Queue(store, self.limits.lease_seconds)
+
+    def receive(
+        self,
+        owner: Person,
+        name: str,
+        task: str,
+        *,
+        file: str,
+        bytes: int,
+        sha256: str,
+        publish: bool = True,
+        description: str = "",
+        model_url: str | None = None,
+        paper_url: str | None = None,
+    ) -> Submission:
+        """Put a file into the queue; once this returns, it is on the disk.
+
+        Args:
+            owner: Who hands it in.
+            name: What the board will call it.
+            task: Name of the task.
+            file: Name within the inbox.
+            bytes: Its size.
+            sha256: Its hash.
+            publish: Show it as soon as it is scored.
+            description: In the owner's words.
+            model_url: `https://` address of the model.
+            paper_url: `https://` address of the paper.
+
+        Raises:
+            NameError_: When a text cannot be shown.
+            QuotaError: When the person, or all together, handed in enough.
+            DuplicateSubmission: When this person handed the same file in before.
+            TaskError: When there is no such task.
+        """
+        if PurePath(file).name != file:
+            raise ValueError(f"{file!r} is no name within the inbox")
+        texts = _checked(owner, name, description, model_url, paper_url)
+        texts["task"] = load_task(task).name
+        key = uuid.uuid4().hex
+        with self.store.transaction(write=True) as connection:
+            now = self.store.now(connection)
+            own = self._select(connection, SUBMISSIONS.c.owner == owner.id)
+            _refuse_again(own, task, sha256)
+            self._refuse_too_much(connection, own, now)
+            row = {"id": key, "owner": owner.id, "owner_name": owner.name, "publish": publish}
+            row |= {"file": file, "bytes": bytes, "sha256": sha256, "received_at": stamp(now)}
+            connection.execute(SUBMISSIONS.insert().values(row | texts))
+            append_event(connection, key, State.RECEIVED, at=now, actor=owner.id)
+            return self._one(connection, key)
+
+    def get(self, id: str) -> Submission:
+        """The submission with an id.
+
+        Raises:
+            DambenchError: When there is none.
+        """
+        with self.store.transaction() as connection:
+            return self._one(connection, id)
+
+    def all(self, state: State | None = None, task: str | None = None) -> list[Submission]:
+        """All submissions, or those in a state or for a task, in the order of receipt."""
+        wanted = [SUBMISSIONS.c.task == task] if task else []
+        with self.store.transaction() as connection:
+            found = self._select(connection, *wanted)
+        return [one for one in found if state in (None, one.state)]
+
+    def of(self, owner: Person) -> list[Submission]:
+        """Everything a person handed in, newest first."""
+        with self.store.transaction() as connection:
+            return self._select(connection, SUBMISSIONS.c.owner == owner.id)[::-1]
+
+    def published(self, task: str) -> list[Submission]:
+        """What stands on the board of a task, or would if it were the best of its name."""
+        return self.all(State.PUBLISHED, task)
+
+    def history(self, owner: Person, name: str, task: str) -> list[Submission]:
+        """What a person showed under one name for a task, newest first, withdrawn ones too."""
+        with self.store.transaction() as connection:
+            found = self._select(
+                connection,
+                SUBMISSIONS.c.owner == owner.id,
+                SUBMISSIONS.c.name == name,
+                SUBMISSIONS.c.task == task,
+            )
+        return [one for one in reversed(found) if one.visible_to(None)]
+
+    def queue_place(self, id: str) -> int | None:
+        """How many are scored until it is this one's turn, itself included; None if not waiting."""
+        with self.store.transaction() as connection:
+            waiting = self.queue.waiting(connection)
+        return waiting.index(id) + 1 if id in waiting else None
+
+    def claim(self, worker: str) -> Submission | None:
+        """Take the lease of the submission whose turn it is; None if none waits.
+
+        A submission whose scoring ended too often without a result has failed.
+        """
+        with self.store.transaction(write=True) as connection:
+            for id in self.queue.waiting(connection):
+                if self.queue.attempts(connection, id) < self.limits.attempts:
+                    self.queue.take(connection, id, worker)
+                    return self._one(connection, id)
+                reason = f"scoring ended {self.limits.attempts} times without a result"
+                now = self.store.now(connection)
+                append_event(connection, id, State.FAILED, at=now, actor=worker, reason=reason)
+                self.queue.end(connection, id)
+        return None
+
+    def beat(self, id: str, worker: str, progress: float) -> bool:
+        """Renew a lease and tell the progress, 0 to 1; False if the lease is lost."""
+        with self.store.transaction(write=True) as connection:
+            return self.queue.renew(connection, id, worker, progress)
+
+    def release(self, id: str, worker: str) -> None:
+        """Give a lease back without a result, as if the submission had not been claimed."""
+        with self.store.transaction(write=True) as connection:
+            self.queue.give_back(connection, id, worker)
+
+    def reject(self, id: str, worker: str, problems: Sequence[str]) -> None:
+        """The file cannot be scored, and the owner can mend that.
+
+        Raises:
+            LeaseLost: When another took over.
+        """
+        self._conclude(id, worker, State.REJECTED, problems=tuple(problems))
+
+    def fail(self, id: str, worker: str, incident: str) -> None:
+        """Something went wrong here; `incident` is what to look for in the log.
+
+        Raises:
+            LeaseLost: When another took over.
+        """
+        self._conclude(id, worker, State.FAILED, reason=f"internal error, incident {incident}")
+
+    def finish(self, id: str, worker: str, result: Result) -> State:
+        """Record a result, and let the submission come into the state that follows from it.
+
+        Returns:
+            `PUBLISHED` or `PRIVATE`, as the owner wished; `HELD` when a person must look at it
+            first; `REJECTED` when the owner had the same values scored before.
+
+        Raises:
+            LeaseLost: When another took over.
+            DambenchError: When a score is not finite.
+        """
+        with self.store.transaction(write=True) as connection:
+            self.queue.require(connection, id, worker)
+            submission, now = self._one(connection, id), self.store.now(connection)
+            reason = detail = None
+            problems: tuple[str, ...] = ()
+            if again := _scored_before(connection, submission, result):
+                state = State.REJECTED
+                problems = (f"You had the same values scored before, as {again!r}.",)
+            else:
+                state = State.PUBLISHED if submission.publish else State.PRIVATE
+                if submission.published_at:  # was looked at, or not suspicious, before
+                    state = State.PUBLISHED
+                else:
+                    detail = find_suspicion(connection, submission.owner.id, result, self.limits)
+                if detail:
+                    state, reason = State.HELD, HELD_FOR_REVIEW
+                insert_result(connection, id, submission.owner.id, result, now)
+            self.queue.end(connection, id)
+            append_event(
+                *(connection, id, state),
+                **{"at": now, "actor": worker, "reason": reason},
+                problems=problems,
+                detail=detail,
+            )
+        return state
+
+    def publish(self, id: str, by: Person, reason: str = "") -> None:
+        """Show a scored submission: the owner a private one, an administrator any.
+
+        Raises:
+            NotAllowed: When this person may not, or there is no result to show.
+        """
+        allowed = (State.PRIVATE,)
+        if by.is_administrator:
+            allowed += (State.HELD, State.WITHDRAWN)
+        self._decide(id, by, State.PUBLISHED, allowed, reason)
+
+    def hold(self, id: str, by: Person, reason: str) -> None:
+        """Hide a submission until a person has looked at it; only administrators learn why.
+
+        Raises:
+            NotAllowed: When this person is no administrator, or it is not shown.
+        """
+        if not by.is_administrator:
+            raise NotAllowed("Only an administrator can hold a submission for review.")
+        allowed = (State.PUBLISHED, State.PRIVATE)
+        self._decide(id, by, State.HELD, allowed, HELD_FOR_REVIEW, detail=reason)
+
+    def withdraw(self, id: str, by: Person, reason: str) -> None:
+        """Take a submission off the board or out of the queue; it stays in the history.
+
+        Raises:
+            NotAllowed: When this person may not, or there is nothing to withdraw.
+        """
+        self._decide(id, by, State.WITHDRAWN, IN_USE, reason)
+
+    def rescore(self, by: Person) -> tuple[list[Submission], list[Submission]]:
+        """Queue what is published with scores of an older scorer; no quota is used.
+
+        Returns:
+            Those that are scored again, and those that cannot be since their file was not kept.
+
+        Raises:
+            NotAllowed: When this person is no administrator.
+        """
+        if not by.is_administrator:
+            raise NotAllowed("Only an administrator can have submissions scored again.")
+        with self.store.transaction(write=True) as connection:
+            current = sql.select(RESULTS.c.submission).where(
+                RESULTS.c.scorer_version == SCORER_VERSION
+            )
+            found = self._select(connection, SUBMISSIONS.c.id.not_in(current))
+            old = [one for one in found if one.state is State.PUBLISHED]
+            now = self.store.now(connection)
+            reason = f"scored again by version {SCORER_VERSION}"
+            for one in old:
+                if one.file:
+                    append_event(
+                        connection, one.id, State.RECEIVED, at=now, actor=by.id, reason=reason
+                    )
+        return [one for one in old if one.file], [one for one in old if not one.file]
+
+    def _conclude(
+        self,
+        id: str,
+        worker: str,
+        state: State,
+        reason: str | None = None,
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        """End a lease without a result."""
+        with self.store.transaction(write=True) as connection:
+            self.queue.require(connection, id, worker)
+            self.queue.end(connection, id)
+            at = self.store.now(connection)
+            append_event(
+                connection, id, state, at=at, actor=worker, reason=reason, problems=problems
+            )
+
+    def _decide(
+        self,
+        id: str,
+        by: Person,
+        state: State,
+        allowed: tuple[State, ...],
+        reason: str,
+        detail: str | None = None,
+    ) -> None:
+        """Let a person bring a submission from one of the allowed states into another."""
+        with self.store.transaction(write=True) as connection:
+            submission = self._one(connection, id)
+            if by.id != submission.owner.id and not by.is_administrator:
+                raise NotAllowed("Only who handed it in, or an administrator, can do this.")
+            if submission.state not in allowed:
+                raise NotAllowed(
+                    f"{submission.name!r} is {submission.state}; it cannot become {state}."
+                )
+            if state is State.PUBLISHED and submission.value_hash is None:
+                raise NotAllowed(f"{submission.name!r} has no scores to show.")
+            self.queue.end(connection, id)
+            now = self.store.now(connection)
+            append_event(
+                *(connection, id, state),
+                **{"at": now, "actor": by.id, "reason": reason or None},
+                detail=detail,
+            )
+
+    def _refuse_too_much(
+        self, connection: sql.Connection, own: Sequence[Submission], now: datetime
+    ) -> None:
+        """Count what this person, and all together, handed in.
+
+        Raises:
+            QuotaError: The message says until when nothing more is accepted.
+        """
+        limits, day, month = self.limits, stamp(now)[:10], stamp(now)[:7]
+        tomorrow = now.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+        next_month = (now.replace(day=1) + timedelta(days=32)).replace(
+            day=1, hour=0, minute=0, second=0
+        )
+        waiting = [one for one in own if one.state is State.RECEIVED and not one.value_hash]
+        scored = [one for one in own if one.value_hash or one in waiting]
+        for limit, used, what, until in (
+            (limits.open_jobs, len(waiting), "in the queue", None),
+            (limits.tries_per_day, _since(own, day), "handed in today", tomorrow),
+            (limits.scored_per_day, _since(scored, day), "scored today", tomorrow),
+            (limits.scored_per_month, _since(scored, month), "scored this month", next_month),
+        ):
+            if used >= limit:
+                when = f"from {stamp(until)}" if until else "when it is scored"
+                raise QuotaError(
+                    f"You have {used} files {what}, {limit} are allowed. Hand in the next {when}.",
+                    until,
+                )
+        if len(self.queue.waiting(connection)) >= limits.queue_length:
+            raise QuotaError("The queue is full. Try again in some minutes.")
+
+    def _one(self, connection: sql.Connection, id: str) -> Submission:
+        found = self._select(connection, SUBMISSIONS.c.id == id)
+        if not found:
+            raise DambenchError(f"There is no submission {ascii(id[:40])}.")
+        return found[0]
+
+    def _select(
+        self, connection: sql.Connection, *wanted: sql.ColumnElement[bool]
+    ) -> list[Submission]:
+        """Submissions with their present states, in the order of receipt."""
+        query = _SUBMISSIONS.where(*wanted).order_by(SUBMISSIONS.c.sequence)
+        rows = connection.execute(query).mappings().all()
+        progress = self.queue.progress(connection)
+        return [_submission(dict(row), progress.get(row["id"])) for row in rows]
+
+
+def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:
+    for one in own:
+        if (one.task, one.sha256) == (task, sha256) and one.state in IN_USE:
+            raise DuplicateSubmission(
+                f"You handed this file in already, as {one.name!r} on {one.received_at[:10]}; "
+                f"it is {one.state}. Hand in another file, or withdraw that one first."
+            )
+
+
+def _scored_before(
+    connection: sql.Connection, submission: Submission, result: Result
+) -> str | None:
+    """Name under which the owner had these values scored by this scorer; None if never."""
+    return connection.scalar(
+        sql.select(SUBMISSIONS.c.name)
+        .join(RESULTS, SUBMISSIONS.c.id == RESULTS.c.submission)
+        .where(
+            RESULTS.c.owner == submission.owner.id,
+            RESULTS.c.value_hash == result.value_hash,
+            RESULTS.c.task == result.task,
+            RESULTS.c.dataset_revision == result.dataset_revision,
+            RESULTS.c.scorer_version == result.scorer_version,
+        )
+    )
+
+
+def _checked(
+    owner: Person, name: str, description: str, model_url: str | None, paper_url: str | None
+) -> dict[str, str | None]:
+    """What a person wrote, as it is stored.
+
+    Raises:
+        NameError_: When it cannot be shown.
+    """
+    try:
+        texts = {
+            "name": check_name(name),
+            "description": check_description(description),
+            "model_url": check_url(model_url or ""),
+            "paper_url": check_url(paper_url or ""),
+        }
+    except DambenchError as error:
+        raise NameError_(str(error)) from error
+    if is_baseline_name(str(texts["name"])) and not owner.is_trusted:
+        raise NameError_(f"{texts['name']!r} is the name of a baseline. Choose another.")
+    return texts
+
+
+def _since(submissions: Sequence[Submission], start: str) -> int:
+    return sum(one.received_at >= start for one in submissions)
+
+
+def _submission(row: dict[str, Any], progress: float | None) -> Submission:
+    owner = Person(row.pop("owner"), row.pop("owner_name"))
+    state, problems = State(row.pop("state")), tuple(row.pop("problems"))
+    return Submission(owner=owner, state=state, problems=problems, progress=progress, **row)
+
+
+def _last(column: sql.ColumnElement[Any]) -> sql.ScalarSelect[Any]:
+    """That column of the submission's last event or result."""
+    table = column.table
+    return (
+        sql.select(column)
+        .where(table.c.submission == SUBMISSIONS.c.id)
+        .order_by(table.c.sequence.desc())
+        .limit(1)
+        .correlate(SUBMISSIONS)
+        .scalar_subquery()
+    )
+
+
+_FIRST_PUBLISHED = (
+    sql.select(sql.func.min(EVENTS.c.at))
+    .where(EVENTS.c.submission == SUBMISSIONS.c.id, EVENTS.c.state == str(State.PUBLISHED))
+    .correlate(SUBMISSIONS)
+    .scalar_subquery()
+)
+_SUBMISSIONS = sql.select(
+    SUBMISSIONS,
+    EVENTS.c.state,
+    EVENTS.c.at.label("state_at"),
+    EVENTS.c.problems,
+    EVENTS.c.reason,
+    EVENTS.c.detail,
+    _last(RESULTS.c.value_hash).label("value_hash"),
+    _FIRST_PUBLISHED.label("published_at"),
+).join(EVENTS, EVENTS.c.sequence == _last(EVENTS.c.sequence))
