@@ -22,7 +22,7 @@ from dambench_hub.people import Person, local_person
 from dambench_hub.rank_groups import neighbour_groups
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import MODEL_ATTRIBUTES, SCORER_VERSION, Result
-from dambench_hub.store import DEFAULT_STORE, Database, append_event, stamp
+from dambench_hub.store import DEFAULT_STORE, Database, Event, append_event, stamp
 from dambench_hub.validation import MAX_NAME
 
 SIGNIFICANT_DIGITS = 4
@@ -190,7 +190,7 @@ class Store(Database):
             }
             connection.execute(SUBMISSIONS.insert().values(row))
             insert_result(connection, key, owner.id, result, at)
-            append_event(connection, key, State.PUBLISHED, at=at, actor=owner.id)
+            append_event(connection, key, at, Event(State.PUBLISHED, owner.id))
 
     def tasks(self) -> list[str]:
         """Names of the tasks that have published results, sorted."""

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,25 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA recursive_triggers = ON",  # else REPLACE deletes rows behind the triggers' back
 )
+
+
+@dataclass(frozen=True)
+class Event:
+    """Why a submission comes into a state.
+
+    Attributes:
+        state: The new one.
+        actor: Id of the person, or name of the worker.
+        reason: For everybody who may see the submission.
+        problems: What was wrong with the file.
+        detail: For administrators only.
+    """
+
+    state: State
+    actor: str
+    reason: str | None = None
+    problems: tuple[str, ...] = ()
+    detail: str | None = None
 
 
 class StoreError(DambenchError):
@@ -192,31 +212,10 @@ class Database:
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
 
 
-def append_event(
-    connection: sql.Connection,
-    submission: str,
-    state: State,
-    *,
-    at: datetime,
-    actor: str,
-    reason: str | None = None,
-    problems: tuple[str, ...] = (),
-    detail: str | None = None,
-) -> None:
-    """Let a submission come into a state.
-
-    Args:
-        connection: In a writing transaction.
-        submission: Id.
-        state: The new one.
-        at: When.
-        actor: Id of the person, or name of the worker.
-        reason: For everybody who may see the submission.
-        problems: What was wrong with the file.
-        detail: For administrators only.
-    """
-    row = {"submission": submission, "state": str(state), "at": stamp(at), "actor": actor}
-    row |= {"reason": reason, "problems": list(problems), "detail": detail}
+def append_event(connection: sql.Connection, submission: str, at: datetime, event: Event) -> None:
+    """Let a submission, by its id, come into a state, within a writing transaction."""
+    row: dict[str, Any] = {**vars(event), "submission": submission, "at": stamp(at)}
+    row |= {"state": str(event.state), "problems": list(event.problems)}
     connection.execute(EVENTS.insert().values(row))
 
 

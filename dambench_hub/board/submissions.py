@@ -25,7 +25,7 @@ from dambench_hub.people import Person
 from dambench_hub.results import Store, insert_result, is_baseline_name
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import SCORER_VERSION, Result
-from dambench_hub.store import append_event, stamp
+from dambench_hub.store import Event, append_event, stamp
 from dambench_hub.tasks import load_task
 
 __all__ = [
@@ -182,7 +182,7 @@ class Submissions:
             row = {"id": key, "owner": owner.id, "owner_name": owner.name, "publish": publish}
             row |= {"file": file, "bytes": bytes, "sha256": sha256, "received_at": stamp(now)}
             connection.execute(SUBMISSIONS.insert().values(row | texts))
-            append_event(connection, key, State.RECEIVED, at=now, actor=owner.id)
+            append_event(connection, key, now, Event(State.RECEIVED, owner.id))
             return self._one(connection, key)
 
     def get(self, id: str) -> Submission:
@@ -239,7 +239,7 @@ class Submissions:
                     return self._one(connection, id)
                 reason = f"scoring ended {self.limits.attempts} times without a result"
                 now = self.store.now(connection)
-                append_event(connection, id, State.FAILED, at=now, actor=worker, reason=reason)
+                append_event(connection, id, now, Event(State.FAILED, worker, reason))
                 self.queue.end(connection, id)
         return None
 
@@ -259,7 +259,7 @@ class Submissions:
         Raises:
             LeaseLost: When another took over.
         """
-        self._conclude(id, worker, State.REJECTED, problems=tuple(problems))
+        self._conclude(id, Event(State.REJECTED, worker, problems=tuple(problems)))
 
     def fail(self, id: str, worker: str, incident: str) -> None:
         """Something went wrong here; `incident` is what to look for in the log.
@@ -267,7 +267,7 @@ class Submissions:
         Raises:
             LeaseLost: When another took over.
         """
-        self._conclude(id, worker, State.FAILED, reason=f"internal error, incident {incident}")
+        self._conclude(id, Event(State.FAILED, worker, f"internal error, incident {incident}"))
 
     def finish(self, id: str, worker: str, result: Result) -> State:
         """Record a result, and let the submission come into the state that follows from it.
@@ -282,29 +282,13 @@ class Submissions:
         """
         with self.store.transaction(write=True) as connection:
             self.queue.require(connection, id, worker)
-            submission, now = self._one(connection, id), self.store.now(connection)
-            reason = detail = None
-            problems: tuple[str, ...] = ()
-            if again := _scored_before(connection, submission, result):
-                state = State.REJECTED
-                problems = (f"You had the same values scored before, as {again!r}.",)
-            else:
-                state = State.PUBLISHED if submission.publish else State.PRIVATE
-                if submission.published_at:  # was looked at, or not suspicious, before
-                    state = State.PUBLISHED
-                else:
-                    detail = find_suspicion(connection, submission.owner.id, result, self.limits)
-                if detail:
-                    state, reason = State.HELD, HELD_FOR_REVIEW
+            now, submission = self.store.now(connection), self._one(connection, id)
+            event = self._judged(connection, submission, worker, result)
+            if event.state is not State.REJECTED:
                 insert_result(connection, id, submission.owner.id, result, now)
             self.queue.end(connection, id)
-            append_event(
-                *(connection, id, state),
-                **{"at": now, "actor": worker, "reason": reason},
-                problems=problems,
-                detail=detail,
-            )
-        return state
+            append_event(connection, id, now, event)
+        return event.state
 
     def publish(self, id: str, by: Person, reason: str = "") -> None:
         """Show a scored submission: the owner a private one, an administrator any.
@@ -312,10 +296,9 @@ class Submissions:
         Raises:
             NotAllowed: When this person may not, or there is no result to show.
         """
-        allowed = (State.PRIVATE,)
-        if by.is_administrator:
-            allowed += (State.HELD, State.WITHDRAWN)
-        self._decide(id, by, State.PUBLISHED, allowed, reason)
+        more = (State.HELD, State.WITHDRAWN) if by.is_administrator else ()
+        event = Event(State.PUBLISHED, by.id, reason or None)
+        self._decide(id, by, (State.PRIVATE, *more), event)
 
     def hold(self, id: str, by: Person, reason: str) -> None:
         """Hide a submission until a person has looked at it; only administrators learn why.
@@ -325,8 +308,8 @@ class Submissions:
         """
         if not by.is_administrator:
             raise NotAllowed("Only an administrator can hold a submission for review.")
-        allowed = (State.PUBLISHED, State.PRIVATE)
-        self._decide(id, by, State.HELD, allowed, HELD_FOR_REVIEW, detail=reason)
+        event = Event(State.HELD, by.id, HELD_FOR_REVIEW, detail=reason)
+        self._decide(id, by, (State.PUBLISHED, State.PRIVATE), event)
 
     def withdraw(self, id: str, by: Person, reason: str) -> None:
         """Take a submission off the board or out of the queue; it stays in the history.
@@ -334,7 +317,7 @@ class Submissions:
         Raises:
             NotAllowed: When this person may not, or there is nothing to withdraw.
         """
-        self._decide(id, by, State.WITHDRAWN, IN_USE, reason)
+        self._decide(id, by, IN_USE, Event(State.WITHDRAWN, by.id, reason or None))
 
     def rescore(self, by: Person) -> tuple[list[Submission], list[Submission]]:
         """Queue what is published with scores of an older scorer; no quota is used.
@@ -354,40 +337,34 @@ class Submissions:
             found = self._select(connection, SUBMISSIONS.c.id.not_in(current))
             old = [one for one in found if one.state is State.PUBLISHED]
             now = self.store.now(connection)
-            reason = f"scored again by version {SCORER_VERSION}"
+            event = Event(State.RECEIVED, by.id, f"scored again by version {SCORER_VERSION}")
             for one in old:
                 if one.file:
-                    append_event(
-                        connection, one.id, State.RECEIVED, at=now, actor=by.id, reason=reason
-                    )
+                    append_event(connection, one.id, now, event)
         return [one for one in old if one.file], [one for one in old if not one.file]
 
-    def _conclude(
-        self,
-        id: str,
-        worker: str,
-        state: State,
-        reason: str | None = None,
-        problems: tuple[str, ...] = (),
-    ) -> None:
-        """End a lease without a result."""
-        with self.store.transaction(write=True) as connection:
-            self.queue.require(connection, id, worker)
-            self.queue.end(connection, id)
-            at = self.store.now(connection)
-            append_event(
-                connection, id, state, at=at, actor=worker, reason=reason, problems=problems
-            )
+    def _judged(
+        self, connection: sql.Connection, submission: Submission, worker: str, result: Result
+    ) -> Event:
+        """What a result leads to."""
+        if name := _scored_before(connection, submission, result):
+            problem = f"You had the same values scored before, as {name!r}."
+            return Event(State.REJECTED, worker, problems=(problem,))
+        if submission.published_at:  # by an older scorer, and looked at if there was need
+            return Event(State.PUBLISHED, worker)
+        suspicion = find_suspicion(connection, submission.owner.id, result, self.limits)
+        if suspicion:
+            return Event(State.HELD, worker, HELD_FOR_REVIEW, detail=suspicion)
+        return Event(State.PUBLISHED if submission.publish else State.PRIVATE, worker)
 
-    def _decide(
-        self,
-        id: str,
-        by: Person,
-        state: State,
-        allowed: tuple[State, ...],
-        reason: str,
-        detail: str | None = None,
-    ) -> None:
+    def _conclude(self, id: str, event: Event) -> None:
+        """End the lease of the event's worker without a result."""
+        with self.store.transaction(write=True) as connection:
+            self.queue.require(connection, id, event.actor)
+            self.queue.end(connection, id)
+            append_event(connection, id, self.store.now(connection), event)
+
+    def _decide(self, id: str, by: Person, allowed: tuple[State, ...], event: Event) -> None:
         """Let a person bring a submission from one of the allowed states into another."""
         with self.store.transaction(write=True) as connection:
             submission = self._one(connection, id)
@@ -395,17 +372,12 @@ class Submissions:
                 raise NotAllowed("Only who handed it in, or an administrator, can do this.")
             if submission.state not in allowed:
                 raise NotAllowed(
-                    f"{submission.name!r} is {submission.state}; it cannot become {state}."
+                    f"{submission.name!r} is {submission.state}; it cannot become {event.state}."
                 )
-            if state is State.PUBLISHED and submission.value_hash is None:
+            if event.state is State.PUBLISHED and submission.value_hash is None:
                 raise NotAllowed(f"{submission.name!r} has no scores to show.")
             self.queue.end(connection, id)
-            now = self.store.now(connection)
-            append_event(
-                *(connection, id, state),
-                **{"at": now, "actor": by.id, "reason": reason or None},
-                detail=detail,
-            )
+            append_event(connection, id, self.store.now(connection), event)
 
     def _refuse_too_much(
         self, connection: sql.Connection, own: Sequence[Submission], now: datetime
