@@ -111,19 +111,24 @@ def submit(
     The same values under the same name are recorded once; a second time does nothing.
     """
     from dambench_hub.data import load_data
+    from dambench_hub.people import local_person
     from dambench_hub.results import DuplicateResult, Store
     from dambench_hub.scoring import score as compute_scores
 
     result = compute_scores(file, load_data(data), task)
     results = Store(store, create=True)
     try:
-        results.add(result, name)
+        results.add(result, name, file)
     except DuplicateResult as error:
         _note(str(error))
-    entries = results.ranking(result.task, result.dataset_revision).entries
-    same = [entry for entry in entries if entry.result.value_hash == result.value_hash]
-    rank = same[0].rank
-    _print(f"{escape(name)} has rank {rank} of {len(entries)} in the task {result.task}.")
+    ranking = results.ranking(result.task, result.dataset_revision)
+    entry = ranking.entry(local_person(), name)
+    if entry is None:
+        raise DambenchError(f"{name} was taken off the board: see `dambench admin list`.")
+    if entry.result.value_hash != result.value_hash:
+        _note(f"An earlier result of {name!r} is as good or better, and stands on the board.")
+    total = len(ranking.entries)
+    _print(f"{escape(name)} has rank {entry.rank} of {total} in the task {result.task}.")
 
 
 @app.command()

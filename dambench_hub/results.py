@@ -120,6 +120,11 @@ class Ranking:
             rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
         return rows
 
+    def entry(self, owner: Person, name: str) -> Entry | None:
+        """The best result of a person under a name; None if there is none."""
+        wanted = (owner.id, name.strip())
+        return next((e for e in self.entries if (e.owner.id, e.name) == wanted), None)
+
     def groups(self, time: np.ndarray) -> tuple[int, ...] | None:
         """Which neighbours in the ranking chance alone could have put in their order.
 
