@@ -41,7 +41,8 @@ FEW_CHANNELS = 4
 class Errors:
     """Errors of one kind of field, analysis or background, against the reference.
 
-    C counts all channels, B those with maps and spectra. Maps have B = 0 if they are left out.
+    C counts all channels, B those with maps and spectra. Where maps are left out, they and the
+    series have B = 0.
 
     Attributes:
         rmse: The score of that name, (C,), units of the channels.
@@ -322,7 +323,7 @@ class _Sums:
             bias=(self.total[shown] / self.times).astype("f4"),
             example=self.example[shown].astype("f4"),
             spectra=self.spectra / self.sampled,
-            series=np.array(self.series, "f4"),
+            series=np.array(self.series, "f4")[:, shown],
         )
 
 
@@ -348,4 +349,6 @@ def _write(path: Path, arrays: dict[str, np.ndarray], described: dict[str, Any])
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     with safe_open(path, "np") as file:
         names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["diagnostics"])
+        return {name: file.get_tensor(name) for name in names}, json.loads(
+            file.metadata()["diagnostics"]
+        )
