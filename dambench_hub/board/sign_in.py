@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dambench_hub.board.names import check_name
-from dambench_hub.board.submissions import Person
 from dambench_hub.errors import DambenchError
+from dambench_hub.people import LOCAL, Person
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -63,12 +63,12 @@ class SignIn:
         if dev_user is not None:
             if "SPACE_ID" in environment or not is_loopback(host):
                 raise DambenchError(
-                    "--dev-user makes everybody who reaches the server the same person, so it works "
-                    f"on this machine alone, and the server would listen on {host}. Leave it out, "
-                    "or use --host 127.0.0.1."
+                    "--dev-user makes everybody who reaches the server the same person, so it "
+                    f"works on this machine alone, and the server would listen on {host}. Leave "
+                    "it out, or use --host 127.0.0.1."
                 )
             name = check_name(dev_user)
-            return cls(developer=Person(f"local:{name}", name))
+            return cls(developer=Person(f"{LOCAL}{name}", name))
         # Gradio signs everybody in as the machine's own account where SYSTEM is not `spaces`.
         if environment.get("SYSTEM") != "spaces" or "SPACE_ID" not in environment:
             return cls.closed()
@@ -78,8 +78,8 @@ class SignIn:
         absent = [name for name in OAUTH_VARIABLES if not environment.get(name)]
         if absent or len(secret) < SHORTEST_SECRET:
             raise DambenchError(
-                f"Hugging Face's sign-in is half configured ({', '.join(absent) or 'short secret'})."
-                " Set `hf_oauth: true` in the header of the Space's README.md."
+                f"Hugging Face's sign-in lacks {', '.join(absent) or 'a long secret'}. "
+                "Set `hf_oauth: true` in the header of the Space's README.md."
             )
         return cls(secret=secret)
 

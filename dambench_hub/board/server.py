@@ -1,0 +1,150 @@
+"""The server: the guard, sign-in and uploads around the pages that Gradio shows."""
+
+from __future__ import annotations
+
+import os
+
+# Gradio reads these when it is imported and when pages are built: no word to anybody else.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import tempfile
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import Response
+
+from dambench_hub.board.guard import Guard
+from dambench_hub.board.inbox import Inbox, largest_file
+from dambench_hub.board.sign_in import is_loopback
+from dambench_hub.board.site import Site
+from dambench_hub.board.template import add_template
+from dambench_hub.board.uploads import add_upload
+from dambench_hub.errors import DambenchError
+
+QUEUED_EVENTS = 500
+EVENTS_AT_ONCE = 8
+SCRIPT = "submit.js"
+
+
+def serve(
+    site: Site,
+    demo: gr.Blocks,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    router: APIRouter | None = None,
+    **look: Any,
+) -> None:
+    """Serve the pages until the process is told to end.
+
+    Args:
+        site: What the pages show.
+        demo: The pages.
+        host: Address to listen on.
+        port: And its port.
+        router: Further routes, that come before the pages.
+        **look: `theme`, `css`, `css_paths`, `head` and the like, for Gradio.
+
+    Raises:
+        DambenchError: When the pages would let somebody write who could be anybody.
+    """
+    uvicorn.run(
+        application(site, demo, host=host, port=port, router=router, **look),
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=5,
+    )
+
+
+def application(
+    site: Site,
+    demo: gr.Blocks,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    router: APIRouter | None = None,
+    **look: Any,
+) -> Guard:
+    """All that is served, as an ASGI application.
+
+    The process works in an empty folder from now on, because Gradio may serve files of the working
+    directory and of the system's folder for temporary files.
+
+    Raises:
+        DambenchError: When a developer would be signed in on an address that others reach.
+    """
+    if site.sign_in.developer and not is_loopback(host):
+        raise DambenchError(
+            f"Whoever reaches the server would be {site.sign_in.developer.name}, so it cannot "
+            f"listen on {host}. Use --host 127.0.0.1, or leave --dev-user out."
+        )
+    _enter_empty_folder(site)
+    app = FastAPI(openapi_url=None)
+    site.sign_in.attach(app)
+    add_upload(app, Inbox.of(site), site.sign_in)
+    add_template(app, site)
+    _add_script(app)
+    if router is not None:
+        app.include_router(router)
+    demo.queue(max_size=QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE, api_open=False)
+    settings = {
+        "footer_links": [],
+        "run_history": False,
+        "allowed_paths": [],
+        "blocked_paths": _private_paths(site),
+        "show_error": False,
+        "max_file_size": largest_file(site),
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "mcp_server": False,
+        "pwa": False,
+    }
+    style = _text("submit.css")
+    look |= {
+        "css": f"{look.get('css', '')}\n{style}",
+        "head": f'{look.get("head", "")}<script src="/{SCRIPT}" defer></script>',
+    }
+    gr.mount_gradio_app(app, demo, path="/", server_name=host, server_port=port, **look | settings)
+    return Guard(app, site.cache, _hosts(host))
+
+
+def _hosts(host: str) -> set[str] | None:
+    """Names of the server in the web; None if it is reached from this machine alone."""
+    if is_loopback(host):
+        return None
+    return {name.strip().lower() for name in os.environ.get("SPACE_HOST", "").split(",")} - {""}
+
+
+def _private_paths(site: Site) -> list[str]:
+    paths = [site.inbox, site.views, site.data.folder.absolute(), site.store.path]
+    return [str(path) for path in paths if path]
+
+
+def _enter_empty_folder(site: Site) -> None:
+    empty = site.folder / "empty"
+    empty.mkdir(mode=0o700, exist_ok=True)
+    os.chdir(empty)
+    tempfile.tempdir = str(site.cache)
+    os.environ["GRADIO_TEMP_DIR"] = str(site.cache)
+    os.environ["TMPDIR"] = str(site.cache)
+
+
+def _add_script(app: FastAPI) -> None:
+    """The page's own script, which looks at a file before it is sent."""
+    script = _text(SCRIPT)
+
+    @app.get(f"/{SCRIPT}")
+    def submit_script() -> Response:
+        headers = {"Cache-Control": "no-cache"}
+        return Response(script, media_type="text/javascript", headers=headers)
+
+
+def _text(name: str) -> str:
+    return files("dambench_hub.board").joinpath(name).read_text("utf-8")
