@@ -7,6 +7,7 @@
     ├── BuildError              a builder that refuses to go on
     ├── TaskError               an unknown task, split, method or option
     ├── PredictionError         a prediction file that cannot be read or written
+    ├── IsolationError          strangers' files cannot be read safely on this machine
     ├── ScoreError              values that have no score
     └── TrainingError           a training that cannot start, or must not go on
 
@@ -45,6 +46,10 @@ class TaskError(DambenchError):
 
 class PredictionError(DambenchError):
     """A prediction file that cannot be read or written."""
+
+
+class IsolationError(DambenchError):
+    """Strangers' files cannot be read safely on this machine."""
 
 
 class ScoreError(DambenchError):
