@@ -19,7 +19,8 @@ from dambench_hub.errors import PredictionError
 MAX_BLOCK = 1 << 30
 MAX_CHUNK = 256 << 20
 MAX_CHUNKS = 200_000
-MAX_COORDINATE = 1_000_000
+MAX_COORDINATE = 20_000
+MAX_NAME = 1000
 MAX_TEXT = 10_000
 DEFLATE, SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
 FILTERS: tuple[list[int], ...] = ([], [DEFLATE], [SHUFFLE], [SHUFFLE, DEFLATE])
@@ -35,7 +36,7 @@ def plain_variable(root: h5py.File, name: str) -> h5py.Dataset:
     """
     dataset = root[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise PredictionError(f"{name} is a group, wanted a variable.")
+        raise PredictionError(f"{name} is a group or a type, wanted a variable.")
     if problem := storage_problem(dataset):
         raise PredictionError(f"{name} {problem}")
     return dataset
@@ -48,7 +49,7 @@ def storage_problem(dataset: h5py.Dataset) -> str | None:
         return "is a virtual dataset; store its values in this file."
     if storage.get_external_count():
         return "lies in an external file; store its values in this file."
-    if _filters(dataset) not in FILTERS:
+    if not _plain_filters(dataset):
         return "uses other filters than gzip and shuffle; write it with zlib=True or uncompressed."
     for attribute in PACKING:
         if attribute in dataset.attrs:
@@ -68,7 +69,7 @@ def read_rows(dataset: h5py.Dataset, index: int) -> tuple[int, np.ndarray]:
         if dataset.chunks is None:
             return index, dataset[index : index + 1]
         return _read_chunks(dataset, index)
-    except (OSError, RuntimeError, ValueError, zlib.error) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError, zlib.error) as error:
         raise PredictionError(
             f"the values of {dataset.name[1:]} at position {index} are damaged. "
             "Copy or write the file again."
@@ -103,18 +104,16 @@ def read_names(dataset: h5py.Dataset) -> tuple[str, ...]:
     Raises:
         PredictionError: When it is not one axis of strings, or compressed.
     """
-    name = dataset.name[1:]
-    fixed = dataset.dtype.kind == "S"
-    if not (fixed or h5py.check_string_dtype(dataset.dtype)) or dataset.size > MAX_COORDINATE:
-        raise PredictionError(f"{name} must hold names as strings, got {dataset.dtype}.")
+    name, shape, dtype = dataset.name[1:], dataset.shape, dataset.dtype
+    if not (dtype.kind == "S" or h5py.check_string_dtype(dtype)):
+        raise PredictionError(f"{name} must hold names as strings, got {dtype}.")
+    letters = dtype == "S1" and len(shape) == 2  # a NetCDF character array
+    if len(shape) != 1 + letters or max(math.prod(shape), dtype.itemsize) > MAX_COORDINATE:
+        raise PredictionError(f"{name} must be one axis of names, got shape {shape}.")
     if _filters(dataset):
         raise PredictionError(f"{name} is compressed; store the names plain.")
-    values = dataset[()]
-    if fixed and values.ndim == 2 and values.dtype.itemsize == 1:  # a NetCDF character array
-        values = np.ascontiguousarray(values).view(f"S{values.shape[1]}")[:, 0]
-    if values.ndim != 1:
-        raise PredictionError(f"{name} must be one axis of names, got shape {dataset.shape}.")
-    return tuple(_decoded(bytes(value)) for value in values)
+    # One by one, because short descriptions of very many long names exist.
+    return tuple(_name(dataset[index]) for index in range(shape[0]))
 
 
 def read_attributes(node: h5py.HLObject, names: tuple[str, ...]) -> dict[str, str]:
@@ -126,21 +125,41 @@ def read_attributes(node: h5py.HLObject, names: tuple[str, ...]) -> dict[str, st
         space = h5py.h5a.open(node.id, name.encode()).get_space()
         if space.get_simple_extent_npoints() != 1:
             continue
-        value = node.attrs[name]
-        value = value.item() if isinstance(value, np.ndarray | np.generic) else value
-        value = _decoded(value) if isinstance(value, bytes) else value
-        if isinstance(value, str | int | float):
-            found[name] = str(value)[:MAX_TEXT]
+        value = np.asarray(node.attrs[name])
+        if value.size == 1 and isinstance(value.item(), bytes | str | int | float):
+            found[name] = plain_text(value.item())
     return found
 
 
-def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+def plain_text(value: object) -> str:
+    """A value that came as text, as bytes or as a number, as text that can be encoded as UTF-8."""
+    if isinstance(value, bytes):
+        return value[: 4 * MAX_TEXT].decode("utf-8", "backslashreplace")[:MAX_TEXT]
+    return str(value)[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()
+
+
+def _name(value: np.ndarray | bytes) -> str:
+    raw = value.tobytes().rstrip(b"\0") if isinstance(value, np.ndarray) else bytes(value)
+    if len(raw) > MAX_NAME:
+        raise PredictionError(f"channel holds a name of {len(raw)} bytes, at most {MAX_NAME}.")
+    return plain_text(raw)
 
 
 def _filters(dataset: h5py.Dataset) -> list[int]:
     storage = dataset.id.get_create_plist()
     return [storage.get_filter(number)[0] for number in range(storage.get_nfilters())]
+
+
+def _plain_filters(dataset: h5py.Dataset) -> bool:
+    """Are there no filters but those undone in `_read_chunk`, with the parameters it assumes?"""
+    storage = dataset.id.get_create_plist()
+    parameters = [storage.get_filter(number)[2] for number in range(storage.get_nfilters())]
+    codes, itemsize = _filters(dataset), dataset.dtype.itemsize
+    return codes in FILTERS and all(
+        values[:1] in ((), (itemsize,))
+        for code, values in zip(codes, parameters, strict=True)
+        if code == SHUFFLE
+    )
 
 
 def _fill_is_nan(dataset: h5py.Dataset) -> bool:
@@ -155,7 +174,8 @@ def _size_problem(dataset: h5py.Dataset) -> str | None:
     if shape is None or 0 in shape:
         return f"has shape {shape}; it is empty."
     if chunk is None:
-        stored = dataset.id.get_storage_size() >= dataset.nbytes
+        size = math.prod(shape) * dataset.dtype.itemsize  # `nbytes` overflows
+        stored = dataset.id.get_storage_size() >= size
         return None if stored else "has values that were never written; write all of them."
     row = math.prod(shape[1:]) * dataset.dtype.itemsize
     count = math.prod(-(-n // c) for n, c in zip(shape, chunk, strict=True))

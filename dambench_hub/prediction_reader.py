@@ -11,34 +11,31 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
 from dambench_hub.errors import PredictionError
 from dambench_hub.plain_hdf5 import (
-    MAX_TEXT,
+    plain_text,
     plain_variable,
     read_attributes,
     read_axis,
     read_names,
     read_rows,
 )
+from dambench_hub.prediction_header import ATTRIBUTES, COORDINATES, Header, list_of
 
-COORDINATES = ("time", "channel", "latitude", "longitude")
-REQUIRED_ATTRIBUTES = ("dambench_format", "task", "dataset_revision", "model_name")
-OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "training_data")
-ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
 CONTAINERS = {".nc": "NetCDF-4", ".h5": "NetCDF-4", ".safetensors": "safetensors"}
 """The container by the end of the file name."""
 
-MAX_HEADER = 64 << 20
+MAX_HEADER = 1 << 20
+"""Bytes at the start of a safetensors file."""
 TRUNCATED = "the file is damaged or truncated. Copy or write it again."
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FOREIGN = (
@@ -65,34 +62,6 @@ CF_UNITS = re.compile(
     r"([T ](?P<clock>\d\d?:\d\d(:\d\d)?)(\.0*)?)?( ?(Z|UTC|\+00:?00))?"
 )
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d(:\d\d){0,2}")
-
-
-@dataclass(frozen=True, eq=False)
-class Header:
-    """Everything in a prediction file but the values, not yet compared with any data set.
-
-    Attributes:
-        shape: Of `analysis`: (N, C, Y, X), or (N, M, C, Y, X) with members.
-        dtype: Of `analysis`; `<f4` in a valid file.
-        time: Valid times, datetime64[ms], (N,).
-        channels: Channel names, (C,).
-        latitude: Degrees, (Y,).
-        longitude: Degrees, (X,).
-        attributes: Those of `ATTRIBUTES` that the file has, as text.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    time: np.ndarray
-    channels: tuple[str, ...]
-    latitude: np.ndarray
-    longitude: np.ndarray
-    attributes: Mapping[str, str]
-
-    @property
-    def members(self) -> int | None:
-        """M, or None for a file without the dimension `member`."""
-        return self.shape[1] if len(self.shape) == 5 else None
 
 
 @dataclass(eq=False)
@@ -147,25 +116,67 @@ def open_prediction(path: str | Path) -> Prediction:
             anything but plain data. Each line of the message is one problem.
     """
     path = Path(path)
+    container = container_of(path)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+        except OSError as error:
+            raise PredictionError(f"{path} cannot be opened: {error.strerror}.") from error
+        with naming(path):
+            header, rows = read_prediction(file, container, stack)
+        return Prediction(header, rows, stack.pop_all())
+
+
+def container_of(path: Path) -> str:
+    """The container that a file should be, by its name.
+
+    Raises:
+        PredictionError: When there is no such file, or its name is of no prediction file.
+    """
     if path.suffix not in CONTAINERS:
         raise PredictionError(
             f"{path.name}: the name of a prediction file ends in {' or '.join(CONTAINERS)}."
         )
     if not path.is_file():
         raise PredictionError(f"There is no file {path}.")
-    container = CONTAINERS[path.suffix]
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(path.open("rb"))
-            _require_container(file, container)
-            read = _open_hdf5 if container == "NetCDF-4" else _open_safetensors
-            header, rows = read(file, stack)
-        except OSError as error:
-            raise PredictionError(f"{path} cannot be opened: {error.strerror}.") from error
-        except PredictionError as error:
-            lines = str(error).split("\n")
-            raise PredictionError("\n".join(f"{path.name}: {line}" for line in lines)) from error
-        return Prediction(header, rows, stack.pop_all())
+    return CONTAINERS[path.suffix]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Begin each line of a `PredictionError` with the file's name."""
+    try:
+        yield
+    except PredictionError as error:
+        lines = str(error).split("\n")
+        raise PredictionError("\n".join(f"{path.name}: {line}" for line in lines)) from error
+
+
+Rows = Callable[[int], tuple[int, np.ndarray]]
+"""Reads the stored rows that hold time n, and says which is the first of them."""
+
+
+def read_prediction(file: BinaryIO, container: str, stack: ExitStack) -> tuple[Header, Rows]:
+    """The header and the way to the values of an open file, of which nothing is believed.
+
+    Args:
+        file: At its start; no other file is opened.
+        container: One of `CONTAINERS`.
+        stack: Closes what is opened here.
+
+    Raises:
+        PredictionError: As `open_prediction`, without the file's name.
+    """
+    read = _read_hdf5 if container == "NetCDF-4" else _read_safetensors
+    try:
+        _require_container(file, container)
+        header, rows = read(file, stack)
+    except PredictionError:
+        raise
+    except Exception as error:  # h5py has a kind of exception for every kind of damage
+        raise PredictionError(TRUNCATED) from error
+    header.require_bounded()
+    return header, rows
 
 
 def quoted(text: object) -> str:
@@ -174,7 +185,7 @@ def quoted(text: object) -> str:
     return escaped if len(escaped) <= 60 else f"{escaped[:56]}...'"
 
 
-def _require_container(file: BufferedReader, wanted: str) -> None:
+def _require_container(file: BinaryIO, wanted: str) -> None:
     start = file.read(9)
     file.seek(0)
     if start.startswith(HDF5_SIGNATURE):
@@ -192,24 +203,18 @@ def _require_container(file: BufferedReader, wanted: str) -> None:
         raise PredictionError(f"the name says {wanted}, the content is {found}. {advice}")
 
 
-Opened = tuple[Header, Callable[[int], tuple[int, np.ndarray]]]
-
-
-def _open_hdf5(file: BufferedReader, stack: ExitStack) -> Opened:
-    try:
-        root = stack.enter_context(h5py.File(file, "r"))
-        datasets = _variables(root)
-        header = Header(
-            shape=datasets["analysis"].shape,
-            dtype=datasets["analysis"].dtype.str,
-            time=_decode_time(datasets["time"]),
-            channels=read_names(datasets["channel"]),
-            latitude=read_axis(datasets["latitude"]),
-            longitude=read_axis(datasets["longitude"]),
-            attributes=read_attributes(root, ATTRIBUTES),
-        )
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        raise PredictionError(TRUNCATED) from error
+def _read_hdf5(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
+    root = stack.enter_context(h5py.File(file, "r"))
+    datasets = _variables(root)
+    header = Header(
+        shape=datasets["analysis"].shape,
+        dtype=datasets["analysis"].dtype.str,
+        time=_decode_time(datasets["time"]),
+        channels=read_names(datasets["channel"]),
+        latitude=read_axis(datasets["latitude"]).astype(np.float64),
+        longitude=read_axis(datasets["longitude"]).astype(np.float64),
+        attributes=read_attributes(root, ATTRIBUTES),
+    )
     return header, lambda index: read_rows(datasets["analysis"], index)
 
 
@@ -259,26 +264,27 @@ def _decode_time(dataset: h5py.Dataset) -> np.ndarray:
     return start + np.rint(values).astype("timedelta64[ms]")
 
 
-def _open_safetensors(file: BufferedReader, stack: ExitStack) -> Opened:
-    size = os.fstat(file.fileno()).st_size
+def _read_safetensors(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     length = int.from_bytes(file.read(8), "little")
     if length > min(MAX_HEADER, size - 8):
         raise PredictionError(TRUNCATED)
     try:
-        content = json.loads(file.read(length), object_pairs_hook=_each_once)
+        content = json.loads(file.read(length).decode(), object_pairs_hook=_each_once)
         metadata = content.pop("__metadata__")
         tensor = content.pop("analysis")
         if content:
             raise PredictionError("it holds further tensors; drop everything but analysis.")
-        shape = tuple(int(n) for n in tensor["shape"])
+        shape = tuple(list_of(tensor["shape"], int))
+        start, stop = list_of(tensor["data_offsets"], int)
         header = _safetensors_header(shape, tensor["dtype"], metadata)
-        start, stop = tensor["data_offsets"]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as e:
         raise PredictionError(
-            f"the header is damaged or incomplete ({type(error).__name__}: {quoted(error)}). "
+            f"the header is damaged or incomplete ({type(e).__name__}: {quoted(e)}). "
             f"Wanted one tensor, analysis, and {', '.join(COORDINATES)} as JSON lists in its "
             "metadata. Write it with write_predictions."
-        ) from error
+        ) from e
     row = math.prod(shape[1:]) * 4
     if min(shape, default=0) < 1 or (start, 8 + length + stop) != (0, size):
         raise PredictionError(TRUNCATED)
@@ -293,20 +299,19 @@ def _open_safetensors(file: BufferedReader, stack: ExitStack) -> Opened:
 
 
 def _safetensors_header(shape: tuple[int, ...], dtype: str, metadata: dict[str, Any]) -> Header:
+    list_of([dtype, *metadata.values()], str)
     coordinates = {name: json.loads(metadata[name]) for name in COORDINATES}
-    times = [str(time).removesuffix("Z") for time in coordinates["time"]]
+    times = [time.removesuffix("Z") for time in list_of(coordinates["time"], str)]
     if not all(ISO_TIME.fullmatch(time) for time in times):
         raise PredictionError("time must be a list of times like 2024-01-01T00, UTC.")
     return Header(
         shape=shape,
-        dtype="<f4" if dtype == "F32" else str(dtype),
+        dtype="<f4" if dtype == "F32" else dtype,
         time=np.array(times, "datetime64[ms]"),
-        channels=tuple(str(name) for name in coordinates["channel"]),
-        latitude=np.array(coordinates["latitude"], np.float64),
-        longitude=np.array(coordinates["longitude"], np.float64),
-        attributes={
-            name: str(metadata[name])[:MAX_TEXT] for name in ATTRIBUTES if name in metadata
-        },
+        channels=tuple(plain_text(name) for name in list_of(coordinates["channel"], str)),
+        latitude=np.array(list_of(coordinates["latitude"], int, float), np.float64),
+        longitude=np.array(list_of(coordinates["longitude"], int, float), np.float64),
+        attributes={name: plain_text(metadata[name]) for name in ATTRIBUTES if name in metadata},
     )
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from dambench_hub.errors import PredictionError
 from dambench_hub.metrics import Scorer
-from dambench_hub.prediction_reader import OPTIONAL_ATTRIBUTES, Header, Opener, open_prediction
+from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
+from dambench_hub.prediction_reader import Opener, open_prediction
 from dambench_hub.progress import track
 from dambench_hub.tasks import Task
 from dambench_hub.validation import ValueCheck, header_problems, shortened, task_of

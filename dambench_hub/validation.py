@@ -7,6 +7,7 @@ message, and learns about his own file only.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dambench_hub.errors import PredictionError, did_you_mean
-from dambench_hub.prediction_reader import (
-    REQUIRED_ATTRIBUTES,
-    Header,
-    Opener,
-    open_prediction,
-    quoted,
-)
+from dambench_hub.prediction_header import REQUIRED_ATTRIBUTES, Header
+from dambench_hub.prediction_reader import Opener, open_prediction, quoted
 from dambench_hub.predictions import FORMAT
 from dambench_hub.progress import track
 from dambench_hub.tasks import Task, load_task
@@ -35,6 +31,8 @@ MAX_MEMBERS = 64
 MAX_NAME = 80
 NAMED = 3
 """How many of several like things a message names."""
+NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line ends, and those that turn the direction of writing."""
 
 CONVERSIONS = {
     "z": ((9.80665, 0.0, "geopotential height in m", "multiply by 9.80665 m s-2"),),
@@ -126,6 +124,8 @@ def attribute_problems(header: Header, data: Data, task: Task) -> list[str]:
     name = found.get("model_name", "?")
     if not name.strip() or len(name) > MAX_NAME:
         problems.append(f"model_name must have 1 to {MAX_NAME} characters, got {len(name)}.")
+    if odd := [name for name, text in found.items() if NOT_TEXT.search(text)]:
+        problems.append(f"The attribute {', '.join(odd)} holds control characters; remove them.")
     for name in ("model_url", "paper_url"):
         if not re.fullmatch(r"https://\S{1,500}", found.get(name, "https://none")):
             problems.append(f"{name} is {quoted(found[name])}; wanted an address like https://….")
@@ -190,7 +190,7 @@ def channel_problems(channels: Sequence[str], wanted: Sequence[str]) -> list[str
             f"{len(missing)} of {len(wanted)} channels are missing: {_listed(missing)}. "
             "Where a method leaves a channel alone, give the background."
         )
-    if twice := sorted({name for name in channels if channels.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(channels).items() if count > 1):
         problems.append(f"Channels stand there twice: {_listed([quoted(name) for name in twice])}.")
     if not problems and list(channels) != list(wanted):
         first = next(

@@ -1,1 +1,1 @@
-"""The leaderboard: uploads, their safe reading, scoring and publication, and the pages of the board."""
+"""The leaderboard: uploads, reading them safely, scoring, and the pages that show the ranking."""

@@ -1,0 +1,85 @@
+"""The sealed process that reads one prediction file of a stranger; `jail` starts it.
+
+    python -I -m dambench_hub.board.jailed_reader UPLOAD VALUES REPORT CONTAINER MEMORY CPU_SECONDS
+
+The first three are open descriptors. On the report it writes lines of JSON: which layers of the
+seal are on, then the header or the problems, and problems again if there are any in the values.
+The values go out as they are read, float32, little endian, one time after the other.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+import h5py
+import numpy as np
+
+from dambench_hub.board.seal import REPORT, UPLOAD, VALUES, seal, take_descriptors
+from dambench_hub.errors import PredictionError
+from dambench_hub.prediction_header import Header
+from dambench_hub.prediction_reader import Rows, read_prediction
+
+MAX_PROBLEMS, MAX_LENGTH = 20, 600
+
+
+def main(arguments: list[str]) -> None:
+    """Seal this process, then read the upload and send its header and values."""
+    *descriptors, container, memory, cpu_seconds = arguments
+    take_descriptors([int(number) for number in descriptors])
+    warm_up()
+    report(sealed=seal(int(memory), int(cpu_seconds)))
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(os.fdopen(UPLOAD, "rb"))
+            header, rows = read_prediction(file, container, stack)
+            report(header=header.to_dict())
+            _send(header, rows)
+    except PredictionError as error:
+        lines = str(error).split("\n")[:MAX_PROBLEMS]
+        report(problems=[line[:MAX_LENGTH] for line in lines])
+
+
+def report(**message: Any) -> None:
+    """Write one line of the report."""
+    os.write(REPORT, json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+
+def warm_up() -> None:
+    """Read small files once, good and bad ones: what is loaded on first use is loaded now."""
+    good = io.BytesIO()
+    with h5py.File(good, "w") as root:
+        root.attrs["model_name"] = "none"
+        values = np.zeros((1, 1, 2, 2), "<f4")
+        root.create_dataset("analysis", data=values, compression="gzip", shuffle=True)
+        root.create_dataset("channel", data=["t2m"], dtype=h5py.string_dtype())
+        root["latitude"], root["longitude"], root["time"] = [90.0, -90.0], [0.0, 180.0], [0]
+        root["time"].attrs["units"] = "hours since 1970-01-01"
+    for content in (good.getvalue(), good.getvalue()[:-100], b"\x89HDF\r\n\x1a\n{}"):
+        for container in ("NetCDF-4", "safetensors"):
+            try:
+                with ExitStack() as stack:
+                    header, rows = read_prediction(io.BytesIO(content), container, stack)
+                    json.dumps({"header": header.to_dict(), "values": rows(0)[1].tolist()})
+            except PredictionError as error:
+                json.dumps(str(error))
+
+
+def _send(header: Header, rows: Rows) -> None:
+    """Write the values of all times; none if they are not float32, which nobody then asks for."""
+    position = 0
+    while header.dtype == "<f4" and position < header.shape[0]:
+        start, block = rows(position)
+        position = start + len(block)
+        rest = block.data.cast("B")
+        while rest:
+            rest = rest[os.write(VALUES, rest) :]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+    os._exit(0)

@@ -1,0 +1,128 @@
+"""Everything in a prediction file but its values, and the plain form in which it travels."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.errors import PredictionError
+
+COORDINATES = ("time", "channel", "latitude", "longitude")
+REQUIRED_ATTRIBUTES = ("dambench_format", "task", "dataset_revision", "model_name")
+OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "training_data")
+ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
+
+MAX_TIME_BYTES = 1 << 30
+"""Of the values of one time, which are held in memory at once."""
+MAX_JSON = 48 << 10
+"""A quarter-degree grid with a year of six-hourly times takes a half of it."""
+MAX_INSTANT = 1 << 53
+"""Milliseconds before and after 1970."""
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """Everything in a prediction file but the values, not yet compared with any data set.
+
+    Attributes:
+        shape: Of `analysis`: (N, C, Y, X), or (N, M, C, Y, X) with members.
+        dtype: Of `analysis`; `<f4` in a valid file.
+        time: Valid times, datetime64[ms], (N,).
+        channels: Channel names, (C,).
+        latitude: Degrees, float64, (Y,).
+        longitude: Degrees, float64, (X,).
+        attributes: Those of `ATTRIBUTES` that the file has, as text.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    time: np.ndarray
+    channels: tuple[str, ...]
+    latitude: np.ndarray
+    longitude: np.ndarray
+    attributes: Mapping[str, str]
+
+    @property
+    def members(self) -> int | None:
+        """M, or None for a file without the dimension `member`."""
+        return self.shape[1] if len(self.shape) == 5 else None
+
+    def require_bounded(self) -> None:
+        """Refuse what no analysis of an atmosphere needs, before memory is spent on it.
+
+        Raises:
+            PredictionError: When one time, or all coordinates and attributes, are too large.
+        """
+        size = 4 * math.prod(self.shape[1:])
+        if size > MAX_TIME_BYTES:
+            raise PredictionError(
+                f"analysis has {size} bytes at one time (shape {self.shape}), at most "
+                f"{MAX_TIME_BYTES} are read. The order is (time, channel, latitude, longitude)."
+            )
+        size = len(json.dumps(self.to_dict(), separators=(",", ":")))
+        if size > MAX_JSON:
+            raise PredictionError(
+                f"its coordinates and attributes take {size} bytes as text, at most {MAX_JSON} "
+                "are read. Shorten the attributes, and keep one value per time, channel, "
+                "latitude and longitude."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, also as JSON, from which `from_dict` makes the same header, bit by bit."""
+        return {
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "time": self.time.astype("datetime64[ms]").astype(np.int64).tolist(),
+            "channels": list(self.channels),
+            "latitude": self.latitude.tolist(),
+            "longitude": self.longitude.tolist(),
+            "attributes": dict(self.attributes),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Header:
+        """The header that `to_dict` took apart, from values of which nothing is believed.
+
+        Raises:
+            ValueError: When it is no header.
+            PredictionError: When it is larger than `require_bounded` allows.
+        """
+        try:
+            attributes = content["attributes"]
+            list_of([content["dtype"], *attributes, *attributes.values()], str)
+            header = cls(
+                shape=tuple(list_of(content["shape"], int)),
+                dtype=content["dtype"],
+                time=np.array(list_of(content["time"], int), "datetime64[ms]"),
+                channels=tuple(list_of(content["channels"], str)),
+                latitude=np.array(list_of(content["latitude"], int, float), np.float64),
+                longitude=np.array(list_of(content["longitude"], int, float), np.float64),
+                attributes=attributes,
+            )
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError("this is no header") from error
+        instants = header.time.astype(np.int64)
+        if (
+            min(header.shape, default=1) < 1
+            or not set(attributes) <= set(ATTRIBUTES)
+            or np.any((instants < -MAX_INSTANT) | (instants > MAX_INSTANT))
+        ):
+            raise ValueError("this is no header")
+        header.require_bounded()
+        return header
+
+
+def list_of(values: Any, *types: type) -> list[Any]:
+    """The values, once they are a list of exactly these types (a bool is no int).
+
+    Raises:
+        ValueError: When they are something else.
+    """
+    if type(values) is not list or any(type(value) not in types for value in values):
+        raise ValueError(f"wanted a list of {' or '.join(kind.__name__ for kind in types)}")
+    return values
