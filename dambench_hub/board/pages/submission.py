@@ -1,0 +1,132 @@
+"""The page of one submission: its scores, maps, spectra, receipt and history."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from dambench_hub.board.diagnostics import Diagnostics
+from dambench_hub.board.markup import render
+from dambench_hub.board.plates import atlas_of, profiles, spectra, submission_plates
+from dambench_hub.board.receipt import Receipt
+from dambench_hub.board.scorecard import scorecards
+from dambench_hub.board.site import Site
+from dambench_hub.errors import DataError
+from dambench_hub.variables import parse_channel
+
+BACKGROUND, BEST = "the background", "the best other"
+UNKNOWN = "There is no such submission, or you may not see it. Sign in if it is yours."
+NO_PICTURES = "the fields of this submission were not kept"
+HIDDEN_TRUTH = "they would give away a reference that is not public"
+
+
+def build(site: Site) -> None:
+    """Lay the page out; which submission it shows comes from the address, `?id=`."""
+    head = gr.HTML(apply_default_css=False, min_height=320)
+    plain = ["plain", "tabs-like"]
+    with gr.Column(visible=False) as scored:
+        gr.HTML('<div class="page"><h2>Errors by variable and level</h2></div>')
+        other = gr.Radio(
+            [BACKGROUND, BEST], value=BACKGROUND, label="Compare with", elem_classes=plain
+        )
+        scores = gr.HTML(apply_default_css=False)
+        gr.HTML('<div class="page"><h2>Where, and at which scales</h2></div>')
+        channel = gr.Radio(label="Channel", elem_classes=plain)
+        plates = gr.HTML(apply_default_css=False)
+    record = gr.HTML(apply_default_css=False)
+
+    def receipt(request: gr.Request) -> Receipt | None:
+        identity = request.query_params.get("id", "")
+        return Receipt.of(site, identity, site.sign_in.person(request))
+
+    def arrive(request: gr.Request) -> tuple[Any, ...]:
+        it = receipt(request)
+        if it is None:
+            nothing = render("absent", message=UNKNOWN)
+            return nothing, gr.skip(), gr.skip(), gr.skip(), gr.skip(), ""
+        seen = diagnostics(site, it.submission.id)
+        shown = list(seen.shown) if seen and it.result else []
+        return (
+            render("submission_head", it=it.head()),
+            gr.update(visible=it.result is not None),
+            render_scores(it, BACKGROUND),
+            gr.update(choices=shown, value=shown[0] if shown else None, visible=bool(shown)),
+            render_plates(site, it, shown[0] if shown else None),
+            render_record(it),
+        )
+
+    def compare_with(other: str, request: gr.Request) -> str:
+        it = receipt(request)
+        return render_scores(it, other) if it else ""
+
+    def choose(channel: str, request: gr.Request) -> str:
+        it = receipt(request)
+        return render_plates(site, it, channel) if it else ""
+
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    gr.on(None, arrive, [], [head, scored, scores, channel, plates, record], **quiet)
+    other.input(compare_with, other, scores, **quiet)
+    channel.input(choose, channel, plates, **quiet)
+
+
+def diagnostics(site: Site, submission: str) -> Diagnostics | None:
+    """What was gathered while the submission was scored; None if there is nothing."""
+    path = site.views / f"{submission}.safetensors"
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except (DataError, FileNotFoundError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, changed: int) -> Diagnostics:
+    return Diagnostics.read(path)
+
+
+def render_scores(it: Receipt, other: str) -> str:
+    """The scorecard against the background or the best other submission."""
+    if it.result is None:
+        return ""
+    rmse = it.result.scores["rmse"]
+    rival = it.best if other == BEST else it.background
+    title = f"{rival.name}, rank {rival.rank}" if rival and other == BEST else BACKGROUND
+    compared = rival.result.scores["rmse"] if rival else None
+    drawn = ""
+    if compared:
+        ratio = np.array([rmse[name] / max(compared[name], 1e-300) for name in rmse])
+        drawn = profiles(tuple(rmse), ratio, title)
+    cards = scorecards(rmse, compared)
+    return render("submission_scores", cards=cards, other=compared and title, profiles=drawn)
+
+
+def render_plates(site: Site, it: Receipt, channel: str | None) -> str:
+    """Maps and spectra of a channel."""
+    seen = diagnostics(site, it.submission.id)
+    if it.result is None or seen is None or channel not in seen.shown:
+        return render("submission_plates", maps=[], spectra="", channel="", absent=NO_PICTURES)
+    maps = submission_plates(atlas_of(site), seen, channel) if seen.has_maps else []
+    curve = {it.submission.name: seen.analysis.spectra[seen.shown.index(channel)]}
+    return render(
+        "submission_plates",
+        maps=maps,
+        spectra=spectra(curve, seen, channel),
+        channel=parse_channel(channel).long_name,
+        absent=HIDDEN_TRUTH,
+    )
+
+
+def render_record(it: Receipt) -> str:
+    """Receipt and history."""
+    return render(
+        "submission_record",
+        receipt=it.facts(),
+        command=it.command,
+        history=it.history(),
+        score=it.site.tasks[it.submission.task].main_score.upper()
+        if it.submission.task in it.site.tasks
+        else "score",
+    )

@@ -1,0 +1,143 @@
+"""The pictures of a submission, and of two: maps of errors and increments, spectra, profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from markupsafe import Markup
+
+from dambench_hub.board.charts import draw_profiles, draw_spectra
+from dambench_hub.board.diagnostics import Diagnostics
+from dambench_hub.board.maps import Atlas, colour_bar
+from dambench_hub.board.site import Site
+from dambench_hub.geography import assemble, read_geography
+from dambench_hub.plots import pretty, squared
+from dambench_hub.tables import number
+from dambench_hub.variables import parse_channel
+
+PERCENTILE = 99.5
+"""Where the colours end: what few cells go beyond does not wash out all others."""
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """What the colours of a map mean: a CSS gradient, the values at its ends, and their units."""
+
+    gradient: str
+    low: str
+    high: str
+    units: str
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A map with its title, a remark, and its colours."""
+
+    title: str
+    note: str
+    drawing: Markup
+    bar: ColourBar
+
+
+@cache
+def atlas_of(site: Site) -> Atlas:
+    """Draws maps on the grid of the site's data set, with its coastlines if it knows the land."""
+    data = site.data
+    if not data.manifest.geography:
+        return Atlas(data.grid)
+    return Atlas(data.grid, assemble(read_geography(data.folder), "land", data.grid))
+
+
+def submission_plates(atlas: Atlas, seen: Diagnostics, channel: str) -> list[Plate]:
+    """Root mean square errors, increments, and one time with what was observed then."""
+    at = seen.shown.index(channel)
+    when = f"{str(seen.time.astype('datetime64[h]')).replace('T', ', ')} UTC"
+    observed = seen.observed if seen.observed.ndim == 1 else seen.observed[at]
+    rms = {"Analysis": seen.analysis.rms[at], "Background": seen.background.rms[at]}
+    example = {"Analysis": seen.analysis.example[at], "Background": seen.background.example[at]}
+    shelf = _Shelf(atlas, channel)
+    return [
+        *shelf.shared({f"{kind}: RMS error": field for kind, field in rms.items()}, (0, 1)),
+        *shelf.shared({"Mean increment": seen.increment_mean[at]}, (-1, 1)),
+        *shelf.shared({"RMS increment": seen.increment_rms[at]}, (0, 1)),
+        *shelf.shared({f"{kind}: error, {when}": f for kind, f in example.items()}, (-1, 1)),
+        *shelf.shared({f"Increment, {when}": seen.increment_example[at]}, (-1, 1), observed),
+    ]
+
+
+def comparison_plates(
+    atlas: Atlas, first: tuple[str, Diagnostics], second: tuple[str, Diagnostics], channel: str
+) -> list[Plate]:
+    """Root mean square errors of two submissions, and their difference.
+
+    Args:
+        atlas: Of the grid of both.
+        first: Name and diagnostics of one submission.
+        second: Those of the other, under another name.
+        channel: One that both show.
+    """
+    fields = {
+        f"{name}: RMS error": seen.analysis.rms[seen.shown.index(channel)]
+        for name, seen in (first, second)
+    }
+    one, other = fields.values()
+    shelf = _Shelf(atlas, channel)
+    return [
+        *shelf.shared(fields, (0, 1)),
+        *shelf.shared({"First minus second: blue where the first is better": one - other}, (-1, 1)),
+    ]
+
+
+def spectra(curves: dict[str, np.ndarray], seen: Diagnostics, channel: str) -> Markup:
+    """Power spectra of fields, with those of the background and the reference."""
+    at = seen.shown.index(channel)
+    shown = {"background": seen.background.spectra[at]} | curves
+    inks = ["loss", "accent", "gain"][: len(shown)]
+    units = pretty(squared(parse_channel(channel).units))
+    return draw_spectra(seen.reference_spectra[at], shown, inks, units)
+
+
+def profiles(channels: tuple[str, ...], ratio: np.ndarray, others: str) -> Markup:
+    """Errors relative to others by pressure, for each variable on levels; empty without those."""
+    panels: dict[str, dict[int, float]] = {}
+    for channel, value in zip(map(parse_channel, channels), ratio.tolist(), strict=True):
+        if channel.level:
+            panels.setdefault(channel.variable.long_name, {})[channel.level] = value
+    return draw_profiles(panels, others) if panels else Markup("")
+
+
+class _Shelf:
+    """Makes the plates of one channel."""
+
+    def __init__(self, atlas: Atlas, channel: str) -> None:
+        self.atlas = atlas
+        self.units = pretty(parse_channel(channel).units)
+        self.long_name = parse_channel(channel).long_name
+
+    def shared(
+        self,
+        fields: dict[str, np.ndarray],
+        ends: tuple[int, int],
+        points: np.ndarray | None = None,
+    ) -> list[Plate]:
+        """Maps with the same colours; `ends` are their limits in units of the largest value."""
+        largest = float(np.percentile(np.abs(list(fields.values())), PERCENTILE)) or 1.0
+        limits = (ends[0] * largest, ends[1] * largest)
+        low, high = (f"{value:.3g}".replace("-", "−") for value in limits)
+        bar = ColourBar(colour_bar(limits), low, f"{high} and more", self.units)
+        return [
+            Plate(
+                title,
+                f"RMS {number(self._rms(field))} {self.units}"
+                + ("" if points is None else f" · {len(points)} observed points"),
+                self.atlas.draw(field, limits, f"{title}, {self.long_name}", points),
+                bar,
+            )
+            for title, field in fields.items()
+        ]
+
+    def _rms(self, field: np.ndarray) -> float:
+        weights = self.atlas.grid.weights[:, None]
+        return float(np.sqrt(np.mean(weights * field.astype(np.float64) ** 2)))

@@ -1,0 +1,108 @@
+"""The leaderboard: pages to look at and to hand in on, and beside them the scorer.
+
+    python leaderboard_app/app.py --data dambench --store sqlite:///dambench.db [--dev-user NAME]
+
+On one's own machine, `--dev-user` lets whoever sits there hand in; without it, the board can only be
+looked at. On a Space, people sign in with their Hugging Face account. Options that are not given
+are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER and DAMBENCH_ROLE.
+"""
+
+import argparse
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from dambench_hub.board import api, theme
+from dambench_hub.board.pages import about, board, compare, submission, submit
+from dambench_hub.board.scorer_process import ScorerProcess
+from dambench_hub.board.server import serve
+from dambench_hub.board.sign_in import SignIn
+from dambench_hub.board.site import FOLDER, Site, absolute_url
+from dambench_hub.errors import DambenchError
+from dambench_hub.results import DEFAULT_STORE
+
+import gradio as gr
+
+PAGES = {
+    "": ("DAMBench", board),
+    "submission": ("Submission", submission),
+    "compare": ("Compare", compare),
+    "submit": ("Submit", submit),
+    "about": ("About", about),
+}
+"""Title and module of each page, by its path."""
+ON_A_SPACE = "SPACE_ID" in os.environ
+
+
+def parse_args(argv=None):
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    get = os.environ.get
+    parser.add_argument("--data", default=get("DAMBENCH_DATA", "dambench"), metavar="DATA")
+    parser.add_argument("--store", default=get("DAMBENCH_STORE", DEFAULT_STORE), metavar="URL")
+    parser.add_argument("--folder", default=get("DAMBENCH_FOLDER", FOLDER))
+    parser.add_argument(
+        "--role",
+        choices=("both", "front"),
+        default=get("DAMBENCH_ROLE", "both"),
+        help="front: pages only, with leaderboard_app/scorer.py running elsewhere",
+    )
+    parser.add_argument("--dev-user", metavar="NAME", help="who hands in on this machine")
+    parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1")
+    parser.add_argument("--port", type=int, default=7860)
+    return parser.parse_args(argv)
+
+
+def assemble(site):
+    """All pages, with the endpoints for programs."""
+    with gr.Blocks(title="DAMBench leaderboard", fill_width=True) as demo:
+        _lay_out(site, "", board)
+        api.build(site)
+    for path, (title, page) in PAGES.items():
+        if path:
+            with demo.route(title, path):
+                _lay_out(site, path, page)
+    return demo
+
+
+def _lay_out(site, path, page):
+    gr.Navbar(visible=False)
+    theme.masthead(site, path)
+    page.build(site)
+    theme.colophon(site)
+
+
+def main(argv=None):
+    """Open the site, start the scorer, serve."""
+    args = parse_args(argv)
+    site = Site.open(
+        args.data,
+        args.store,
+        args.folder,
+        sign_in=SignIn.choose(args.dev_user, args.host),
+    )
+    data = Path(args.data)
+    settings = {
+        "DAMBENCH_DATA": str(data.absolute() if data.exists() else data),
+        "DAMBENCH_STORE": absolute_url(args.store),
+        "DAMBENCH_FOLDER": str(site.folder),
+    }
+    script = Path(__file__).with_name("scorer.py")
+    with ScorerProcess(script, settings) if args.role == "both" else nullcontext():
+        print(f"DAMBench leaderboard on http://{args.host}:{args.port}", flush=True)
+        serve(
+            site,
+            assemble(site),
+            host=args.host,
+            port=args.port,
+            router=api.exports(site),
+            **theme.look(),
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DambenchError as error:
+        sys.exit(f"Error: {error}")
