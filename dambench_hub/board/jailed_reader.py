@@ -58,7 +58,7 @@ def warm_up() -> None:
         root.create_dataset("analysis", data=values, compression="gzip", shuffle=True)
         root.create_dataset("channel", data=["t2m"], dtype=h5py.string_dtype())
         root["latitude"], root["longitude"], root["time"] = [90.0, -90.0], [0.0, 180.0], [0]
-        root["time"].attrs["units"] = "hours since 1970-01-01"
+        root["time"].attrs["units"] = np.bytes_("hours since 1970-01-01")  # ASCII, as netCDF's
     for content in (good.getvalue(), good.getvalue()[:-100], b"\x89HDF\r\n\x1a\n{}"):
         for container in ("NetCDF-4", "safetensors"):
             try:
