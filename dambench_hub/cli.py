@@ -14,7 +14,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from dambench_hub import __version__
+from dambench_hub import __version__, admin
 from dambench_hub.errors import DambenchError
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
@@ -49,6 +49,8 @@ StoreOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 DATA, STORE = "dambench", "sqlite:///dambench.db"
+
+app.add_typer(admin.app, name="admin")
 
 
 def _print_version(wanted: bool) -> None:

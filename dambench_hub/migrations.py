@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from dambench_hub.people import local_person
-from dambench_hub.schema import EVENTS, METADATA, RESULTS, SUBMISSIONS, State
+from dambench_hub.schema import EVENTS, METADATA, RESULTS, SUBMISSIONS, State, count_on
 
 
 def _add_submissions(connection: sql.Connection) -> None:
@@ -21,8 +21,9 @@ def _add_submissions(connection: sql.Connection) -> None:
     for row in rows:
         submission, event, result = _split(dict(row))
         connection.execute(SUBMISSIONS.insert().values(submission))
-        connection.execute(EVENTS.insert().values(event))
         connection.execute(RESULTS.insert().values(result))
+        connection.execute(EVENTS.insert().values(event))
+    count_on(connection)
 
 
 def _split(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -46,7 +47,7 @@ def _split(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[st
         "received_at": at,
     }
     event = {"sequence": sequence, "submission": key, "state": str(State.PUBLISHED), "at": at}
-    event |= {"actor": owner.id, "reason": None, "problems": [], "detail": None}
+    event |= {"actor": owner.id, "reason": None, "problems": [], "detail": None, "result": sequence}
     return submission, event, row | {"submission": key, "owner": owner.id, "scored_at": at}
 
 

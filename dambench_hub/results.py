@@ -42,6 +42,7 @@ __all__ = [
     "Store",
     "insert_result",
     "is_baseline_name",
+    "number_of",
     "rounded",
 ]
 
@@ -194,8 +195,8 @@ class Store(Database):
                 "received_at": stamp(at),
             }
             connection.execute(SUBMISSIONS.insert().values(row))
-            insert_result(connection, key, owner.id, result, at)
-            append_event(connection, key, at, Event(State.PUBLISHED, owner.id))
+            number = insert_result(connection, key, owner.id, result, at)
+            append_event(connection, key, at, Event(State.PUBLISHED, owner.id, result=number))
 
     def tasks(self) -> list[str]:
         """Names of the tasks that have published results, sorted."""
@@ -237,8 +238,8 @@ class Store(Database):
 
 def insert_result(
     connection: sql.Connection, submission: str, owner: str, result: Result, at: datetime
-) -> None:
-    """Add the scores of a submission.
+) -> int:
+    """Add the scores of a submission; the row's number.
 
     Raises:
         DambenchError: When a score is not finite.
@@ -249,7 +250,15 @@ def insert_result(
     row = {key: value for key, value in vars(result).items() if key in RESULTS.columns}
     row |= {"submission": submission, "owner": owner, "scored_at": stamp(at)}
     row["sample_mse"] = list(result.sample_mse)
-    connection.execute(RESULTS.insert().values(row | result.attributes))
+    added = connection.execute(RESULTS.insert().values(row | result.attributes))
+    return number_of(added)
+
+
+def number_of(added: sql.CursorResult[Any]) -> int:
+    """The number that the database gave to a new row."""
+    key = added.inserted_primary_key
+    assert key is not None  # one row was added
+    return key[0]
 
 
 def is_baseline_name(name: str) -> bool:

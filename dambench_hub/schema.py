@@ -72,6 +72,7 @@ EVENTS = sql.Table(
     sql.Column("reason", sql.Text),
     sql.Column("problems", sql.JSON, nullable=False),
     sql.Column("detail", sql.Text),
+    sql.Column("result", sql.ForeignKey("results.sequence")),
     sql.CheckConstraint(f"state IN ({_STATES})", name="state_is_known"),
     sql.Index("events_of_submission", "submission", "sequence"),
     sqlite_autoincrement=True,
@@ -171,3 +172,17 @@ for _table, _same in _SAME_ROW.items():
         sql.event.listen(
             _table, "after_create", sql.DDL(_statement).execute_if(dialect="postgresql")
         )
+
+
+def count_on(connection: sql.Connection) -> None:
+    """After rows were added with their numbers: let new rows count on from there.
+
+    SQLite does so by itself.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    for table in (SUBMISSIONS, EVENTS, RESULTS):
+        last = connection.scalar(sql.select(sql.func.max(table.c.sequence)))
+        if last:
+            place = sql.func.pg_get_serial_sequence(table.name, "sequence")
+            connection.execute(sql.select(sql.func.setval(place, last)))

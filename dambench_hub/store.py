@@ -44,6 +44,7 @@ class Event:
         reason: For everybody who may see the submission.
         problems: What was wrong with the file.
         detail: For administrators only.
+        result: Number of the result that was added with it.
     """
 
     state: State
@@ -51,6 +52,7 @@ class Event:
     reason: str | None = None
     problems: tuple[str, ...] = ()
     detail: str | None = None
+    result: int | None = None
 
 
 class StoreError(DambenchError):
@@ -97,9 +99,18 @@ class Database:
     @property
     def path(self) -> Path | None:
         """The file of a SQLite database; None where there is none, or only SQLite knows it."""
-        name = self.engine.url.database
-        plain = self.is_sqlite and "uri" not in self.engine.url.query
-        return Path(name) if plain and name and name != ":memory:" else None
+        return self.file_of(self.engine.url)
+
+    @staticmethod
+    def file_of(url: str | sql.URL) -> Path | None:
+        """The file of a SQLite database, by its URL; see `path`."""
+        try:
+            place = sql.make_url(url)
+        except ArgumentError:
+            return None
+        plain = place.get_backend_name() == "sqlite" and "uri" not in place.query
+        named = place.database and place.database != ":memory:"
+        return Path(str(place.database)) if plain and named else None
 
     @contextmanager
     def transaction(self, write: bool = False) -> Iterator[sql.Connection]:
@@ -135,14 +146,17 @@ class Database:
             raise StoreError(
                 f"{self.url} is no SQLite file: back it up with its own tools, or mirror it."
             )
-        with atomic_path(out) as partial_path:
-            with (
-                closing(sqlite3.connect(self.path)) as source,
-                closing(sqlite3.connect(partial_path)) as copy,
-            ):
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, without companions
-            require_sound(partial_path)
+        try:
+            with atomic_path(out) as unfinished:
+                with (
+                    closing(sqlite3.connect(self.path)) as source,
+                    closing(sqlite3.connect(unfinished)) as copy,
+                ):
+                    source.backup(copy)
+                    copy.execute("PRAGMA journal_mode = DELETE")  # one file, without companions
+                require_sound(unfinished)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.url} cannot be copied to {out}: {error}.") from error
 
     def close(self) -> None:
         """Close all connections; a SQLite database is then one file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
@@ -221,6 +221,13 @@ class Submissions:
             )
         return [one for one in reversed(found) if one.visible_to(None)]
 
+    def events(self, id: str) -> list[tuple[str, Event]]:
+        """When a submission came into which state, oldest first."""
+        query = EVENTS.select().where(EVENTS.c.submission == id).order_by(EVENTS.c.sequence)
+        with self.store.transaction() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [(row["at"], _event(dict(row))) for row in rows]
+
     def queue_place(self, id: str) -> int | None:
         """How many are scored until it is this one's turn, itself included; None if not waiting."""
         with self.store.transaction() as connection:
@@ -285,7 +292,8 @@ class Submissions:
             now, submission = self.store.now(connection), self._one(connection, id)
             event = self._judged(connection, submission, worker, result)
             if event.state is not State.REJECTED:
-                insert_result(connection, id, submission.owner.id, result, now)
+                number = insert_result(connection, id, submission.owner.id, result, now)
+                event = replace(event, result=number)
             self.queue.end(connection, id)
             append_event(connection, id, now, event)
         return event.state
@@ -475,6 +483,11 @@ def _checked(
 
 def _since(submissions: Sequence[Submission], start: str) -> int:
     return sum(one.received_at >= start for one in submissions)
+
+
+def _event(row: dict[str, Any]) -> Event:
+    values = {field.name: row[field.name] for field in fields(Event)}
+    return Event(**values | {"state": State(row["state"]), "problems": tuple(row["problems"])})
 
 
 def _submission(row: dict[str, Any], progress: float | None) -> Submission:

@@ -1,0 +1,194 @@
+"""The commands `dambench admin …`, for who keeps a store: what people submitted, and its copies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dambench_hub.errors import DambenchError
+
+if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
+    from dambench_hub.board.submissions import Submission, Submissions
+    from dambench_hub.people import Person
+    from dambench_hub.schema import State
+
+STORE = "sqlite:///dambench.db"
+
+app = typer.Typer(
+    help="Keep a store: review submissions, copy it, restore it.", no_args_is_help=True
+)
+
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="URL", help="Where results are kept, an SQLAlchemy URL.")
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Of the submission, or how it begins.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
+RepoOption = Annotated[
+    str, typer.Option("--repo-id", metavar="ORG/NAME", help="Private data set repository.")
+]
+
+
+@app.command("list")
+def list_submissions(
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="STATE", help="Only these, like held.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="TASK", help="Only its own.")
+    ] = None,
+    store: StoreOption = STORE,
+) -> None:
+    """List submissions, in the order of receipt."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = _submissions(store).all(_state(state), task)
+    table = Table("id", "received", "state", "task", "name", "owner", box=None, pad_edge=False)
+    for one in found:
+        owner = f"{one.owner.name} ({one.owner.id})"
+        texts = (one.id, one.received_at, str(one.state), one.task, one.name, owner)
+        table.add_row(*map(escape, texts))
+    if found:
+        Console(width=200, highlight=False).print(table)
+    else:
+        typer.echo("No submissions.")
+
+
+@app.command()
+def show(id: Id, store: StoreOption = STORE) -> None:
+    """Print all that is known of a submission, as JSON."""
+    submissions = _submissions(store)
+    one = _find(submissions, id)
+    result = submissions.store.result(one.id)
+    known = {**vars(one), "owner": vars(one.owner)}
+    known["events"] = [{"at": at, **vars(event)} for at, event in submissions.events(one.id)]
+    known["result"] = result.to_dict() if result else None
+    typer.echo(json.dumps(known, indent=1, allow_nan=False))
+
+
+@app.command()
+def hold(id: Id, reason: Reason, store: StoreOption = STORE) -> None:
+    """Hide a submission until somebody has looked at it; its owner does not see the reason."""
+    submissions = _submissions(store)
+    one = _find(submissions, id)
+    submissions.hold(one.id, _keeper(), reason)
+    typer.echo(f"{one.name} is held for review.")
+
+
+@app.command()
+def publish(id: Id, reason: Reason = "", store: StoreOption = STORE) -> None:
+    """Show a submission that is held, private or withdrawn."""
+    submissions = _submissions(store)
+    one = _find(submissions, id)
+    submissions.publish(one.id, _keeper(), reason)
+    typer.echo(f"{one.name} is published.")
+
+
+@app.command()
+def withdraw(id: Id, reason: Reason, store: StoreOption = STORE) -> None:
+    """Take a submission off the board; it stays in the history, with the reason."""
+    submissions = _submissions(store)
+    one = _find(submissions, id)
+    submissions.withdraw(one.id, _keeper(), reason)
+    typer.echo(f"{one.name} is withdrawn.")
+
+
+@app.command()
+def rescore(store: StoreOption = STORE) -> None:
+    """Queue everything published that an older scorer scored; old scores stay in the history."""
+    queued, lacking = _submissions(store).rescore(_keeper())
+    typer.echo(f"{len(queued)} submissions are in the queue again.")
+    for one in lacking:
+        typer.echo(f"{one.name} ({one.task}): its file was not kept, submit it again.")
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the copy goes.")],
+    store: StoreOption = STORE,
+) -> None:
+    """Copy a SQLite store while it is in use, and check the copy."""
+    from dambench_hub.board.backup import back_up
+    from dambench_hub.results import Store
+
+    typer.echo(f"{out}: sha256 {back_up(Store(store), out)}")
+
+
+@app.command()
+def restore(
+    copy: Annotated[
+        Path | None, typer.Argument(metavar="[BACKUP]", help="A copy, or a folder of copies.")
+    ] = None,
+    from_records: Annotated[
+        str | None,
+        typer.Option("--from-records", metavar="PLACE", help="A folder, or ORG/NAME on the Hub."),
+    ] = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Make a store that is not there from a copy, or from its records on the Hub."""
+    from dambench_hub.board.backup import restore as restore_copy
+    from dambench_hub.board.mirror import download_records
+    from dambench_hub.board.records import read_records, restore_records
+
+    if (copy is None) == (from_records is None):
+        raise typer.BadParameter("give one of BACKUP and --from-records")
+    if copy is not None:
+        typer.echo(f"{store} is restored from {restore_copy(copy, store, _say)}.")
+        return
+    place = Path(str(from_records))
+    found = list(read_records(place) if place.exists() else download_records(str(place), _say))
+    restore_records(store, found).close()
+    typer.echo(f"{store} is restored from {len(found)} records.")
+
+
+@app.command()
+def mirror(repo_id: RepoOption, store: StoreOption = STORE) -> None:
+    """Send to the Hub what it does not hold: a record for everything that ever happened."""
+    from dambench_hub.board.mirror import mirror as send
+    from dambench_hub.results import Store
+
+    count = send(Store(store), repo_id, _say)
+    typer.echo(f"{repo_id} holds all records, {count} of them new.")
+
+
+def _submissions(store: str) -> Submissions:
+    from dambench_hub.board.submissions import Submissions
+    from dambench_hub.results import Store
+
+    return Submissions(Store(store))
+
+
+def _find(submissions: Submissions, start: str) -> Submission:
+    """The one submission whose id begins like this."""
+    found = [one for one in submissions.all() if one.id.startswith(start.lower())]
+    if len(found) != 1:
+        raise DambenchError(
+            f"{len(found)} submissions have an id that begins with {start!r}; "
+            "give one of `dambench admin list`."
+        )
+    return found[0]
+
+
+def _keeper() -> Person:
+    from dambench_hub.people import ADMINISTRATOR, local_person
+
+    return local_person(ADMINISTRATOR)
+
+
+def _state(name: str | None) -> State | None:
+    from dambench_hub.errors import did_you_mean
+    from dambench_hub.schema import State
+
+    if name is None:
+        return None
+    if name not in list(State):
+        raise DambenchError(f"Unknown state {name!r}. {did_you_mean(name, map(str, State))}")
+    return State(name)
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
