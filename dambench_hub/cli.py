@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from dambench_hub import __version__, admin
+from dambench_hub.admin import STORE, StoreOption
 from dambench_hub.errors import DambenchError
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
@@ -44,11 +45,8 @@ DataArgument = Annotated[
 TaskOption = Annotated[
     str | None, typer.Option("--task", metavar="TASK", help="Default: the task the file names.")
 ]
-StoreOption = Annotated[
-    str, typer.Option("--store", metavar="URL", help="Where results are kept, an SQLAlchemy URL.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-DATA, STORE = "dambench", "sqlite:///dambench.db"
+DATA = "dambench"
 
 app.add_typer(admin.app, name="admin")
 
