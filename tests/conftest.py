@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.data import load_data
+from dambench_hub.scoring import SCORER_VERSION, Result
 from dambench_hub.testing import write_tiny_dataset
 
 
@@ -46,3 +47,29 @@ def tiny_data(tiny_folder):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def make_result():
+    """Makes a result with a score and a hash of its values; other fields can be given."""
+
+    def make(score=0.5, value_hash="a", **changes):
+        values = {
+            "task": "unimodal",
+            "dataset": "tiny",
+            "dataset_revision": "r1",
+            "scorer_version": SCORER_VERSION,
+            "value_hash": value_hash,
+            "main_score": score,
+            "scores": {
+                "mse": score,
+                "mae": 0.1,
+                "specdiv": 0.2,
+                "rmse": {"z500": 9.0, "t100": 1.0},
+            },
+            "sample_mse": (0.1, 0.2),
+            "attributes": {"model_name": "m", "model_url": "https://example.org"},
+        }
+        return Result(**{**values, **changes})
+
+    return make
