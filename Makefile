@@ -100,7 +100,7 @@ $(VENV)/.installed-train: $(VENV)/.installed
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable ".[build,era5,train,dev]"
+	$(PIP) --editable ".[build,era5,train,app,dev]"
 	touch $@
 
 clean:
