@@ -75,7 +75,7 @@ class Arriving:
         self.size = 0
         self._number = uuid.uuid4().hex
         self._partial = folder / f".{owner}-{self._number}.partial"
-        self._file = self._partial.open("xb")
+        self._file = open(self._partial, "xb", opener=_owned)  # noqa: SIM115, closed by close()
         self._digest = hashlib.sha256()
 
     def write(self, block: bytes) -> None:
@@ -164,8 +164,7 @@ class Inbox:
         opened: list[Arriving] = []
 
         def begin(name: str) -> Arriving:
-            limit = min(length, self.room.file)
-            opened.append(Arriving(self.folder, owner, _suffix(name), limit))
+            opened.append(Arriving(self.folder, owner, _suffix(name), self.room.file))
             return opened[-1]
 
         with self._lock:
@@ -242,6 +241,10 @@ def owner_mark(person: Person) -> str:
 def digest_of(ticket: str) -> str:
     """SHA-256 of the file that a ticket stands for."""
     return Path(ticket).stem.partition("-")[2]
+
+
+def _owned(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _suffix(name: str) -> str:

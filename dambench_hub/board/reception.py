@@ -54,12 +54,9 @@ class Reception:
             )
         if not ticket:
             raise DambenchError("Choose a file first, and wait until it is here.")
-        texts = {
-            "name": check_name(name),
-            "description": check_description(wishes.get("description") or ""),
-            "model_url": check_url(wishes.get("model_url") or ""),
-            "paper_url": check_url(wishes.get("paper_url") or ""),
-        }
+        name = check_name(name)
+        description = check_description(wishes.get("description") or "")
+        links = {key: check_url(wishes.get(key) or "") for key in ("model_url", "paper_url")}
         with self._lock:  # one file is handed in once, whoever clicks twice
             path = self.inbox.find(person, ticket)
             if path.name in self.inbox.handed_in(person):
@@ -73,12 +70,14 @@ class Reception:
             path.touch()  # what is left lying for an hour is removed
             return self.site.submissions.receive(
                 person,
-                task=task,
+                name,
+                task,
                 file=path.name,
                 bytes=size,
                 sha256=digest_of(ticket),
                 publish=bool(wishes.get("publish", True)),
-                **texts,
+                description=description,
+                **links,
             )
 
     def find(self, person: Person | None, id: str) -> Submission:

@@ -122,7 +122,7 @@ class _Page:
             example=example(chosen, self.site.data.manifest.name),
             key=self.site.sign_in.key(person) if person else "",
             key_days=KEY_DAYS,
-            address=str(request.request.base_url).rstrip("/"),
+            address=str(request.request.base_url).rstrip("/"),  # type: ignore[union-attr]
         )
 
     def told(self, request: gr.Request) -> tuple[Any, ...]:
