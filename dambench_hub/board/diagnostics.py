@@ -349,6 +349,5 @@ def _write(path: Path, arrays: dict[str, np.ndarray], described: dict[str, Any])
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     with safe_open(path, "np") as file:
         names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, json.loads(
-            file.metadata()["diagnostics"]
-        )
+        arrays = {name: file.get_tensor(name) for name in names}
+        return arrays, json.loads(file.metadata()["diagnostics"])
