@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Collection
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dambench_hub.board import uploads
 from dambench_hub.board.inbox import TICKET
+from dambench_hub.board.pace import Pace
 from dambench_hub.board.sign_in import is_loopback
 
 GRADIO = "/gradio_api/"
@@ -32,11 +34,12 @@ ROUTES = re.compile(
 )
 """What of Gradio's interface a page and a client need."""
 
-CLOSED = re.compile(r"/(monitoring|svelte|custom_component|proxy|file|stream|dev|login/?$)\b")
-SIGN_IN = re.compile(r"/(login/(huggingface|callback)|logout)")
+CLOSED = re.compile(r"/((monitoring|svelte|custom_component|proxy|file|stream|dev)\b|login/?$)")
 FILE = "/gradio_api/file="
 MAX_BODY = 1 << 21
 METHODS = {"GET", "HEAD", "POST"}
+BURST, RATE = 300, 15
+"""Requests of one client that write or compute: at once, and a second."""
 
 POLICY = (
     "default-src 'self'; "
@@ -66,6 +69,7 @@ class Guard:
         self.app = app
         self.cache = os.path.join(os.path.realpath(cache), "")
         self.hosts = hosts
+        self.pace = None if hosts is None else Pace(BURST, RATE)
         framed = "'none'" if hosts is None else "https://huggingface.co"
         self.headers = HEADERS | {"Content-Security-Policy": POLICY + framed}
 
@@ -91,15 +95,16 @@ class Guard:
         if self.hosts is None and not is_loopback(host):
             # A page on the web may have told the browser that its name means this machine.
             return _refuse(421, "This server answers to localhost only.")
-        if scope["method"] == "POST" and self._is_foreign(headers):
-            return _refuse(403, "Requests from pages of others are not answered.")
+        if scope["method"] == "POST":
+            if self._is_foreign(headers):
+                return _refuse(403, "Requests from pages of others are not answered.")
+            if self.pace and (seconds := self.pace.wait((scope["client"] or ("",))[0])):
+                return _refuse(429, "These are many requests at once.", ceil(seconds))
         if path.startswith(FILE):
             return None if self._is_cached(path.removeprefix(FILE)) else _refuse(404, "Not found.")
         if path.startswith(GRADIO):
             return None if ROUTES.fullmatch(path) else _refuse(404, "Not found.")
-        if CLOSED.match(path) and not SIGN_IN.fullmatch(path):
-            return _refuse(404, "Not found.")
-        return None
+        return _refuse(404, "Not found.") if CLOSED.match(path) else None
 
     def _is_foreign(self, headers: Headers) -> bool:
         """Whether a browser sends the request for a page of somebody else."""
@@ -164,5 +169,6 @@ def _without_files(value: Any) -> Any:
     return {name: _without_files(item) for name, item in value.items()}
 
 
-def _refuse(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message, "detail": message}, status)
+def _refuse(status: int, message: str, seconds: int | None = None) -> JSONResponse:
+    headers = None if seconds is None else {"Retry-After": str(seconds)}
+    return JSONResponse({"error": message, "detail": message}, status, headers)

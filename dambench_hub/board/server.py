@@ -19,6 +19,7 @@ from fastapi.responses import Response
 
 from dambench_hub.board.guard import Guard
 from dambench_hub.board.inbox import Inbox, largest_file
+from dambench_hub.board.jail import hide_process
 from dambench_hub.board.sign_in import is_loopback
 from dambench_hub.board.site import Site
 from dambench_hub.board.template import add_template
@@ -59,6 +60,7 @@ def serve(
         log_level="warning",
         server_header=False,
         ws="none",
+        forwarded_allow_ips=None if is_loopback(host) else "*",  # a Space stands behind a proxy
         timeout_graceful_shutdown=5,
     )
 
@@ -85,6 +87,7 @@ def application(
             f"Whoever reaches the server would be {site.sign_in.developer.name}, so it cannot "
             f"listen on {host}. Use --host 127.0.0.1, or leave --dev-user out."
         )
+    hide_process()
     _enter_empty_folder(site)
     app = FastAPI(openapi_url=None)
     site.sign_in.attach(app)
