@@ -15,6 +15,7 @@ from dambench_hub.board.sign_in import SignIn
 from dambench_hub.people import Person
 
 ADA = Person("local:ada", "ada")
+SIGNED_IN = SignIn(developer=ADA)
 FORM_TYPE = {"content-type": "multipart/form-data; boundary=xx"}
 
 
@@ -24,7 +25,7 @@ def inbox(tmp_path):
     return Inbox(tmp_path, room, lambda person: set())
 
 
-def send(inbox, sign_in=SignIn(developer=ADA), **content):
+def send(inbox, sign_in=SIGNED_IN, **content):
     app = FastAPI()
     uploads.add_upload(app, inbox, sign_in)
 
