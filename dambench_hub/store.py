@@ -7,6 +7,7 @@ other, so that what a transaction has counted is still so when it adds a row.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -76,8 +77,9 @@ class Database:
             serializer = partial(json.dumps, allow_nan=False)
             self.engine = sql.create_engine(url, json_serializer=serializer)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            shown = re.sub(r":[^:@/]*@", ":***@", url)
             raise StoreError(
-                f"{url!r} is not the URL of a store ({error}). Write it like {DEFAULT_STORE}."
+                f"{shown!r} is not the URL of a store ({error}). Write it like {DEFAULT_STORE}."
             ) from error
         self.url = self.engine.url.render_as_string(hide_password=True)
         if self.is_sqlite:
