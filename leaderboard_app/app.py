@@ -2,8 +2,8 @@
 
     python leaderboard_app/app.py --data dambench --store sqlite:///dambench.db [--dev-user NAME]
 
-On one's own machine, `--dev-user` lets whoever sits there hand in; without it, the board can only be
-looked at. On a Space, people sign in with their Hugging Face account. Options that are not given
+On one's own machine, `--dev-user` lets whoever sits there hand in; without it, the board can only
+be looked at. On a Space, people sign in with their Hugging Face account. Options that are not given
 are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER and DAMBENCH_ROLE.
 """
 
@@ -13,6 +13,8 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import gradio as gr
+
 from dambench_hub.board import api, theme
 from dambench_hub.board.pages import about, board, compare, submission, submit
 from dambench_hub.board.scorer_process import ScorerProcess
@@ -21,8 +23,6 @@ from dambench_hub.board.sign_in import SignIn
 from dambench_hub.board.site import FOLDER, Site, absolute_url
 from dambench_hub.errors import DambenchError
 from dambench_hub.results import DEFAULT_STORE
-
-import gradio as gr
 
 PAGES = {
     "": ("DAMBench", board),

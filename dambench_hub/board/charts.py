@@ -26,6 +26,7 @@ INKS = {
     "rule": "#030303",
     "accent": "#040404",
     "loss": "#050505",
+    "second": "#060606",
 }
 """What matplotlib draws with, by the name of the style sheet's variable it stands for."""
 STYLE: Any = {
@@ -101,7 +102,7 @@ def draw_profiles(ratios: Mapping[str, Mapping[int, float]], others: str) -> Mar
     levels = sorted({level for group in ratios.values() for level in group})
     largest = max([1.0, *(ratio for group in ratios.values() for ratio in group.values())])
     with DRAWING, matplotlib.rc_context(STYLE):
-        figure = _figure(7.6, 1.5 + 0.17 * max(len(levels), 8))
+        figure = _figure(10.4, 1.5 + 0.17 * max(len(levels), 8))
         panels = figure.subplots(1, len(ratios), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (title, group) in zip(panels, ratios.items(), strict=True):
             _draw_profile(axes, [levels.index(level) for level in group], [*group.values()])
@@ -144,7 +145,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _panels(rows: int, height_ratios: Sequence[float]) -> tuple[Figure, Sequence[Axes]]:
-    figure = _figure(6.4, 5.2)
+    figure = _figure(8.4, 5.4)
     return figure, figure.subplots(rows, 1, sharex=True, height_ratios=height_ratios)
 
 

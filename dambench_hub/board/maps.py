@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from io import BytesIO
+from typing import Any
 
 import matplotlib
 import numpy as np
 from contourpy import contour_generator
 from markupsafe import Markup
+from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
@@ -100,7 +102,7 @@ class Atlas:
             return ""
         inside = _globe()[0]
         share = np.ma.array(self._on_picture(self.land), mask=~inside)
-        lines = contour_generator(z=share).lines(0.5)
+        lines: Any = contour_generator(z=share).lines(0.5)
         return "".join(_path(line) for line in lines if len(line) > 8)
 
     def _marks(self, points: np.ndarray) -> Markup:
@@ -124,7 +126,7 @@ def colour_bar(limits: tuple[float, float]) -> str:
     return f"linear-gradient(to right, {', '.join(matplotlib.colors.to_hex(s) for s in stops)})"
 
 
-def project(latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def project(latitude: ArrayLike, longitude: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Where points lie on a picture, by the forward projection of Mollweide.
 
     Args:
@@ -143,6 +145,7 @@ def project(latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray, np
     )
 
 
+@cache
 def _globe() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Whether each pixel lies on the globe, and its latitude and longitude, degrees."""
     x = (np.arange(WIDTH) + 0.5) / (WIDTH / 2) - 1
@@ -154,13 +157,12 @@ def _globe() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return inside, np.broadcast_to(latitude, inside.shape), 180 * np.clip(turn, -1, 1)
 
 
+@cache
 def _graticule() -> str:
     """Meridians and parallels every 30 degrees."""
     _, parallels = project(np.arange(-60, 61, 30), 0)
     half, _ = project(np.arange(-60, 61, 30), -180)
-    lines = [
-        f"M{x:.1f} {y:.1f}H{WIDTH - x:.1f}" for x, y in zip(half, parallels, strict=True)
-    ]
+    lines = [f"M{x:.1f} {y:.1f}H{WIDTH - x:.1f}" for x, y in zip(half, parallels, strict=True)]
     for degrees in range(30, 180, 30):
         radius = WIDTH / 2 * degrees / 180
         for side in (0, 1):

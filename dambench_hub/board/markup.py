@@ -14,7 +14,9 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(f"{template}.html").render(values)
 
 
-def cell(text: str, *, style: str = "", value: float | None = None, inner: Markup | str = "") -> Markup:
+def cell(
+    text: str, *, style: str = "", value: float | None = None, inner: Markup | str = ""
+) -> Markup:
     """A cell of a table.
 
     Args:

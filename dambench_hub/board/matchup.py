@@ -10,6 +10,13 @@ from markupsafe import Markup
 
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.markup import shaded
+from dambench_hub.board.scorecard import (
+    FULL_SHADE,
+    Card,
+    difference_cells,
+    scorecards,
+    signed,
+)
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import SCORES
 from dambench_hub.bootstrap import Interval, paired_interval
@@ -19,18 +26,20 @@ from dambench_hub.results import Entry
 from dambench_hub.tables import number
 from dambench_hub.variables import parse_channel
 
+TINY = 1e-300
+
 
 @dataclass(frozen=True)
 class ChannelRow:
-    """A channel: RMSE of both, and their difference in percent of the second."""
+    """A channel: RMSE of both, their difference in percent of the second, and if it is certain."""
 
     name: str
-    long_name: str
     units: str
     first: str
     second: str
     difference: Markup
     interval: str
+    certain: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +75,20 @@ class Matchup:
     def verdict(self) -> str:
         """One sentence about the MSE."""
         one, other = (np.array(e.result.sample_mse) for e in (self.first, self.second))
-        interval = self._interval(one - other)
+        interval = self._interval(_percent(one, other))
         if interval is None:
             return "There are too few days to say whether the difference is more than chance."
-        amount = f"{_signed(interval.mean)}, 95 % interval {_signed(interval.low)} to {_signed(interval.high)}"
         if interval.low <= 0 <= interval.high:
-            return f"Their MSE cannot be told apart: the difference is {amount}."
-        better = self.first if interval.high < 0 else self.second
-        return f"{better.name} has the smaller MSE: the difference is {amount}."
+            return (
+                f"Their MSE cannot be told apart: that of {self.names[0]} differs by "
+                f"{signed(interval.mean)} % (95 % interval {_span(interval)} %)."
+            )
+        word = "smaller" if interval.high < 0 else "larger"
+        ends = sorted((abs(interval.low), abs(interval.high)))
+        return (
+            f"The MSE of {self.names[0]} is {abs(interval.mean):.1f} % {word} than that of "
+            f"{self.names[1]} (95 % interval {ends[0]:.1f} to {ends[1]:.1f} %)."
+        )
 
     @property
     def figures(self) -> list[tuple[str, str, str]]:
@@ -82,45 +97,37 @@ class Matchup:
         return [(title, number(one[n]), number(other[n])) for n, (title, _) in SCORES.items()]
 
     @property
-    def any_interval(self) -> bool:
-        """Whether there are intervals for some channels."""
-        return bool(self._intervals)
-
-    @property
-    def channels(self) -> list[ChannelRow]:
-        """A row for each channel."""
+    def cards(self) -> list[Card]:
+        """Differences of the RMSE by variable and level, in percent of the second's."""
         one, other = self.first.result.scores["rmse"], self.second.result.scores["rmse"]
-        return [self._row(name, one[name], other[name]) for name in one if name in other]
-
-    def _row(self, name: str, one: float, other: float) -> ChannelRow:
-        channel = parse_channel(name)
-        percent = 100 * (one / other - 1) if other > 0 else 0.0
-        interval = self._intervals.get(name)
-        return ChannelRow(
-            name=name,
-            long_name=channel.long_name,
-            units=pretty(channel.units),
-            first=number(one),
-            second=number(other),
-            difference=shaded(_signed(percent, 1), 1 + percent / 100),
-            interval=f"{_signed(interval.low, 1)} to {_signed(interval.high, 1)}" if interval else "",
-        )
+        return scorecards(difference_cells(one, other), "Difference of RMSE in %")
 
     @cached_property
-    def _intervals(self) -> dict[str, Interval]:
-        """Of the difference in percent of the second's mean, for the channels with series."""
+    def channels(self) -> list[ChannelRow]:
+        """The channels of which the errors of each time are known."""
         one, other = self.seen
         if one is None or other is None:
-            return {}
-        found = {}
-        for name in one.shown:
-            if name in other.shown:
-                a = one.analysis.series[:, one.shown.index(name)]
-                b = other.analysis.series[:, other.shown.index(name)]
-                interval = self._interval(100 * (a - b) / max(float(b.mean()), 1e-300))
-                if interval is not None:
-                    found[name] = interval
-        return found
+            return []
+        rows = []
+        for name in (name for name in one.shown if name in other.shown):
+            series = (seen.analysis.series[:, seen.shown.index(name)] for seen in (one, other))
+            interval = self._interval(_percent(*series))
+            if interval is not None:
+                rows.append(self._row(name, interval))
+        return rows
+
+    def _row(self, name: str, interval: Interval) -> ChannelRow:
+        channel = parse_channel(name)
+        first, second = (e.result.scores["rmse"][name] for e in (self.first, self.second))
+        return ChannelRow(
+            name=channel.long_name,
+            units=pretty(channel.units),
+            first=number(first),
+            second=number(second),
+            difference=shaded(signed(interval.mean), 1 + interval.mean / FULL_SHADE),
+            interval=_span(interval),
+            certain=not interval.low <= 0 <= interval.high,
+        )
 
     def _interval(self, difference: np.ndarray) -> Interval | None:
         try:
@@ -142,6 +149,10 @@ def find_matchup(
     return Matchup(task, time, entries[first], entries[second], (seen[0], seen[1]))
 
 
-def _signed(value: float, digits: int | None = None) -> str:
-    text = f"{value:+.{digits}f}" if digits is not None else f"{value:+.3g}"
-    return text.replace("-", "−")
+def _percent(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Differences in percent of the mean of the other."""
+    return 100 * (one - other) / max(float(other.mean()), TINY)
+
+
+def _span(interval: Interval) -> str:
+    return f"{signed(interval.low)} to {signed(interval.high)}"

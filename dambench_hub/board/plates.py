@@ -41,6 +41,14 @@ class Plate:
     bar: ColourBar
 
 
+@dataclass(frozen=True)
+class Group:
+    """Maps that belong together, with a heading."""
+
+    title: str
+    plates: tuple[Plate, ...]
+
+
 @cache
 def atlas_of(site: Site) -> Atlas:
     """Draws maps on the grid of the site's data set, with its coastlines if it knows the land."""
@@ -50,26 +58,38 @@ def atlas_of(site: Site) -> Atlas:
     return Atlas(data.grid, assemble(read_geography(data.folder), "land", data.grid))
 
 
-def submission_plates(atlas: Atlas, seen: Diagnostics, channel: str) -> list[Plate]:
-    """Root mean square errors, increments, and one time with what was observed then."""
+def submission_plates(atlas: Atlas, seen: Diagnostics, channel: str) -> list[Group]:
+    """Root mean square errors and increments, and one time with what was observed then."""
     at = seen.shown.index(channel)
     when = f"{str(seen.time.astype('datetime64[h]')).replace('T', ', ')} UTC"
     observed = seen.observed if seen.observed.ndim == 1 else seen.observed[at]
-    rms = {"Analysis": seen.analysis.rms[at], "Background": seen.background.rms[at]}
-    example = {"Analysis": seen.analysis.example[at], "Background": seen.background.example[at]}
+    errors = {
+        "RMS error of the background": seen.background.rms[at],
+        "RMS error of the analysis": seen.analysis.rms[at],
+    }
+    example = {
+        "Error of the background": seen.background.example[at],
+        "Error of the analysis": seen.analysis.example[at],
+    }
     shelf = _Shelf(atlas, channel)
+    before, after = shelf.place(example, (-1, 1))
+    increment = shelf.place({"Increment": seen.increment_example[at]}, (-1, 1), observed)
     return [
-        *shelf.shared({f"{kind}: RMS error": field for kind, field in rms.items()}, (0, 1)),
-        *shelf.shared({"Mean increment": seen.increment_mean[at]}, (-1, 1)),
-        *shelf.shared({"RMS increment": seen.increment_rms[at]}, (0, 1)),
-        *shelf.shared({f"{kind}: error, {when}": f for kind, f in example.items()}, (-1, 1)),
-        *shelf.shared({f"Increment, {when}": seen.increment_example[at]}, (-1, 1), observed),
+        Group(
+            f"{shelf.long_name}, all {len(seen.analysis.series)} analyses",
+            (
+                *shelf.place(errors, (0, 1)),
+                *shelf.place({"RMS increment": seen.increment_rms[at]}, (0, 1)),
+                *shelf.place({"Mean increment": seen.increment_mean[at]}, (-1, 1)),
+            ),
+        ),
+        Group(f"{shelf.long_name}, {when}", (before, *increment, after)),
     ]
 
 
 def comparison_plates(
     atlas: Atlas, first: tuple[str, Diagnostics], second: tuple[str, Diagnostics], channel: str
-) -> list[Plate]:
+) -> list[Group]:
     """Root mean square errors of two submissions, and their difference.
 
     Args:
@@ -78,23 +98,19 @@ def comparison_plates(
         second: Those of the other, under another name.
         channel: One that both show.
     """
-    fields = {
-        f"{name}: RMS error": seen.analysis.rms[seen.shown.index(channel)]
-        for name, seen in (first, second)
-    }
-    one, other = fields.values()
     shelf = _Shelf(atlas, channel)
-    return [
-        *shelf.shared(fields, (0, 1)),
-        *shelf.shared({"First minus second: blue where the first is better": one - other}, (-1, 1)),
-    ]
+    one, other = (seen.analysis.rms[seen.shown.index(channel)] for _, seen in (first, second))
+    both = {f"RMS error of {first[0]}": one, f"RMS error of {second[0]}": other}
+    difference = {"Their difference, blue where the first is better": one - other}
+    plates = (*shelf.place(both, (0, 1)), *shelf.place(difference, (-1, 1)))
+    return [Group(f"{shelf.long_name}, all {len(first[1].analysis.series)} analyses", plates)]
 
 
 def spectra(curves: dict[str, np.ndarray], seen: Diagnostics, channel: str) -> Markup:
     """Power spectra of fields, with those of the background and the reference."""
     at = seen.shown.index(channel)
     shown = {"background": seen.background.spectra[at]} | curves
-    inks = ["loss", "accent", "gain"][: len(shown)]
+    inks = ["loss", "accent", "second"][: len(shown)]
     units = pretty(squared(parse_channel(channel).units))
     return draw_spectra(seen.reference_spectra[at], shown, inks, units)
 
@@ -114,9 +130,10 @@ class _Shelf:
     def __init__(self, atlas: Atlas, channel: str) -> None:
         self.atlas = atlas
         self.units = pretty(parse_channel(channel).units)
-        self.long_name = parse_channel(channel).long_name
+        name = parse_channel(channel).long_name
+        self.long_name = name[:1].upper() + name[1:]
 
-    def shared(
+    def place(
         self,
         fields: dict[str, np.ndarray],
         ends: tuple[int, int],

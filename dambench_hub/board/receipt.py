@@ -160,11 +160,10 @@ class Receipt:
             rows.append(
                 {
                     "id": past.id,
-                    "date": past.received_at[:10],
+                    "date": past.received_at[:16].replace("T", ", "),
                     "state": STATES[past.state],
                     "score": number(scored.main_score) if scored else "",
                     "current": past.id == self.submission.id,
                 }
             )
         return rows if len(rows) > 1 else []
-

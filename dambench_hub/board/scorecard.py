@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,6 +11,9 @@ from dambench_hub.board.markup import cell, shaded
 from dambench_hub.plots import pretty
 from dambench_hub.tables import number
 from dambench_hub.variables import VARIABLES, parse_channels, variable_groups
+
+FULL_SHADE = 20.0
+"""A difference of so many percent has the full colour."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,14 @@ class Card:
     rows: tuple[CardRow, ...]
 
 
-def scorecards(rmse: dict[str, float], other: dict[str, float] | None) -> list[Card]:
+def scorecards(cells: Mapping[str, Markup], title: str) -> list[Card]:
     """Variables by pressure levels, and what has no level.
 
     Args:
-        rmse: By channel.
-        other: What it is compared with, by channel; None for nothing.
+        cells: By channel.
+        title: What they show.
     """
-    names = list(rmse)
-    cells = {name: _cell(rmse[name], other and other.get(name)) for name in names}
+    names = list(cells)
     groups = variable_groups(names)
     surface = [names[at] for at in groups.pop("surface", ())]
     cards = []
@@ -58,13 +61,37 @@ def scorecards(rmse: dict[str, float], other: dict[str, float] | None) -> list[C
             )
             for group in groups
         )
-        cards.append(Card("RMSE by pressure level", "hPa", tuple(map(str, levels)), rows))
+        cards.append(Card(f"{title} by pressure level", "hPa", tuple(map(str, levels)), rows))
     if surface:
         heads = tuple(f"{c.name}, {pretty(c.units)}" for c in parse_channels(surface))
         row = CardRow("near the surface", tuple(cells[name] for name in surface))
-        cards.append(Card("RMSE near the surface", "", heads, (row,)))
+        cards.append(Card(f"{title} near the surface", "", heads, (row,)))
     return cards
 
 
-def _cell(rmse: float, other: float | None) -> Markup:
-    return shaded(number(rmse), rmse / other if other else None)
+def relative_cells(
+    rmse: Mapping[str, float], other: Mapping[str, float] | None
+) -> dict[str, Markup]:
+    """Errors by channel, in shades of their ratio to those of another; None for no shade."""
+    return {
+        name: shaded(number(value), value / other[name] if other and other[name] > 0 else None)
+        for name, value in rmse.items()
+    }
+
+
+def difference_cells(rmse: Mapping[str, float], other: Mapping[str, float]) -> dict[str, Markup]:
+    """Differences of errors by channel in percent of the other; `FULL_SHADE` has all the colour."""
+    cells = {}
+    for name, value in rmse.items():
+        percent = 100 * (value / other[name] - 1) if other[name] > 0 else 0.0
+        cells[name] = shaded(signed(percent), 1 + percent / FULL_SHADE)
+    return cells
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, as it is printed.
+
+    >>> signed(-0.25, 2)
+    '−0.25'
+    """
+    return f"{value:+.{digits}f}".replace("-", "−")

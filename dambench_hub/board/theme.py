@@ -1,4 +1,4 @@
-"""The look that all pages share: Gradio's theme in our colours, style sheet, script, head and foot."""
+"""The look that all pages share: Gradio's theme, style sheet, script, head and foot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ICON = (
     "%3Ccircle cx='16' cy='16' r='14' fill='%2317607f'/%3E%3Cpath d='M2 16h28M16 2a22 22 0 0 1 0 28"
     "M16 2a22 22 0 0 0 0 28' fill='none' stroke='white' stroke-width='1.6'/%3E%3C/svg%3E"
 )
-FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
+FONT = ("-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
@@ -28,8 +28,9 @@ def look() -> dict[str, Any]:
     """What `launch` or `mount_gradio_app` need to show the pages as they are meant."""
     return {
         "theme": _theme(),
-        "css": _text("style.css"),
-        "head": f'<link rel="icon" href="{ICON}">\n<script>{_text("script.js")}</script>',
+        # Not as `css`: Gradio would put its own class into each selector, at every comma.
+        "head": f'<link rel="icon" href="{ICON}">\n<style>{_text("style.css")}</style>\n'
+        f"<script>{_text('script.js')}</script>",
         "footer_links": [],
     }
 
@@ -43,9 +44,7 @@ def masthead(site: Site, path: str) -> gr.HTML:
 def colophon(site: Site) -> gr.HTML:
     """The foot of a page: versions and licence."""
     licence = site.data.manifest.source.get("licence", "unknown")
-    foot = render(
-        "colophon", version=__version__, scorer_version=SCORER_VERSION, licence=licence
-    )
+    foot = render("colophon", version=__version__, scorer_version=SCORER_VERSION, licence=licence)
     return gr.HTML(foot, apply_default_css=False)
 
 
@@ -93,13 +92,10 @@ def _theme() -> gr.themes.Base:
         "table_border_color": rule,
     }
     both = colours | {f"{name}_dark": colour for name, colour in colours.items()}
-    known = gr.themes.Base.set.__code__.co_varnames
-    settings = {name: value for name, value in both.items() if name in known}
-    settings |= {"block_shadow": "none", "button_primary_shadow": "none", "block_radius": "3px"}
     theme = gr.themes.Base(
         font=FONT, font_mono=MONO, radius_size=gr.themes.sizes.radius_sm, text_size="md"
     )
-    return theme.set(**settings)
+    return theme.set(**both, block_shadow="none", button_primary_shadow="none")
 
 
 def _text(name: str) -> str:

@@ -19,6 +19,7 @@ from dambench_hub.tasks import Task
 from dambench_hub.variables import VARIABLES, parse_channel, variable_groups
 
 OVERVIEW = "overview"
+FIRST_TASKS = ("multimodal", "unimodal")
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "": 1.0}
 SCORES = {
     "mse": ("MSE", "mean squared error, in units of each channel's variance"),
@@ -194,6 +195,11 @@ class Board:
         return shaded(number(rmse), rmse / base if base > 0 else None)
 
 
+def tasks_in_order(site: Site) -> list[str]:
+    """Names of the site's tasks: those of the paper first, then the variations by name."""
+    return sorted(site.tasks, key=lambda name: (name not in FIRST_TASKS, name))
+
+
 def views(site: Site) -> list[tuple[str, str]]:
     """Titles and names of the views that the data set's channels allow."""
     names = [name for name in variable_groups(site.data.channels)]
@@ -221,8 +227,9 @@ def _ties(ranking: Ranking, times: object) -> list[str]:
     ranks: dict[int, list[int]] = {}
     for group, entry in zip(groups, ranking.entries, strict=True):
         ranks.setdefault(group, []).append(entry.rank)
-    spans = {g: f"{r[0]}–{r[-1]}" if len(r) > 1 else "" for g, r in ranks.items()}
-    return [spans[group] for group in groups]
+    spans = {g: "–".join(map(str, sorted({r[0], r[-1]}))) for g, r in ranks.items()}
+    ties = [spans[group] if len(ranks[group]) > 1 else "" for group in groups]
+    return ties if any(ties) else []
 
 
 def _parameters(entry: Entry) -> float | None:

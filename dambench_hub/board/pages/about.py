@@ -6,7 +6,9 @@ import gradio as gr
 
 from dambench_hub import __version__
 from dambench_hub.board.markup import render
+from dambench_hub.board.pages import QUIET
 from dambench_hub.board.site import Site
+from dambench_hub.board.views import tasks_in_order
 from dambench_hub.scoring import SCORER_VERSION
 
 SCORES = (
@@ -21,8 +23,8 @@ SCORES = (
     (
         "SpecDiv",
         "mean over times and channels of Σ S′ log( S′ / Ŝ′ )",
-        "S′ and Ŝ′ are the radially averaged power spectra of x and x̂ over the highest tenth of the "
-        "wavenumbers, each with sum 1: whether the smallest scales have the right shape",
+        "S′ and Ŝ′ are the radially averaged power spectra of x and x̂ over the highest tenth of "
+        "the wavenumbers, each with sum 1: whether the smallest scales have the right shape",
     ),
     (
         "SpecRes",
@@ -38,6 +40,7 @@ SCORES = (
     ),
 )
 """Name, definition and remark of each score."""
+ADDRESS = "http://localhost:7860"
 CITATION = """@misc{dambench,
   title = {DAMBench: a benchmark for deep-learning data assimilation of the atmosphere},
   author = {{The DAMBench maintainers}},
@@ -50,9 +53,9 @@ def build(site: Site) -> None:
     page = gr.HTML(apply_default_css=False)
 
     def show(request: gr.Request) -> str:
-        return about(site, str(request.request.base_url).rstrip("/"))
+        return about(site, request.headers.get("origin", ADDRESS))
 
-    gr.on(None, show, [], page, queue=False, show_progress="hidden", api_visibility="private")
+    gr.on(None, show, [], page, **QUIET)
 
 
 def about(site: Site, address: str) -> str:
@@ -70,7 +73,7 @@ def about(site: Site, address: str) -> str:
     return render(
         "about",
         scores=SCORES,
-        tasks=list(site.tasks.values()),
+        tasks=[site.tasks[name] for name in tasks_in_order(site)],
         facts=facts.items(),
         data_name=manifest.name,
         address=address,

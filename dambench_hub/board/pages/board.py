@@ -5,16 +5,18 @@ from __future__ import annotations
 import gradio as gr
 
 from dambench_hub.board.markup import render
+from dambench_hub.board.pages import QUIET
 from dambench_hub.board.site import Site
-from dambench_hub.board.views import OVERVIEW, Board, views
+from dambench_hub.board.views import FIRST_TASKS, OVERVIEW, Board, tasks_in_order, views
 
-FIRST_TASK = "multimodal"
+FIRST_TASK = FIRST_TASKS[0]
+"""The one that a page shows unless it is asked for another."""
 
 
 def build(site: Site) -> None:
     """Lay the page out; task and view come from the address, and stand there after a choice."""
-    tasks = list(site.tasks)
-    first = FIRST_TASK if FIRST_TASK in tasks else tasks[0]
+    tasks = tasks_in_order(site)
+    first = tasks[0]
     with gr.Row(elem_classes="controls"):
         plain = ["plain", "tabs-like"]
         task = gr.Radio(tasks, value=first, label="Task", elem_classes=plain, elem_id="task")
@@ -34,9 +36,8 @@ def build(site: Site) -> None:
         task = request.query_params.get("task", first)
         task = task if task in site.tasks else first
         view = request.query_params.get("view", OVERVIEW)
-        view = view if view in dict(map(reversed, views(site))) else OVERVIEW
+        view = view if view in [name for _, name in views(site)] else OVERVIEW
         return task, view, show(task, view, request)
 
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    gr.on(None, arrive, [], [task, view, table], **quiet)
-    gr.on([task.input, view.input], show, [task, view], table, **quiet)
+    gr.on(None, arrive, [], [task, view, table], **QUIET)
+    gr.on([task.input, view.input], show, [task, view], table, **QUIET)

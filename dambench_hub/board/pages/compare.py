@@ -8,9 +8,11 @@ import gradio as gr
 
 from dambench_hub.board.markup import render
 from dambench_hub.board.matchup import Matchup, find_matchup
+from dambench_hub.board.pages import QUIET
 from dambench_hub.board.pages.submission import HIDDEN_TRUTH, NO_PICTURES, diagnostics
 from dambench_hub.board.plates import atlas_of, comparison_plates, spectra
 from dambench_hub.board.site import Site
+from dambench_hub.board.views import tasks_in_order
 from dambench_hub.variables import parse_channel
 
 CHOOSE = "Choose two methods of one task."
@@ -20,20 +22,18 @@ def build(site: Site) -> None:
     """Lay the page out; the two come from the address, `?a=` and `?b=`, or are chosen here."""
     plain = ["plain"]
     with gr.Row(elem_classes="controls"):
-        task = gr.Dropdown(list(site.tasks), label="Task", elem_classes=plain)
+        task = gr.Dropdown(tasks_in_order(site), label="Task", elem_classes=plain)
         first = gr.Dropdown([], label="First", elem_classes=plain)
         second = gr.Dropdown([], label="Second", elem_classes=plain)
     body = gr.HTML(apply_default_css=False, min_height=320)
-    channel = gr.Radio(
-        [], label="Channel", elem_classes=["plain", "tabs-like"], visible=False
-    )
+    channel = gr.Radio([], label="Channel", elem_classes=["plain", "tabs-like"], visible=False)
     plates = gr.HTML(apply_default_css=False)
     shown = [first, second, body, channel, plates]
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
         wanted = [request.query_params.get(name, "") for name in ("a", "b")]
         chosen = request.query_params.get("task", "") or _task_of(site, wanted)
-        chosen = chosen if chosen in site.tasks else next(iter(site.tasks))
+        chosen = chosen if chosen in site.tasks else tasks_in_order(site)[0]
         return chosen, *_choose(site, chosen, *wanted)
 
     def change_task(task: str) -> tuple[Any, ...]:
@@ -46,11 +46,10 @@ def build(site: Site) -> None:
         both = _matchup(site, task, first, second)
         return _plates(site, both, channel) if both else ""
 
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    gr.on(None, arrive, [], [task, *shown], **quiet)
-    task.input(change_task, task, shown, **quiet)
-    gr.on([first.input, second.input], change, [task, first, second], shown, **quiet)
-    channel.input(change_channel, [task, first, second, channel], plates, **quiet)
+    gr.on(None, arrive, [], [task, *shown], **QUIET)
+    task.input(change_task, task, shown, **QUIET)
+    gr.on([first.input, second.input], change, [task, first, second], shown, **QUIET)
+    channel.input(change_channel, [task, first, second, channel], plates, **QUIET)
 
 
 def _task_of(site: Site, ids: list[str]) -> str:
@@ -78,7 +77,9 @@ def _choose(site: Site, task: str, first: str, second: str) -> tuple[Any, ...]:
     return (
         *boxes,
         render("compare", it=both),
-        gr.update(choices=channels, value=channels[0] if channels else None, visible=bool(channels)),
+        gr.update(
+            choices=channels, value=channels[0] if channels else None, visible=bool(channels)
+        ),
         _plates(site, both, channels[0] if channels else ""),
     )
 
@@ -91,14 +92,14 @@ def _matchup(site: Site, task: str, first: str, second: str) -> Matchup | None:
 def _plates(site: Site, both: Matchup, channel: str) -> str:
     one, other = both.seen
     if one is None or other is None or channel not in one.shown or channel not in other.shown:
-        return render("submission_plates", maps=[], spectra="", channel="", absent=NO_PICTURES)
+        return render("submission_plates", groups=[], spectra="", channel="", absent=NO_PICTURES)
     names = both.names
     pairs = list(zip(names, (one, other), strict=True))
     curves = {name: seen.analysis.spectra[seen.shown.index(channel)] for name, seen in pairs}
     has_maps = one.has_maps and other.has_maps
     return render(
         "submission_plates",
-        maps=comparison_plates(atlas_of(site), *pairs, channel) if has_maps else [],
+        groups=comparison_plates(atlas_of(site), pairs[0], pairs[1], channel) if has_maps else [],
         spectra=spectra(curves, one, channel),
         channel=parse_channel(channel).long_name,
         absent=HIDDEN_TRUTH,

@@ -11,9 +11,10 @@ import numpy as np
 
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.markup import render
+from dambench_hub.board.pages import QUIET
 from dambench_hub.board.plates import atlas_of, profiles, spectra, submission_plates
 from dambench_hub.board.receipt import Receipt
-from dambench_hub.board.scorecard import scorecards
+from dambench_hub.board.scorecard import relative_cells, scorecards
 from dambench_hub.board.site import Site
 from dambench_hub.errors import DataError
 from dambench_hub.variables import parse_channel
@@ -29,12 +30,12 @@ def build(site: Site) -> None:
     head = gr.HTML(apply_default_css=False, min_height=320)
     plain = ["plain", "tabs-like"]
     with gr.Column(visible=False) as scored:
-        gr.HTML('<div class="page"><h2>Errors by variable and level</h2></div>')
+        _heading("Errors by variable and level")
         other = gr.Radio(
             [BACKGROUND, BEST], value=BACKGROUND, label="Compare with", elem_classes=plain
         )
         scores = gr.HTML(apply_default_css=False)
-        gr.HTML('<div class="page"><h2>Where, and at which scales</h2></div>')
+        _heading("Where, and at which scales")
         channel = gr.Radio(label="Channel", elem_classes=plain)
         plates = gr.HTML(apply_default_css=False)
     record = gr.HTML(apply_default_css=False)
@@ -67,10 +68,13 @@ def build(site: Site) -> None:
         it = receipt(request)
         return render_plates(site, it, channel) if it else ""
 
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    gr.on(None, arrive, [], [head, scored, scores, channel, plates, record], **quiet)
-    other.input(compare_with, other, scores, **quiet)
-    channel.input(choose, channel, plates, **quiet)
+    gr.on(None, arrive, [], [head, scored, scores, channel, plates, record], **QUIET)
+    other.input(compare_with, other, scores, **QUIET)
+    channel.input(choose, channel, plates, **QUIET)
+
+
+def _heading(text: str) -> gr.HTML:
+    return gr.HTML(f'<div class="page"><h2>{text}</h2></div>', apply_default_css=False)
 
 
 def diagnostics(site: Site, submission: str) -> Diagnostics | None:
@@ -99,7 +103,7 @@ def render_scores(it: Receipt, other: str) -> str:
     if compared:
         ratio = np.array([rmse[name] / max(compared[name], 1e-300) for name in rmse])
         drawn = profiles(tuple(rmse), ratio, title)
-    cards = scorecards(rmse, compared)
+    cards = scorecards(relative_cells(rmse, compared), "RMSE")
     return render("submission_scores", cards=cards, other=compared and title, profiles=drawn)
 
 
@@ -107,12 +111,12 @@ def render_plates(site: Site, it: Receipt, channel: str | None) -> str:
     """Maps and spectra of a channel."""
     seen = diagnostics(site, it.submission.id)
     if it.result is None or seen is None or channel not in seen.shown:
-        return render("submission_plates", maps=[], spectra="", channel="", absent=NO_PICTURES)
+        return render("submission_plates", groups=[], spectra="", channel="", absent=NO_PICTURES)
     maps = submission_plates(atlas_of(site), seen, channel) if seen.has_maps else []
     curve = {it.submission.name: seen.analysis.spectra[seen.shown.index(channel)]}
     return render(
         "submission_plates",
-        maps=maps,
+        groups=maps,
         spectra=spectra(curve, seen, channel),
         channel=parse_channel(channel).long_name,
         absent=HIDDEN_TRUTH,
