@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -19,6 +17,7 @@ from dambench_hub.features import column_shapes
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import STATISTICS, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
+from dambench_hub.prefetching import prefetched
 from dambench_hub.shards import READERS, ShardReader
 from dambench_hub.statistics import Statistics
 from dambench_hub.tasks import Task, load_task
@@ -214,7 +213,7 @@ class Data:
             return (loader.load(part, loader.empty(len(part))) for part in parts)
         ring = [loader.empty(min(batch_size, len(indices))) for _ in range(buffers)]
         loaded = (loader.load(part, ring[i % len(ring)]) for i, part in enumerate(parts))
-        return loaded if buffers < 2 else _prefetched(loaded, buffers - 1)
+        return loaded if buffers < 2 else prefetched(loaded, buffers - 1)
 
     def to_xarray(self, split: str) -> xr.Dataset:
         """A split as a lazy xarray data set with CF names and units; reads only what is used.
@@ -294,16 +293,3 @@ class _Loader:
             modalities={name: arrays[name] for name in self.modalities},
             reference=arrays["reference"],
         )
-
-
-def _prefetched(batches: Iterator[Batch], ahead: int) -> Iterator[Batch]:
-    """The same batches, loaded by a thread that is at most `ahead` batches in front."""
-    with ThreadPoolExecutor(1, "prefetch") as thread:
-        coming = deque(thread.submit(next, batches, None) for _ in range(ahead))
-        try:
-            while (batch := coming.popleft().result()) is not None:
-                coming.append(thread.submit(next, batches, None))
-                yield batch
-        finally:
-            for future in coming:
-                future.cancel()

@@ -15,6 +15,7 @@ from dambench_hub.errors import PredictionError
 from dambench_hub.metrics import Scorer
 from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import Opener, open_prediction
+from dambench_hub.prefetching import prefetched
 from dambench_hub.progress import track
 from dambench_hub.tasks import Task
 from dambench_hub.validation import ValueCheck, header_problems, shortened, task_of
@@ -96,10 +97,12 @@ def score(
         check = ValueCheck(header, data)
         digest = hashlib.sha256(_identity(header, data))
         scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
-        for index, field in enumerate(track(prediction, len(prediction), "Scoring")):
+        indices = range(0, len(prediction) * task.stride, task.stride)
+        references = prefetched((data.reference(task.split, index) for index in indices), 2)
+        fields = track(prediction, len(prediction), "Scoring")
+        for index, (field, reference) in enumerate(zip(fields, references, strict=True)):
             digest.update(np.ascontiguousarray(field).data)
             if check.update(field):
-                reference = data.reference(task.split, index * task.stride)
                 scorer.update(field[None], reference[None])
                 if observer:
                     observer(index, field, reference)

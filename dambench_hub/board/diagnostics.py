@@ -287,7 +287,7 @@ class _Sums:
         shape = (len(self.rows), *data.grid.shape)
         self.squares, self.total, self.example = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.spectra = np.zeros((len(self.rows), data.grid.longitudes // 2))
-        self.series: list[np.ndarray] = []
+        self.series = np.zeros((times, len(self.rows)))
 
     def is_sampled(self, index: int) -> bool:
         return index % self.every == 0
@@ -295,25 +295,31 @@ class _Sums:
     def add(self, index: int, field: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """Add one time; returns its error, float64, (B, Y, X)."""
         error = self.error(field, reference)
-        squares = error**2
-        self.squares += squares
-        self.series.append(np.sqrt((self.weights[:, None] * squares).mean(axis=(1, 2))))
-        self.total += error
+        for row, values in enumerate(error):  # a channel at a time stays in the processor's cache
+            square = values**2
+            self.squares[row] += square
+            self.total[row] += values
+            self.series[index, row] = (self.weights * square.mean(axis=-1)).mean()
         if self.is_sampled(index):
             self.spectra += self.power(field)
         return error
 
     def error(self, field: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        return self.selected(field) - reference[self.rows]
+        error = self.selected(field)
+        for row, channel in enumerate(self.rows):
+            error[row] -= reference[channel]
+        return error
 
     def power(self, field: np.ndarray) -> np.ndarray:
         return np.stack([zonal_power(values, self.weights) for values in self.selected(field)])
 
     def selected(self, field: np.ndarray) -> np.ndarray:
         """The shown channels in float64, the mean of members, (B, Y, X)."""
-        if field.ndim == 4:
-            return field[:, self.rows].mean(axis=0, dtype=np.float64)
-        return field[self.rows].astype(np.float64)
+        selected = np.empty(self.squares.shape)
+        members = field if field.ndim == 4 else field[None]
+        for row, channel in enumerate(self.rows):
+            members[:, channel].mean(axis=0, dtype=np.float64, out=selected[row])
+        return selected
 
     def errors(self, rmse: dict[str, float], *, maps: bool) -> Errors:
         shown = slice(None) if maps else slice(0)
@@ -323,7 +329,7 @@ class _Sums:
             bias=(self.total[shown] / self.times).astype("f4"),
             example=self.example[shown].astype("f4"),
             spectra=self.spectra / self.sampled,
-            series=np.array(self.series, "f4")[:, shown],
+            series=np.sqrt(self.series[:, shown]).astype("f4"),
         )
 
 

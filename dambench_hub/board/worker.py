@@ -26,7 +26,7 @@ from dambench_hub.data import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.prediction_reader import Opener, Prediction
 from dambench_hub.scoring import Result, score
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks import Task, load_task
 from dambench_hub.validation import validate
 
 log = logging.getLogger(__name__)
@@ -142,6 +142,11 @@ class Worker:
         """Where the diagnostics of a submission lie."""
         return self.site.views / f"{submission.id}.safetensors"
 
+    def background_path(self, task: Task) -> Path:
+        """Where that is kept which the diagnostics of all submissions to a task share."""
+        name = f"background-{self.revision}-{task.split}-{task.stride}.safetensors"
+        return self.site.views / name
+
     def _needs_upload(self, submission: Submission) -> bool:
         if submission.state in (State.REJECTED, State.WITHDRAWN):
             return False
@@ -169,8 +174,8 @@ class Worker:
         self, submission: Submission, path: Path, lease: Lease
     ) -> tuple[Result, Diagnostics]:
         task = load_task(submission.task)
-        name = f"background-{self.revision}-{task.split}-{task.stride}.safetensors"
-        background = Background.cached(self.site.views / name, self.data, task, maps=self.maps)
+        known = self.background_path(task)
+        background = Background.cached(known, self.data, task, maps=self.maps)
         gatherer = Gatherer(self.data, task, background, maps=self.maps)
         result = score(path, self.data, task, self._watched(lease), gatherer)
         return result, gatherer.finish(submission.id, result)

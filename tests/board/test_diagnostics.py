@@ -74,6 +74,10 @@ def test_maps_average_to_the_scores(tiny_data, scored):
         assert (weights * bias).mean() == pytest.approx(
             result.scores["bias"][name], abs=1e-5 * scale
         )
+    by_name = dict(
+        zip(diagnostics.shown, diagnostics.analysis.series.mean(axis=0, dtype=float), strict=True)
+    )
+    assert by_name == pytest.approx(result.scores["rmse"], rel=1e-5)
     assert diagnostics.analysis.rmse.tolist() == list(result.scores["rmse"].values())
 
 
@@ -178,6 +182,7 @@ def test_without_maps_nothing_of_the_reference_shows(tiny_data, scored, tmp_path
     assert not read.has_maps
     for errors in (read.analysis, read.background):
         assert errors.rms.size == errors.bias.size == errors.example.size == 0
+        assert errors.series.size == 0
     assert read.increment_rms.size == read.increment_mean.size == read.increment_example.size == 0
     np.testing.assert_array_equal(read.analysis.rmse, scored[1].analysis.rmse)
     np.testing.assert_array_equal(read.analysis.spectra, scored[1].analysis.spectra)
