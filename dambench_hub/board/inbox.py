@@ -230,7 +230,8 @@ def in_words(size: int) -> str:
     >>> in_words(2_934_000_000)
     '2.93 GB'
     """
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    unit, factor = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6) if size >= 1e6 else ("kB", 1e3)
+    return f"{size / factor:.3g} {unit}"
 
 
 def owner_mark(person: Person) -> str:

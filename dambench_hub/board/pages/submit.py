@@ -11,11 +11,13 @@ import gradio as gr
 from dambench_hub.board.inbox import Inbox, in_words, largest_file
 from dambench_hub.board.markup import render
 from dambench_hub.board.names import MAX_DESCRIPTION
+from dambench_hub.board.pages import QUIET
 from dambench_hub.board.reception import Reception, plain
 from dambench_hub.board.sign_in import KEY_DAYS
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import IN_USE, State, Submission
 from dambench_hub.board.template import example
+from dambench_hub.board.views import tasks_in_order
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import Person
 from dambench_hub.prediction_reader import CONTAINERS
@@ -24,45 +26,36 @@ from dambench_hub.validation import MAX_NAME
 SECONDS = 2.0
 """Between two looks at a submission that is not scored yet."""
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-
 
 def build(site: Site) -> None:
     """Lay the page out."""
     page = _Page(site, Reception(site, Inbox.of(site)))
+    tasks = tasks_in_order(site)
     head = gr.HTML(apply_default_css=False)
-    tasks = list(site.tasks)
-    plain_look = ["plain"]
     with gr.Row(elem_classes="controls"):
         task = gr.Radio(
-            tasks, value=tasks[0], label="Task", elem_classes=["plain", "tabs-like"], elem_id="task"
+            tasks,
+            value=tasks[0],
+            label="Task",
+            elem_classes=["plain", "tabs-like"],
+            elem_id="task",
         )
     recipe = gr.HTML(apply_default_css=False)
-    with gr.Column(visible=site.sign_in.is_open):
+    with gr.Column(visible=site.sign_in.is_open, elem_classes="handing-in"):
         drop = gr.HTML(apply_default_css=False)
         ticket = gr.Textbox(visible="hidden", elem_id="ticket", label="ticket")
-        with gr.Row(elem_classes="controls"):
-            name = gr.Textbox(
-                label="Name on the board", max_length=MAX_NAME, elem_classes=plain_look
-            )
-            model = gr.Textbox(
-                label="Link to the model", placeholder="https://", elem_classes=plain_look
-            )
-            paper = gr.Textbox(
-                label="Link to the paper", placeholder="https://", elem_classes=plain_look
-            )
-        description = gr.Textbox(
-            label="Description", lines=2, max_length=MAX_DESCRIPTION, elem_classes=plain_look
-        )
-        publish = gr.Checkbox(
-            True, label="Show it on the board as soon as it is scored", elem_classes=plain_look
-        )
+        with gr.Row():
+            name = gr.Textbox(label="Name on the board", max_length=MAX_NAME)
+            model = gr.Textbox(label="Link to the model", placeholder="https://")
+            paper = gr.Textbox(label="Link to the paper", placeholder="https://")
+        description = gr.Textbox(label="Description", lines=2, max_length=MAX_DESCRIPTION)
+        publish = gr.Checkbox(True, label="Show it on the board as soon as it is scored")
         send = gr.Button("Hand in", variant="primary", elem_id="hand-in")
         newest = gr.HTML(apply_default_css=False, elem_id="newest")
         own = gr.HTML(apply_default_css=False)
-        with gr.Row(elem_classes="controls", visible=False) as decisions:
-            chosen = gr.Dropdown([], label="One of yours", elem_classes=plain_look)
-            reason = gr.Textbox(label="Why, if you withdraw it", elem_classes=plain_look)
+        with gr.Row(visible=False, elem_classes="decisions") as decisions:
+            chosen = gr.Dropdown([], label="One of yours")
+            reason = gr.Textbox(label="Why, if you withdraw it", max_length=MAX_DESCRIPTION)
             show = gr.Button("Publish")
             hide = gr.Button("Withdraw")
     timer = gr.Timer(SECONDS, active=False)
@@ -89,6 +82,7 @@ class _Page:
     def __init__(self, site: Site, reception: Reception) -> None:
         self.site = site
         self.reception = reception
+        self.first = tasks_in_order(site)[0]
 
     def arrive(self, request: gr.Request) -> tuple[Any, ...]:
         """Everything, for whoever opens the page."""
@@ -101,13 +95,13 @@ class _Page:
             limits=self.site.limits,
         )
         task = request.query_params.get("task", "")
-        task = task if task in self.site.tasks else next(iter(self.site.tasks))
+        task = task if task in self.site.tasks else self.first
         told = self.told(request)
         return head, task, self.recipe(task, request), self._drop(person), *told
 
     def recipe(self, task: str, request: gr.Request) -> str:
         """How a file for a task is made."""
-        chosen = self.site.tasks.get(task) or next(iter(self.site.tasks.values()))
+        chosen = self.site.tasks.get(task) or self.site.tasks[self.first]
         times = chosen.times(self.site.data.manifest)
         person = self.site.sign_in.person(request)
         return render(
