@@ -105,11 +105,22 @@ def submit(
     data: DataOption = DATA,
     task: TaskOption = None,
     store: StoreOption = STORE,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space",
+            metavar="SPACE",
+            help="Hand FILE in to this leaderboard instead: ORG/NAME of a Space, or an address.",
+        ),
+    ] = None,
 ) -> None:
     """Validate and score FILE, and record the result in the ranking.
 
     The same values under the same name are recorded once; a second time does nothing.
     """
+    if space:
+        _submit_to_space(file, space, name, task)
+        return
     from dambench_hub.data import load_data
     from dambench_hub.people import local_person
     from dambench_hub.results import DuplicateResult, Store
@@ -297,6 +308,22 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{place}")
+
+
+def _submit_to_space(file: Path, space: str, name: str, task: str | None) -> None:
+    from dambench_hub.space_client import submit_to_space
+
+    told = submit_to_space(file, space, name, task=task, tell=_note)
+    if told["state"] == "rejected":
+        listed = "\n".join(f"- {problem}" for problem in told["problems"])
+        raise DambenchError(f"{file} cannot be scored:\n{listed}")
+    if told["state"] == "published":
+        place = f"rank {told['rank']} of {told['entries']}" if told["rank"] else "no better rank"
+        _print(f"{escape(name)} has {place} in the task {told['task']}.")
+    elif told["state"] == "private":
+        _print(f"{escape(name)} has the score {told['score']}; you alone see it.")
+    else:
+        raise DambenchError(f"{name} is {told['state']}. {told['reason'] or ''}".strip())
 
 
 def _fail(message: str) -> None:
