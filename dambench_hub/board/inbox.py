@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ WAITING_FILES = 2
 
 STORED_FILES = 50
 """How many files of full size are kept."""
+
+WAITING_SECONDS = 3600.0
+"""How long a file may wait to be handed in; a while later the worker removes it."""
 
 TICKET = re.compile(r"[0-9a-f]{32}-[0-9a-f]{64}\.(?:nc|h5|safetensors)")
 
@@ -185,7 +189,8 @@ class Inbox:
             DambenchError: When they sent no such file, or it has been removed since.
         """
         path = self.folder / f"{owner_mark(person)}-{ticket}"
-        if not TICKET.fullmatch(ticket) or not path.is_file():
+        there = TICKET.fullmatch(ticket) and path.is_file()
+        if not there or time.time() - path.stat().st_mtime > WAITING_SECONDS:
             raise DambenchError(
                 "There is no such file of yours here; files that are not handed in within an hour "
                 "are removed. Choose the file again."

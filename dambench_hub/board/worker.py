@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.board.diagnostics import Background, Diagnostics, Gatherer
+from dambench_hub.board.inbox import WAITING_SECONDS
 from dambench_hub.board.jail import open_jailed
 from dambench_hub.board.lease import Lease
 from dambench_hub.board.private_data import PrivateData
@@ -33,8 +34,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
-ORPHAN_SECONDS = 3600.0
-"""A file in the inbox that belongs to no submission after this time was left by a broken upload."""
+ORPHAN_SECONDS = WAITING_SECONDS + 600.0
+"""A file in the inbox that belongs to no submission after this time can no more be handed in."""
 
 
 class Stopped(Exception):

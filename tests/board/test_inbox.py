@@ -1,6 +1,7 @@
 """Files that arrive are counted, hashed and private; what is not kept leaves nothing behind."""
 
 import hashlib
+import os
 import shutil
 import threading
 
@@ -50,6 +51,14 @@ def test_a_ticket_finds_the_file_of_its_person_and_of_nobody_else(inbox):
 )
 def test_what_is_no_ticket_finds_nothing(inbox, ticket):
     with pytest.raises(DambenchError, match="no such file of yours"):
+        inbox.find(ADA, ticket)
+
+
+def test_a_file_that_may_be_removed_any_moment_is_not_handed_in(inbox):
+    ticket = send(inbox)
+    path = inbox.find(ADA, ticket)
+    os.utime(path, (0, 0))
+    with pytest.raises(DambenchError, match="within an hour"):
         inbox.find(ADA, ticket)
 
 
