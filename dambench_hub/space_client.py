@@ -87,7 +87,7 @@ def _connect(space: str) -> Client:
         return Client(
             space,
             # Only Hugging Face may see the token for it that lies on this machine.
-            token=False if is_address else None,  # type: ignore[arg-type]
+            token=False if is_address else None,
             headers={KEY_HEADER: key} if key else {},
             verbose=False,
             download_files=False,

@@ -19,6 +19,9 @@ from dambench_hub.files import writing
 from dambench_hub.results import DEFAULT_STORE, Store
 from dambench_hub.tasks import Task, load_task, task_names
 
+OWN_MACHINE = Limits(tries_per_day=10_000, scored_per_day=10_000, scored_per_month=100_000)
+"""Nobody needs to be kept from using their own machine."""
+
 FOLDER = "board"
 """Where a site keeps its files if nothing else is said."""
 
@@ -67,7 +70,7 @@ class Site:
             data: A data set folder, or the id of a Hub data set.
             store: SQLAlchemy URL.
             folder: Where uploads and pictures are kept.
-            limits: None for the defaults.
+            limits: None for the defaults, which are wide for a developer on their own machine.
             sign_in: None for a board that nobody can write to.
 
         Raises:
@@ -75,14 +78,15 @@ class Site:
         """
         there = Path(data)
         database = Store(absolute_url(store), create=True)
-        limits = limits or Limits()
+        sign_in = sign_in or SignIn.closed()
+        limits = limits or (OWN_MACHINE if sign_in.developer else Limits())
         return cls(
             data=load_data(there.absolute() if there.exists() else data),
             store=database,
             submissions=Submissions(database, limits),
             folder=_private(Path(folder).absolute()),
             limits=limits,
-            sign_in=sign_in or SignIn.closed(),
+            sign_in=sign_in,
         )
 
     @property
