@@ -41,6 +41,15 @@ class Atlas:
     grid: Grid
     land: np.ndarray | None = None
 
+    @cached_property
+    def lines(self) -> Markup:
+        """Graticule and coastlines, which must stand once in a page for all of its maps."""
+        return Markup(
+            '<svg class="visually-hidden" aria-hidden="true"><g id="map-lines" fill="none">'
+            '<path class="graticule" d="{}"/><path class="coast" d="{}"/>'
+            '<ellipse class="rim" cx="360" cy="180" rx="360" ry="180"/></g></svg>'
+        ).format(_graticule(), self._coast())
+
     def draw(
         self,
         field: np.ndarray,
@@ -48,7 +57,7 @@ class Atlas:
         label: str,
         points: np.ndarray | None = None,
     ) -> Markup:
-        """One map.
+        """One map; see `lines` for what the page needs besides.
 
         Args:
             field: (Y, X); values beyond the limits get the colours at the ends.
@@ -60,9 +69,7 @@ class Atlas:
         return Markup(
             '<svg viewBox="-2 -2 {w} {h}" role="img" aria-label="{label}">'
             '<image href="data:image/png;base64,{image}" width="{width}" height="{height}"/>'
-            '<g class="map-lines" fill="none">'
-            '<path class="graticule" d="{graticule}"/><path class="coast" d="{coast}"/>'
-            '<ellipse class="rim" cx="360" cy="180" rx="360" ry="180"/></g>{points}</svg>'
+            '<use href="#map-lines"/>{points}</svg>'
         ).format(
             w=WIDTH + 4,
             h=HEIGHT + 4,
@@ -70,8 +77,6 @@ class Atlas:
             height=HEIGHT,
             label=label,
             image=image,
-            graticule=_graticule(),
-            coast=self._coast,
             points=Markup("") if points is None else self._marks(points),
         )
 
@@ -85,7 +90,7 @@ class Atlas:
         colours = colour_map(limits)(np.linspace(0, 1, OUTSIDE))[:, :3]
         image.putpalette((np.rint(255 * colours)).astype("u1").tobytes() + b"\0\0\0")
         stream = BytesIO()
-        image.save(stream, "PNG", transparency=OUTSIDE, optimize=True)
+        image.save(stream, "PNG", transparency=OUTSIDE)
         return base64.b64encode(stream.getvalue()).decode("ascii")
 
     def _on_picture(self, field: np.ndarray) -> np.ndarray:
@@ -96,7 +101,6 @@ class Atlas:
         around = np.concatenate([field, field[:, :1]], axis=1).astype(np.float64)
         return map_coordinates(around, [rows, columns], order=1, mode="nearest")
 
-    @cached_property
     def _coast(self) -> str:
         if self.land is None:
             return ""

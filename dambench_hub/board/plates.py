@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from markupsafe import Markup
@@ -115,12 +115,19 @@ def spectra(curves: dict[str, np.ndarray], seen: Diagnostics, channel: str) -> M
     return draw_spectra(seen.reference_spectra[at], shown, inks, units)
 
 
-def profiles(channels: tuple[str, ...], ratio: np.ndarray, others: str) -> Markup:
-    """Errors relative to others by pressure, for each variable on levels; empty without those."""
+@lru_cache(maxsize=256)
+def profiles(ratios: tuple[tuple[str, float], ...], others: str) -> Markup:
+    """Errors relative to others by pressure, for each variable on levels; empty without those.
+
+    Args:
+        ratios: Names of channels, and how large their errors are relative to those of the others.
+        others: What they are.
+    """
     panels: dict[str, dict[int, float]] = {}
-    for channel, value in zip(map(parse_channel, channels), ratio.tolist(), strict=True):
+    for name, ratio in ratios:
+        channel = parse_channel(name)
         if channel.level:
-            panels.setdefault(channel.variable.long_name, {})[channel.level] = value
+            panels.setdefault(channel.variable.long_name, {})[channel.level] = ratio
     return draw_profiles(panels, others) if panels else Markup("")
 
 

@@ -6,7 +6,7 @@ import gradio as gr
 
 from dambench_hub import __version__
 from dambench_hub.board.markup import render
-from dambench_hub.board.pages import QUIET
+from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
 from dambench_hub.scoring import SCORER_VERSION
@@ -50,7 +50,7 @@ CITATION = """@misc{dambench,
 
 def build(site: Site) -> None:
     """Lay the page out."""
-    page = gr.HTML(apply_default_css=False)
+    page = gr.HTML(WAITING, apply_default_css=False)
 
     def show(request: gr.Request) -> str:
         return about(site, request.headers.get("origin", ADDRESS))

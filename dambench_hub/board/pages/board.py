@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from dambench_hub.board.markup import render
-from dambench_hub.board.pages import QUIET
+from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import FIRST_TASKS, OVERVIEW, Board, tasks_in_order, views
 
@@ -24,7 +24,7 @@ def build(site: Site) -> None:
         view = gr.Radio(
             views(site), value=OVERVIEW, label="Show", elem_classes=plain, elem_id="view"
         )
-    table = gr.HTML(apply_default_css=False, elem_id="board", min_height=480)
+    table = gr.HTML(WAITING, apply_default_css=False, elem_id="board", min_height=480)
 
     def show(task: str, view: str, request: gr.Request) -> str:
         person = site.sign_in.person(request)

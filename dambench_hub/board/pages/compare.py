@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
 
+from dambench_hub.board.diagnostics import Diagnostics
+from dambench_hub.board.maps import Atlas
 from dambench_hub.board.markup import render
 from dambench_hub.board.matchup import Matchup, find_matchup
-from dambench_hub.board.pages import QUIET
+from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.pages.submission import HIDDEN_TRUTH, NO_PICTURES, diagnostics
 from dambench_hub.board.plates import atlas_of, comparison_plates, spectra
 from dambench_hub.board.site import Site
@@ -25,7 +28,7 @@ def build(site: Site) -> None:
         task = gr.Dropdown(tasks_in_order(site), label="Task", elem_classes=plain)
         first = gr.Dropdown([], label="First", elem_classes=plain)
         second = gr.Dropdown([], label="Second", elem_classes=plain)
-    body = gr.HTML(apply_default_css=False, min_height=320)
+    body = gr.HTML(WAITING, apply_default_css=False, min_height=320)
     channel = gr.Radio([], label="Channel", elem_classes=["plain", "tabs-like"], visible=False)
     plates = gr.HTML(apply_default_css=False)
     shown = [first, second, body, channel, plates]
@@ -92,15 +95,23 @@ def _matchup(site: Site, task: str, first: str, second: str) -> Matchup | None:
 def _plates(site: Site, both: Matchup, channel: str) -> str:
     one, other = both.seen
     if one is None or other is None or channel not in one.shown or channel not in other.shown:
-        return render("submission_plates", groups=[], spectra="", channel="", absent=NO_PICTURES)
-    names = both.names
-    pairs = list(zip(names, (one, other), strict=True))
-    curves = {name: seen.analysis.spectra[seen.shown.index(channel)] for name, seen in pairs}
-    has_maps = one.has_maps and other.has_maps
+        return render("submission_plates", lines="", groups=[], spectra="", absent=NO_PICTURES)
+    return _drawn(atlas_of(site), (both.names[0], one), (both.names[1], other), channel)
+
+
+@lru_cache(maxsize=64)
+def _drawn(
+    atlas: Atlas, first: tuple[str, Diagnostics], second: tuple[str, Diagnostics], channel: str
+) -> str:
+    curves = {
+        name: seen.analysis.spectra[seen.shown.index(channel)] for name, seen in (first, second)
+    }
+    has_maps = first[1].has_maps and second[1].has_maps
     return render(
         "submission_plates",
-        groups=comparison_plates(atlas_of(site), pairs[0], pairs[1], channel) if has_maps else [],
-        spectra=spectra(curves, one, channel),
+        lines=atlas.lines,
+        groups=comparison_plates(atlas, first, second, channel) if has_maps else [],
+        spectra=spectra(curves, first[1], channel),
         channel=parse_channel(channel).long_name,
         absent=HIDDEN_TRUTH,
     )

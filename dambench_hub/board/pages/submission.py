@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from dambench_hub.board.diagnostics import Diagnostics
+from dambench_hub.board.maps import Atlas
 from dambench_hub.board.markup import render
-from dambench_hub.board.pages import QUIET
+from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.plates import atlas_of, profiles, spectra, submission_plates
 from dambench_hub.board.receipt import Receipt
 from dambench_hub.board.scorecard import relative_cells, scorecards
@@ -22,12 +22,13 @@ from dambench_hub.variables import parse_channel
 BACKGROUND, BEST = "the background", "the best other"
 UNKNOWN = "There is no such submission, or you may not see it. Sign in if it is yours."
 NO_PICTURES = "the fields of this submission were not kept"
+TINY = 1e-300
 HIDDEN_TRUTH = "they would give away a reference that is not public"
 
 
 def build(site: Site) -> None:
     """Lay the page out; which submission it shows comes from the address, `?id=`."""
-    head = gr.HTML(apply_default_css=False, min_height=320)
+    head = gr.HTML(WAITING, apply_default_css=False, min_height=320)
     plain = ["plain", "tabs-like"]
     with gr.Column(visible=False) as scored:
         _heading("Errors by variable and level")
@@ -45,20 +46,21 @@ def build(site: Site) -> None:
         return Receipt.of(site, identity, site.sign_in.person(request))
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
+        if (it := receipt(request)) is None:
+            return render("absent", message=UNKNOWN), gr.skip(), ""
+        shown = gr.update(visible=it.result is not None)
+        return render("submission_head", it=it.head()), shown, render_record(it)
+
+    def arrive_at_scores(request: gr.Request) -> str:
+        return compare_with(BACKGROUND, request)
+
+    def arrive_at_plates(request: gr.Request) -> tuple[Any, ...]:
         it = receipt(request)
-        if it is None:
-            nothing = render("absent", message=UNKNOWN)
-            return nothing, gr.skip(), gr.skip(), gr.skip(), gr.skip(), ""
-        seen = diagnostics(site, it.submission.id)
-        shown = list(seen.shown) if seen and it.result else []
-        return (
-            render("submission_head", it=it.head()),
-            gr.update(visible=it.result is not None),
-            render_scores(it, BACKGROUND),
-            gr.update(choices=shown, value=shown[0] if shown else None, visible=bool(shown)),
-            render_plates(site, it, shown[0] if shown else None),
-            render_record(it),
-        )
+        seen = diagnostics(site, it.submission.id) if it and it.result else None
+        names = list(seen.shown) if seen else []
+        first = names[0] if names else ""
+        choice = gr.update(choices=names, value=first or None, visible=bool(names))
+        return choice, choose(first, request)
 
     def compare_with(other: str, request: gr.Request) -> str:
         it = receipt(request)
@@ -68,7 +70,10 @@ def build(site: Site) -> None:
         it = receipt(request)
         return render_plates(site, it, channel) if it else ""
 
-    gr.on(None, arrive, [], [head, scored, scores, channel, plates, record], **QUIET)
+    # Three events, so that nothing waits for the pictures.
+    gr.on(None, arrive, [], [head, scored, record], **QUIET)
+    gr.on(None, arrive_at_scores, [], scores, **QUIET)
+    gr.on(None, arrive_at_plates, [], [channel, plates], **QUIET)
     other.input(compare_with, other, scores, **QUIET)
     channel.input(choose, channel, plates, **QUIET)
 
@@ -86,7 +91,7 @@ def diagnostics(site: Site, submission: str) -> Diagnostics | None:
         return None
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _read(path: Path, changed: int) -> Diagnostics:
     return Diagnostics.read(path)
 
@@ -101,22 +106,27 @@ def render_scores(it: Receipt, other: str) -> str:
     compared = rival.result.scores["rmse"] if rival else None
     drawn = ""
     if compared:
-        ratio = np.array([rmse[name] / max(compared[name], 1e-300) for name in rmse])
-        drawn = profiles(tuple(rmse), ratio, title)
+        ratios = tuple((name, rmse[name] / max(compared[name], TINY)) for name in rmse)
+        drawn = profiles(ratios, title)
     cards = scorecards(relative_cells(rmse, compared), "RMSE")
     return render("submission_scores", cards=cards, other=compared and title, profiles=drawn)
 
 
-def render_plates(site: Site, it: Receipt, channel: str | None) -> str:
+def render_plates(site: Site, it: Receipt, channel: str) -> str:
     """Maps and spectra of a channel."""
     seen = diagnostics(site, it.submission.id)
     if it.result is None or seen is None or channel not in seen.shown:
-        return render("submission_plates", groups=[], spectra="", channel="", absent=NO_PICTURES)
-    maps = submission_plates(atlas_of(site), seen, channel) if seen.has_maps else []
-    curve = {it.submission.name: seen.analysis.spectra[seen.shown.index(channel)]}
+        return render("submission_plates", lines="", groups=[], spectra="", absent=NO_PICTURES)
+    return _drawn(atlas_of(site), seen, it.submission.name, channel)
+
+
+@lru_cache(maxsize=64)
+def _drawn(atlas: Atlas, seen: Diagnostics, name: str, channel: str) -> str:
+    curve = {name: seen.analysis.spectra[seen.shown.index(channel)]}
     return render(
         "submission_plates",
-        groups=maps,
+        lines=atlas.lines,
+        groups=submission_plates(atlas, seen, channel) if seen.has_maps else [],
         spectra=spectra(curve, seen, channel),
         channel=parse_channel(channel).long_name,
         absent=HIDDEN_TRUTH,
