@@ -117,6 +117,8 @@ def open_prediction(path: str | Path) -> Prediction:
     """
     path = Path(path)
     container = container_of(path)
+    if not path.is_file():
+        raise PredictionError(f"There is no file {path}.")
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
@@ -131,14 +133,12 @@ def container_of(path: Path) -> str:
     """The container that a file should be, by its name.
 
     Raises:
-        PredictionError: When there is no such file, or its name is of no prediction file.
+        PredictionError: When it is the name of no prediction file.
     """
     if path.suffix not in CONTAINERS:
         raise PredictionError(
             f"{path.name}: the name of a prediction file ends in {' or '.join(CONTAINERS)}."
         )
-    if not path.is_file():
-        raise PredictionError(f"There is no file {path}.")
     return CONTAINERS[path.suffix]
 
 

@@ -48,6 +48,7 @@ ENVIRONMENT = {
 }
 """All that the child's environment holds."""
 PR_SET_DUMPABLE = 4
+START_SECONDS = 60
 PIPE_BYTES = 1 << 20
 REPORT_BYTES = 64 << 10
 UNREADABLE = (
@@ -84,6 +85,7 @@ def open_jailed(path: str | Path, limits: ReadingLimits = ReadingLimits()) -> Pr
     Raises:
         PredictionError: As `open_prediction`, or when the child crashes, hangs or needs too much.
         IsolationError: When no sealed process can be started.
+        OSError: When there is no such file.
     """
     path = Path(path)
     with ExitStack() as stack:
@@ -143,7 +145,7 @@ class _Child:
         self.process = process
         self.values = values
         self.report = report
-        self.wait = wait
+        self.wait: float = START_SECONDS
         """Seconds that may still be spent on waiting."""
         self.reported = b""
         self.room = REPORT_BYTES
@@ -153,6 +155,7 @@ class _Child:
             self.layers = tuple(layer for layer in LAYERS if layer in sealed)
         except PredictionError as error:
             raise IsolationError(_no_isolation("no sealed process can be started")) from error
+        self.wait = wait
 
     def header(self) -> Header:
         """The header of the file, checked like that of a file."""
@@ -191,7 +194,7 @@ class _Child:
 
     def refuse(self) -> NoReturn:
         """Raise what keeps the values from being read."""
-        self.message("problems")
+        self.message("values")
         raise PredictionError(UNREADABLE)
 
     def finish(self) -> None:

@@ -87,7 +87,7 @@ def test_a_file_is_judged_in_the_jail(example, tiny_data, tmp_path, case):
     path = case.write(tmp_path, example)
     jailed = partial(open_jailed, limits=ReadingLimits(cpu_seconds=1, wait_seconds=20))
     problems = validate(path, tiny_data, "multimodal", jailed)
-    if problems != [UNREADABLE]:
+    if problems != [UNREADABLE] or "heap" not in case.name:
         require_right(case, problems)
     if not case.unsafe:
         assert problems == validate(path, tiny_data, "multimodal")
