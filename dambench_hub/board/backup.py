@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from dambench_hub.files import atomic_path, sha256, write_atomic
+from dambench_hub.files import atomic_path, sha256, write_atomic, writing
 from dambench_hub.results import Store
 from dambench_hub.store import StoreError, require_sound
 
@@ -22,7 +22,8 @@ def back_up(store: Store, out: Path) -> str:
         DambenchError: When `out` cannot be written.
     """
     sidecar = _sidecar(out)
-    sidecar.unlink(missing_ok=True)
+    with writing(out):
+        sidecar.unlink(missing_ok=True)
     store.backup(out)
     digest = sha256(out)
     write_atomic(sidecar, f"{digest}  {out.name}\n")

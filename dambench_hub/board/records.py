@@ -41,7 +41,8 @@ class Record:
     Attributes:
         sequence: Of the event.
         path: `results/<task>/<sequence>-<hash>.json`.
-        content: Canonical JSON, UTF-8.
+        content: JSON in UTF-8 without spaces, keys in the order of the store's columns and of the
+            scores: from the same rows, the same bytes.
     """
 
     sequence: int
@@ -53,7 +54,6 @@ class Record:
         """The record of an event; `parts` are rows by the name of what they are."""
         text = json.dumps(
             {"format": FORMAT, **parts},
-            sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
             allow_nan=False,
