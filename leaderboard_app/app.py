@@ -4,7 +4,8 @@
 
 On one's own machine, `--dev-user` lets whoever sits there hand in; without it, the board can only
 be looked at. On a Space, people sign in with their Hugging Face account. Options that are not given
-are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER and DAMBENCH_ROLE.
+are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER, DAMBENCH_ROLE, DAMBENCH_LIMITS and
+DAMBENCH_MIRROR.
 """
 
 import argparse
@@ -16,6 +17,8 @@ from pathlib import Path
 import gradio as gr
 
 from dambench_hub.board import api, theme
+from dambench_hub.board.hub_copy import copied_to_hub
+from dambench_hub.board.limits import Limits
 from dambench_hub.board.pages import about, board, compare, submission, submit
 from dambench_hub.board.scorer_process import ScorerProcess
 from dambench_hub.board.server import serve
@@ -48,6 +51,19 @@ def parse_args(argv=None):
         default=get("DAMBENCH_ROLE", "both"),
         help="front: pages only, with leaderboard_app/scorer.py running elsewhere",
     )
+    parser.add_argument(
+        "--limits",
+        type=Path,
+        default=get("DAMBENCH_LIMITS"),
+        metavar="FILE",
+        help="YAML with other limits than those of dambench_hub/board/limits.py",
+    )
+    parser.add_argument(
+        "--mirror",
+        default=get("DAMBENCH_MIRROR"),
+        metavar="ORG/NAME",
+        help="private data set repository on the Hub that holds a copy of all results",
+    )
     parser.add_argument("--dev-user", metavar="NAME", help="who hands in on this machine")
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1")
     parser.add_argument("--port", type=int, default=7860)
@@ -76,29 +92,40 @@ def _lay_out(site, path, page):
 def main(argv=None):
     """Open the site, start the scorer, serve."""
     args = parse_args(argv)
-    site = Site.open(
-        args.data,
-        args.store,
-        args.folder,
-        sign_in=SignIn.choose(args.dev_user, args.host),
-    )
+    url = absolute_url(args.store)
+    with copied_to_hub(url, args.mirror):
+        site = Site.open(
+            args.data,
+            url,
+            args.folder,
+            limits=Limits.read(args.limits) if args.limits else None,
+            sign_in=SignIn.choose(args.dev_user, args.host),
+        )
+        with _scorer(args, site):
+            print(f"DAMBench leaderboard on http://{args.host}:{args.port}", flush=True)
+            serve(
+                site,
+                assemble(site),
+                host=args.host,
+                port=args.port,
+                router=api.exports(site),
+                **theme.look(),
+            )
+
+
+def _scorer(args, site):
+    """The scorer beside the pages, unless it runs elsewhere."""
+    if args.role == "front":
+        return nullcontext()
     data = Path(args.data)
     settings = {
         "DAMBENCH_DATA": str(data.absolute() if data.exists() else data),
         "DAMBENCH_STORE": absolute_url(args.store),
         "DAMBENCH_FOLDER": str(site.folder),
     }
-    script = Path(__file__).with_name("scorer.py")
-    with ScorerProcess(script, settings) if args.role == "both" else nullcontext():
-        print(f"DAMBench leaderboard on http://{args.host}:{args.port}", flush=True)
-        serve(
-            site,
-            assemble(site),
-            host=args.host,
-            port=args.port,
-            router=api.exports(site),
-            **theme.look(),
-        )
+    if args.limits:
+        settings["DAMBENCH_LIMITS"] = str(args.limits.absolute())
+    return ScorerProcess(Path(__file__).with_name("scorer.py"), settings)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ import argparse
 import logging
 import os
 import sys
+from pathlib import Path
 
 # One thread for each process, however many cores: the sums of a score must not depend on it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 from dambench_hub.board.jail import hide_process, self_test
+from dambench_hub.board.limits import Limits
 from dambench_hub.board.site import FOLDER, Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.data import load_data
@@ -38,6 +40,9 @@ def parse_args(argv=None):
     parser.add_argument(
         "--private", default=get("DAMBENCH_PRIVATE"), help="data set with private references"
     )
+    parser.add_argument(
+        "--limits", type=Path, default=get("DAMBENCH_LIMITS"), help="YAML, as that of the pages"
+    )
     parser.add_argument("--once", action="store_true", help="end when the queue is empty")
     parser.add_argument("--parent", type=int, help="end when this process has ended")
     parser.add_argument(
@@ -53,9 +58,10 @@ def main(argv=None):
     hide_process()
     self_test()
     os.nice(KINDNESS)
+    limits = Limits.read(args.limits) if args.limits else None
     with StopRequests() as stop:
         worker = Worker(
-            Site.open(args.data, args.store, args.folder),
+            Site.open(args.data, args.store, args.folder, limits=limits),
             private=load_data(args.private) if args.private else None,
             keep_uploads=not args.discard_uploads,
             stopping=lambda: stop.received or args.parent not in (None, os.getppid()),

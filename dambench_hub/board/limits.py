@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from dambench_hub.errors import DambenchError, did_you_mean
 
@@ -50,6 +53,21 @@ class Limits:
         for name, value in vars(self).items():
             if not value >= 0:
                 raise DambenchError(f"The limit {name} is at least 0, got {value}.")
+
+    @classmethod
+    def read(cls, path: Path) -> Limits:
+        """Limits from a YAML file; those that it does not name keep their defaults.
+
+        Raises:
+            DambenchError: When the file cannot be read, or names no limit.
+        """
+        try:
+            raw = yaml.safe_load(path.read_text("utf-8")) or {}
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise DambenchError(f"The limits in {path} cannot be read: {error}.") from error
+        if not isinstance(raw, dict):
+            raise DambenchError(f"{path} holds no limits. Write lines like `scored_per_day: 5`.")
+        return cls.from_dict(raw)
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Limits:
