@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any
 
 from dambench_hub.board.inbox import Inbox, digest_of
-from dambench_hub.board.names import check_description, check_name, check_url
+from dambench_hub.board.names import check_description
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import State, Submission
 from dambench_hub.errors import DambenchError, TaskError, did_you_mean
@@ -54,9 +54,6 @@ class Reception:
             )
         if not ticket:
             raise DambenchError("Choose a file first, and wait until it is here.")
-        name = check_name(name)
-        description = check_description(wishes.get("description") or "")
-        links = {key: check_url(wishes.get(key) or "") for key in ("model_url", "paper_url")}
         with self._lock:  # one file is handed in once, whoever clicks twice
             path = self.inbox.find(person, ticket)
             if path.name in self.inbox.handed_in(person):
@@ -75,9 +72,7 @@ class Reception:
                 file=path.name,
                 bytes=size,
                 sha256=digest_of(ticket),
-                publish=bool(wishes.get("publish", True)),
-                description=description,
-                **links,
+                **wishes,
             )
 
     def find(self, person: Person | None, id: str) -> Submission:

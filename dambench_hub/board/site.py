@@ -18,6 +18,7 @@ from dambench_hub.errors import DambenchError, TaskError
 from dambench_hub.files import writing
 from dambench_hub.results import DEFAULT_STORE, Store
 from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.validation import MAX_MEMBERS
 
 OWN_MACHINE = Limits(tries_per_day=10_000, scored_per_day=10_000, scored_per_month=100_000)
 """Nobody needs to be kept from using their own machine."""
@@ -110,8 +111,9 @@ class Site:
         return {name: load_task(name) for name in task_names() if self._fits(load_task(name))}
 
     def upload_limit(self, task: Task | str) -> int:
-        """Bytes that a prediction file of a task may have."""
-        return min(self.limits.bytes, int(ROOM * self.value_bytes(task)) + HEADER_BYTES)
+        """Bytes that a prediction file of a task may have, with as many members as are scored."""
+        largest = int(ROOM * MAX_MEMBERS * self.value_bytes(task)) + HEADER_BYTES
+        return min(self.limits.bytes, largest)
 
     def value_bytes(self, task: Task | str) -> int:
         """Bytes of the values in a prediction file of a task without members."""

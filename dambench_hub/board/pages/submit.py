@@ -216,27 +216,29 @@ def _offer_api(reception: Reception, site: Site) -> None:
     ) -> dict[str, Any]:
         """Hand in a prediction file, given with `handle_file`; gives what `/status` gives."""
         person = site.sign_in.person(request)
+        texts = {"name": name, "task": task, "description": description}
+        texts |= {"model_url": model_url, "paper_url": paper_url}
         with told_plainly():
-            submission = reception.receive(
-                person,
-                file,
-                name=name,
-                task=task,
-                description=description,
-                model_url=model_url,
-                paper_url=paper_url,
-                publish=publish,
-            )
+            _require_texts(file=file, **texts)
+            submission = reception.receive(person, file, **texts, publish=publish is True)
             return reception.tell(submission, person)
 
     def status(id: str, request: gr.Request) -> dict[str, Any]:
         """What became of a submission: state, place, progress, problems, score and rank."""
         person = site.sign_in.person(request)
         with told_plainly():
+            _require_texts(id=id)
             return reception.tell(reception.find(person, id), person)
 
     for function in (submit, status):
         gr.api(function, api_name=function.__name__, queue=False)
+
+
+def _require_texts(**values: object) -> None:
+    """Programs can send anything as JSON."""
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise DambenchError(f"{name} is text, got {ascii(value)[:MAX_NAME]}.")
 
 
 @contextmanager
