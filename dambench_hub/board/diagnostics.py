@@ -5,7 +5,7 @@ constant memory. What holds for the background is the same for all submissions; 
 gathers it once for a data set and split.
 
 Maps of the error would give away a reference that is not public: for such a one, `maps=False`
-leaves them out, and what remains are means over the sphere and over many times.
+leaves them out, and what remains are means over the sphere.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ FEW_CHANNELS = 4
 class Errors:
     """Errors of one kind of field, analysis or background, against the reference.
 
-    C counts all channels, B those with maps and spectra. Where maps are left out, they and the
-    series have B = 0.
+    C counts all channels, B those with maps and spectra. Maps have B = 0 if they are left out.
 
     Attributes:
         rmse: The score of that name, (C,), units of the channels.
@@ -329,7 +328,7 @@ class _Sums:
             bias=(self.total[shown] / self.times).astype("f4"),
             example=self.example[shown].astype("f4"),
             spectra=self.spectra / self.sampled,
-            series=np.sqrt(self.series[:, shown]).astype("f4"),
+            series=np.sqrt(self.series).astype("f4"),
         )
 
 

@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from dambench_hub.data import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.prediction_reader import Opener, Prediction
 from dambench_hub.scoring import Result, score
+from dambench_hub.store import StoreError
 from dambench_hub.tasks import Task, load_task
 from dambench_hub.validation import validate
 
@@ -121,10 +123,13 @@ class Worker:
             except IsolationError:  # of this machine, for which no submission is to blame
                 self.submissions.release(submission.id, self.name)
                 raise
+            except StoreError:  # the lease runs out, and the work is done again
+                raise
             except Exception:
                 incident = uuid.uuid4().hex[:12]
                 log.exception("%s failed, incident %s", submission.id, incident)
-                self.submissions.fail(submission.id, self.name, incident)
+                with suppress(LeaseLost):
+                    self.submissions.fail(submission.id, self.name, incident)
         return True
 
     def sweep(self) -> None:
@@ -136,7 +141,7 @@ class Worker:
                 path.unlink(missing_ok=True)
                 log.info("%s removed from the inbox", path.name)
         for submission in submissions:
-            if submission.state is State.WITHDRAWN:
+            if submission.state in (State.REJECTED, State.WITHDRAWN):
                 self.views(submission).unlink(missing_ok=True)
 
     def views(self, submission: Submission) -> Path:
@@ -151,7 +156,8 @@ class Worker:
     def _needs_upload(self, submission: Submission) -> bool:
         if submission.state in (State.REJECTED, State.WITHDRAWN):
             return False
-        return self.keep_uploads or submission.state in (State.RECEIVED, State.FAILED)
+        undecided = (State.RECEIVED, State.FAILED, State.HELD)
+        return self.keep_uploads or submission.state in undecided
 
     def _judge(self, submission: Submission, lease: Lease) -> None:
         path = self.site.inbox / submission.file
@@ -162,14 +168,13 @@ class Worker:
             if not problems:  # the file is right, so reading it was disturbed
                 raise
             self.submissions.reject(submission.id, self.name, problems)
-            path.unlink()
             log.info("%s rejected, %d problems", submission.id, len(problems))
-            return
-        diagnostics.write(self.views(submission))
-        state = self.submissions.finish(submission.id, self.name, result)
-        log.info("%s %s, %s", submission.id, state, result.main_score)
-        if not self.keep_uploads:
-            path.unlink()
+        else:
+            diagnostics.write(self.views(submission))
+            state = self.submissions.finish(submission.id, self.name, result)
+            log.info("%s %s, %s", submission.id, state, result.main_score)
+        if not self._needs_upload(self.submissions.get(submission.id)):
+            path.unlink(missing_ok=True)
 
     def _score(
         self, submission: Submission, path: Path, lease: Lease

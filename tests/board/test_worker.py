@@ -25,6 +25,7 @@ from dambench_hub.files import sha256
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score
+from dambench_hub.store import StoreError
 from dambench_hub.validation import validate
 
 ANNE, BOB = Person("hf:1", "anne"), Person("hf:2", "bob")
@@ -328,9 +329,28 @@ def test_uploads_are_kept_unless_said_otherwise(site, prediction, keep):
     assert (site.inbox / site.submissions.get(id).file).exists() is keep
 
 
-def test_it_goes_on_when_the_store_is_away_for_a_while(site, prediction, monkeypatch):
-    from dambench_hub.store import StoreError
+def test_an_upload_that_is_held_is_kept_for_who_decides(site, tiny_data, tmp_path):
+    id = hand_in(site, write(tmp_path / "x.nc", tiny_data, share=0.0))
+    PlainWorker(site, keep_uploads=False).step()
+    submission = site.submissions.get(id)
+    assert submission.state is State.HELD
+    assert (site.inbox / submission.file).exists()
 
+
+def test_a_store_that_is_away_at_the_end_costs_no_submission(site, prediction, monkeypatch):
+    def away(*arguments):
+        raise StoreError("away")
+
+    id = hand_in(site, prediction)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.submissions, "finish", away)
+        with pytest.raises(StoreError):
+            PlainWorker(site).step()
+    assert site.submissions.get(id).state is State.RECEIVED
+    assert site.store.result(id) is None
+
+
+def test_it_goes_on_when_the_store_is_away_for_a_while(site, prediction, monkeypatch):
     id, claim, calls = hand_in(site, prediction), site.submissions.claim, []
 
     def sometimes(name):
@@ -346,30 +366,3 @@ def test_it_goes_on_when_the_store_is_away_for_a_while(site, prediction, monkeyp
     calls.clear()
     with pytest.raises(StoreError):
         PlainWorker(site).run(once=True)
-
-
-def test_private_references_score_and_show_no_map(hidden, tmp_path):
-    public, private = hidden
-    path = tmp_path / "x.nc"
-    write_predictions(
-        path,
-        (Analysis(batch.background) for batch in public.batches("multimodal")),
-        task="multimodal",
-        data=public,
-        model_name="m",
-    )
-    site = open_site(tmp_path, public)
-    id = hand_in(site, path)
-    Worker(site, private=private).step()
-    result = site.store.result(id)
-    wanted = private.background("test", 0).astype(float) - private.reference("test", 0)
-    scaled = wanted / private.statistics.std[:, None, None]
-    assert result.sample_mse[0] == pytest.approx(np.mean(scaled**2))
-    assert result.dataset_revision == public.revision
-    assert not Diagnostics.read(site.views / f"{id}.safetensors").has_maps
-    secret = private.reference("test", 2)[0, 4].tobytes()
-    error = (private.background("test", 2) - private.reference("test", 2))[0, 4].tobytes()
-    for path in (*site.folder.rglob("*"), *tmp_path.glob("board.db*")):
-        if path.is_file():
-            assert secret not in path.read_bytes()
-            assert error not in path.read_bytes()
