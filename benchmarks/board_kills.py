@@ -144,10 +144,8 @@ def damage(folder):
     for one in scored:
         shown = Diagnostics.read(site.views / f"{one.id}.safetensors")
         torn += (shown.submission, shown.value_hash) != (one.id, one.value_hash)
-    print(
-        f"{len(confirmed)} submissions confirmed, {len(known)} in the store, {len(scored)} scored;"
-    )
-    print(f"integrity check: {sound}")
+    print(f"{len(confirmed)} submissions confirmed,", end=" ")
+    print(f"{len(known)} in the store, {len(scored)} scored; integrity check: {sound}")
     return {
         "confirmed and lost": len(set(confirmed) - set(known)),
         "confirmed twice": len(confirmed) - len(set(confirmed)),
