@@ -150,5 +150,5 @@ def _panels(rows: int, height_ratios: Sequence[float]) -> tuple[Figure, Sequence
 
 
 def _plain(text: str) -> str:
-    """A name that matplotlib draws as it is: a dollar sign would begin a formula."""
-    return text.replace("$", r"\$").removeprefix("_")
+    """A name that is drawn as it is: a dollar would begin a formula, an underline hide it."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")

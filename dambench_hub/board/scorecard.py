@@ -12,7 +12,7 @@ from dambench_hub.plots import pretty
 from dambench_hub.tables import number
 from dambench_hub.variables import VARIABLES, parse_channels, variable_groups
 
-FULL_SHADE = 20.0
+FULL_SHADE = 10.0
 """A difference of so many percent has the full colour."""
 
 

@@ -35,10 +35,10 @@ def build(site: Site) -> None:
         other = gr.Radio(
             [BACKGROUND, BEST], value=BACKGROUND, label="Compare with", elem_classes=plain
         )
-        scores = gr.HTML(apply_default_css=False)
+        scores = gr.HTML(WAITING, apply_default_css=False)
         _heading("Where, and at which scales")
         channel = gr.Radio(label="Channel", elem_classes=plain)
-        plates = gr.HTML(apply_default_css=False)
+        plates = gr.HTML(WAITING, apply_default_css=False)
     record = gr.HTML(apply_default_css=False)
 
     def receipt(request: gr.Request) -> Receipt | None:
