@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from dambench_hub import __version__
 from dambench_hub.croissant import CROISSANT, croissant
 from dambench_hub.errors import BuildError
 from dambench_hub.files import sha256
@@ -315,7 +316,22 @@ def _check_space(folder: Path, files: Sequence[ReleaseFile], repo_id: str, kind:
         raise BuildError(
             f"{folder} has no {' and no '.join(absent)}, which a {kind} named {repo_id} needs."
         )
+    if kind == "space":
+        _check_pin(folder)
     return str(front["sdk"])
+
+
+def _check_pin(folder: Path) -> None:
+    """A Space runs the version that it was tried with, which is this one."""
+    requirements = folder / "requirements.txt"
+    lines = requirements.read_text("utf-8").splitlines() if requirements.exists() else []
+    for line in lines:
+        pinned = re.fullmatch(r"dambench-hub(?:\[[\w,]+\])?(.*)", line.strip())
+        if pinned and pinned[1] != f"=={__version__}":
+            raise BuildError(
+                f"{requirements} asks for {line.strip()}, and this is {__version__}. "
+                f"Pin it: dambench-hub[app]=={__version__}."
+            )
 
 
 def _front_matter(folder: Path) -> dict[str, Any]:
