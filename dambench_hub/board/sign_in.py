@@ -99,6 +99,7 @@ class SignIn:
         """Who sent a request (of Starlette or Gradio); None if they have not signed in."""
         if self.developer or not self.secret:
             return self.developer
+        request = getattr(request, "request", None) or request  # Gradio wraps what is in a session
         if key := request.headers.get(KEY_HEADER):
             return self._person_of_key(key)
         session = request.session.get("oauth_info") or {}

@@ -118,3 +118,8 @@ def _cookie(secret):
     """A session cookie as Gradio signs it."""
     key = hashlib.sha256(f"{secret}-v4".encode()).hexdigest()
     return TimestampSigner(key).sign(b64encode(json.dumps(signed_in()).encode())).decode()
+
+
+def test_gradio_wraps_the_same_person():
+    wrapped = SimpleNamespace(request=request(signed_in("7")), session="something else", headers={})
+    assert SignIn.choose(None, "0.0.0.0", SPACE).person(wrapped).id == "hf:7"
