@@ -232,7 +232,8 @@ class Store(Database):
             if known and known[0] == latest:
                 return known[1]
             ranking = _ranked(connection, task, revision, scorer_version)
-        self._rankings[key] = (latest or 0, ranking)
+        if ranking.entries:  # else whoever asks for what is not there could fill the memory
+            self._rankings[key] = (latest or 0, ranking)
         return ranking
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.files import atomic_path
@@ -74,8 +75,10 @@ class Database:
 
     def __init__(self, url: str = DEFAULT_STORE, *, create: bool = False) -> None:
         try:
+            # Connections to a file cost nothing, and readers do not wait for each other.
+            pool = {"max_overflow": -1} if self.file_of(url) else {}
             serializer = partial(json.dumps, allow_nan=False)
-            self.engine = sql.create_engine(url, json_serializer=serializer)
+            self.engine = sql.create_engine(url, json_serializer=serializer, **pool)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             shown = re.sub(r":[^:@/]*@", ":***@", url)
             raise StoreError(
@@ -176,6 +179,8 @@ class Database:
             raise
         except DBAPIError as error:
             raise StoreError(f"The store {self.url} cannot be used: {error.orig}.") from error
+        except PoolTimeout as error:
+            raise StoreError(f"The store {self.url} is busy. Try again in a minute.") from error
 
     def _bring_up_to_date(self, create: bool) -> None:
         with self._begin(write=False) as connection:

@@ -75,6 +75,31 @@ def test_decisions(board, admin):
     assert any(actor.startswith("admin:") for actor in actors)
 
 
+def test_submitting_again(board, url, make_result, monkeypatch, capsys):
+    """The rank is that of the name's best result; what was taken off is not put back."""
+
+    def submit(result):
+        monkeypatch.setattr("dambench_hub.data.load_data", lambda _: None)
+        monkeypatch.setattr("dambench_hub.scoring.score", lambda *_: result)
+        try:
+            cli.main(["submit", __file__, "--name", "mine", "--store", url])
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    better, worse = make_result(0.3, "better"), make_result(0.4, "worse")
+    assert submit(better) == (0, "mine has rank 1 of 2 in the task unimodal.\n", "")
+    code, out, err = submit(worse)
+    assert (code, out) == (0, "mine has rank 1 of 2 in the task unimodal.\n")
+    assert "An earlier result of 'mine' is as good or better" in err
+    keeper = Person("admin:kim", "kim")
+    for one in board.all()[-2:]:
+        board.withdraw(one.id, keeper, "leak")
+    code, out, err = submit(better)
+    assert (code, out) == (1, "") and "taken off the board" in err
+
+
 def test_a_new_scorer(board, admin, monkeypatch):
     board.store.add(board.store.result(board.all()[0].id), "local")
     monkeypatch.setattr("dambench_hub.board.submissions.SCORER_VERSION", "2")

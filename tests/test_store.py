@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -182,6 +183,14 @@ def test_writers_take_turns(store, url):
     for thread in threads:
         thread.join()
     assert sorted(counted) == list(range(12))
+
+
+def test_many_read_at_once(store):
+    """More than a pool of connections usually holds."""
+    with ExitStack() as stack:
+        for _ in range(40):
+            connection = stack.enter_context(store.transaction())
+            assert connection.scalar(text("SELECT count(*) FROM events")) == 0
 
 
 def test_time_never_goes_back(store, monkeypatch):
