@@ -100,13 +100,8 @@ def _send(client: Client, path: Path, space: str) -> str:
     import httpx
 
     console = Console(stderr=True)
-    quiet = not console.is_terminal
-    with (
-        _reaching(space),
-        open_with_progress(
-            path, "rb", description="Sending", console=console, disable=quiet
-        ) as file,
-    ):
+    bar = {"description": "Sending", "console": console, "disable": not console.is_terminal}
+    with open_with_progress(path, "rb", **bar) as file, _reaching(space):
         answer = httpx.post(
             client.upload_url,
             files={"files": (path.name, file)},
@@ -122,7 +117,7 @@ def _send(client: Client, path: Path, space: str) -> str:
         reason = f"It answered {answer.status_code}."
     if answer.status_code == 401:
         reason = (
-            f"Sign in on its page, and put the key that it shows there into the environment: "
+            "Sign in on its page, and put the key that it shows there into the environment: "
             f"export {KEY}=…"
         )
     raise DambenchError(f"{space} does not take {path.name}. {reason}")
@@ -163,7 +158,7 @@ def _reaching(space: str) -> Iterator[None]:
         yield
     except AppError as error:
         raise DambenchError(str(error)) from error
-    except (HTTPError, ConnectionError, ValueError) as error:
+    except (HTTPError, OSError, ValueError) as error:
         raise NoAnswer(
             f"{space} gives no answer ({str(error).splitlines()[0] if str(error) else error!r}). "
             "Is it the ORG/NAME of a Space, or the address of a leaderboard that runs?"

@@ -104,6 +104,8 @@ def signed_in():
 
 
 @pytest.fixture(scope="session")
-def start():
-    """`start(folder, data, *options)` runs a server."""
-    return served
+def own_board(tmp_path_factory, tiny_folder):
+    """The address of a developer's board on their own machine, with its scorer."""
+    folder = tmp_path_factory.mktemp("own")
+    with served(folder, tiny_folder, "--dev-user", "ada") as address:
+        yield address
