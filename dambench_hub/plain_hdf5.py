@@ -88,9 +88,8 @@ def read_axis(dataset: h5py.Dataset) -> np.ndarray:
         or not 0 < dataset.size <= MAX_COORDINATE
         or dataset.dtype.kind not in "fiu"
     ):
-        raise PredictionError(
-            f"{name} must be one axis of numbers, got {dataset.dtype} of shape {dataset.shape}."
-        )
+        found = f"{dataset.dtype.name} of shape {dataset.shape}"
+        raise PredictionError(f"{name} must be one axis of numbers, got {found}.")
     blocks, start = [], 0
     while start < dataset.size:
         blocks.append(read_rows(dataset, start)[1])
@@ -106,7 +105,7 @@ def read_names(dataset: h5py.Dataset) -> tuple[str, ...]:
     """
     name, shape, dtype = dataset.name[1:], dataset.shape, dataset.dtype
     if not (dtype.kind == "S" or h5py.check_string_dtype(dtype)):
-        raise PredictionError(f"{name} must hold names as strings, got {dtype}.")
+        raise PredictionError(f"{name} must hold names as strings, got {dtype.name}.")
     letters = dtype == "S1" and len(shape) == 2  # a NetCDF character array
     if len(shape) != 1 + letters or max(math.prod(shape), dtype.itemsize) > MAX_COORDINATE:
         raise PredictionError(f"{name} must be one axis of names, got shape {shape}.")
