@@ -18,6 +18,7 @@ import gradio as gr
 
 from dambench_hub.board import api, theme
 from dambench_hub.board.hub_copy import copied_to_hub
+from dambench_hub.board.jail import self_test
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.pages import about, board, compare, submission, submit
 from dambench_hub.board.scorer_process import ScorerProcess
@@ -117,6 +118,7 @@ def _scorer(args, site):
     """The scorer beside the pages, unless it runs elsewhere."""
     if args.role == "front":
         return nullcontext()
+    self_test()
     data = Path(args.data)
     settings = {
         "DAMBENCH_DATA": str(data.absolute() if data.exists() else data),
