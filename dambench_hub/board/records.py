@@ -1,9 +1,11 @@
 """The store as immutable files, one for each event, from which it can be made again.
 
 A record holds an event and all that came with it: the submission, if it is the first event, and the
-result, if there was one. Its name ends in a part of its hash, so that two stores can keep their
-records in one place and never overwrite each other's. Records tell what is not published, too: they
-are not for everybody.
+result, if there was one. Numbers that a store gives to its rows are not in it, so that the same
+event has the same content in every store that was made from records; the number in its name only
+tells the order. The name ends in a part of the hash: two stores can keep their records in one place
+and never overwrite each other's. Records tell what is not published, too: they are not for
+everybody.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +42,7 @@ class Record:
     """One event of a store, as a file.
 
     Attributes:
-        sequence: Of the event.
+        sequence: Of the event in its store.
         path: `results/<task>/<sequence>-<hash>.json`.
         content: JSON in UTF-8 without spaces, keys in the order of the store's columns and of the
             scores: from the same rows, the same bytes.
@@ -50,7 +53,7 @@ class Record:
     content: bytes
 
     @classmethod
-    def of(cls, task: str, parts: dict[str, Any]) -> Record:
+    def of(cls, task: str, sequence: int, parts: dict[str, Any]) -> Record:
         """The record of an event; `parts` are rows by the name of what they are."""
         text = json.dumps(
             {"format": FORMAT, **parts},
@@ -58,7 +61,7 @@ class Record:
             ensure_ascii=False,
             allow_nan=False,
         )
-        content, sequence = text.encode(), parts["event"]["sequence"]
+        content = text.encode()
         return cls(sequence, f"{FOLDER}/{task}/{sequence:06d}-{_short_hash(content)}.json", content)
 
     @classmethod
@@ -113,7 +116,8 @@ def read_records(folder: Path) -> Iterator[Record]:
 def restore_records(url: str, records: Iterable[Record]) -> Store:
     """Make a new store from records, all at once.
 
-    Where those of several stores meet, events get new numbers, in the old order.
+    Where those of several stores meet, events get new numbers, in the old order; one that is there
+    twice, since a store that was made from records was mirrored again, counts once.
 
     Args:
         url: Of a store that is not there yet, or holds nothing.
@@ -122,19 +126,19 @@ def restore_records(url: str, records: Iterable[Record]) -> Store:
     Raises:
         StoreError: When the store holds something, or a record cannot be read.
     """
-    parts = [record.parts() for record in sorted(records, key=lambda r: (r.sequence, r.path))]
+    unique: dict[bytes, Record] = {}
+    for record in sorted(records, key=lambda record: (record.sequence, record.path)):
+        unique.setdefault(record.content, record)
+    numbered = len({record.sequence for record in unique.values()}) == len(unique)
     store = Store(url, create=True)
     with store.transaction(write=True) as connection:
         if connection.execute(sql.select(SUBMISSIONS.c.id).limit(1)).first():
             raise StoreError(f"The store {store.url} is not empty. Choose a new --store.")
-        keep_numbers = not any(
-            _has_doubles([part[kind]["sequence"] for part in parts if kind in part])
-            for kind in ("submission", "result", "event")
-        )
-        for part in parts:
-            _insert(connection, part, keep_numbers)
+        last = "1970-01-01T00:00:00Z"
+        for record in unique.values():
+            event = _insert(connection, record.parts(), record.sequence if numbered else None)
+            last = max(last, event["at"])
         count_on(connection)
-        last = max((part["event"]["at"] for part in parts), default="1970-01-01T00:00:00Z")
         seen = datetime.strptime(last, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         connection.execute(STORE_STATE.update().values(last_seen=seen.timestamp()))
     return store
@@ -142,43 +146,47 @@ def restore_records(url: str, records: Iterable[Record]) -> Store:
 
 def _record(connection: sql.Connection, event: dict[str, Any]) -> Record:
     """An event with all that came with it."""
-    key = event["submission"]
-    submission = dict(_row(connection, SUBMISSIONS, SUBMISSIONS.c.id == key))
-    first = sql.select(sql.func.min(EVENTS.c.sequence)).where(EVENTS.c.submission == key)
-    parts: dict[str, Any] = {"event": event}
-    if connection.scalar(first) == event["sequence"]:
+    sequence, result, key = event.pop("sequence"), event.pop("result"), event["submission"]
+    earlier = sql.select(sql.func.count()).where(
+        EVENTS.c.submission == key, EVENTS.c.sequence < sequence
+    )
+    submission = _row(connection, SUBMISSIONS, SUBMISSIONS.c.id == key)
+    parts: dict[str, Any] = {"event": {"number": connection.scalar(earlier), **event}}
+    if not parts["event"]["number"]:
         parts["submission"] = submission
-    if event["result"] is not None:
-        parts["result"] = _row(connection, RESULTS, RESULTS.c.sequence == event["result"])
-    return Record.of(submission["task"], parts)
+    if result is not None:
+        parts["result"] = _row(connection, RESULTS, RESULTS.c.sequence == result)
+    return Record.of(submission["task"], sequence, parts)
 
 
 def _row(
     connection: sql.Connection, table: sql.Table, wanted: sql.ColumnElement[bool]
 ) -> dict[str, Any]:
-    return dict(connection.execute(table.select().where(wanted)).mappings().one())
+    """A row without its number."""
+    row = dict(connection.execute(table.select().where(wanted)).mappings().one())
+    row.pop("sequence")
+    return row
 
 
-def _insert(connection: sql.Connection, part: dict[str, Any], keep_numbers: bool) -> None:
-    """Add the rows of a record; a result that another store has, too, is added once."""
-    rows = {kind: dict(part[kind]) for kind in part}
-    if not keep_numbers:
-        for row in rows.values():
-            row.pop("sequence")
-    if "submission" in rows:
-        connection.execute(SUBMISSIONS.insert().values(rows["submission"]))
-    if "result" in rows:
-        try:
-            with connection.begin_nested():
-                added = connection.execute(RESULTS.insert().values(rows["result"]))
-            rows["event"]["result"] = number_of(added)
-        except IntegrityError:
-            rows["event"]["result"] = None
-    connection.execute(EVENTS.insert().values(rows["event"]))
+def _insert(
+    connection: sql.Connection, parts: dict[str, Any], sequence: int | None
+) -> dict[str, Any]:
+    """Add the rows of a record, and give the event a number if one is known; the event's row.
 
-
-def _has_doubles(numbers: list[int]) -> bool:
-    return len(set(numbers)) < len(numbers)
+    A result that another store has recorded, too, is added once.
+    """
+    event = dict(parts["event"])
+    del event["number"]
+    if sequence is not None:
+        event["sequence"] = sequence
+    if "submission" in parts:
+        connection.execute(SUBMISSIONS.insert().values(parts["submission"]))
+    if "result" in parts:
+        with suppress(IntegrityError), connection.begin_nested():
+            added = connection.execute(RESULTS.insert().values(parts["result"]))
+            event["result"] = number_of(added)
+    connection.execute(EVENTS.insert().values(event))
+    return event
 
 
 def _short_hash(content: bytes) -> str:

@@ -118,6 +118,9 @@ def test_records_of_two_stores_meet(fill, tmp_path):
         for one in Submissions(store).all():
             assert found.pop(one.id) == (one.state, one.name, one.value_hash)
     assert found == {}
+    write(pending_records(union, "ORG/x", 999), tmp_path / "copy")  # the same, renumbered
+    again = restore_records(f"sqlite:///{tmp_path}/again.db", read_records(tmp_path / "copy"))
+    assert Submissions(again).all() == Submissions(union).all()
 
 
 def test_clocks_go_on_from_the_records(store, tmp_path, monkeypatch):
