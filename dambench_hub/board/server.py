@@ -60,7 +60,7 @@ def serve(
         log_level="warning",
         server_header=False,
         ws="none",
-        forwarded_allow_ips=None if is_loopback(host) else "*",  # a Space stands behind a proxy
+        forwarded_allow_ips="*" if _hosts(host) else None,  # a Space stands behind a proxy
         timeout_graceful_shutdown=5,
     )
 
