@@ -11,7 +11,6 @@ from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from itsdangerous import TimestampSigner
 
@@ -50,7 +49,7 @@ def served(folder, data, *options, environment=None):
         )
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_for(lambda: _answers(address, process, folder))
+        wait_for(lambda: _answers(port, process, folder))
         yield address
     finally:
         process.terminate()
@@ -61,12 +60,13 @@ def served(folder, data, *options, environment=None):
             process.wait()
 
 
-def _answers(address, process, folder):
+def _answers(port, process, folder):
     if process.poll() is not None:
         pytest.fail(f"the server ended: {(folder / 'log').read_text()}")
     try:
-        return httpx.get(f"{address}/config", timeout=5).status_code == 200
-    except httpx.TransportError:
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+    except OSError:
         return False
 
 
