@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from dataclasses import fields, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -19,7 +18,9 @@ import sqlalchemy as sql
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.names import check_description, check_name, check_url
 from dambench_hub.board.queue import LeaseLost, Queue
+from dambench_hub.board.quotas import QuotaError, refuse_too_much
 from dambench_hub.board.review import HELD_FOR_REVIEW, find_suspicion
+from dambench_hub.board.submission import Submission, select_submissions
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import Person
 from dambench_hub.results import Store, insert_result, is_baseline_name
@@ -44,14 +45,6 @@ IN_USE = (State.RECEIVED, State.PRIVATE, State.HELD, State.PUBLISHED)
 """States in which a submission stands for its file: the same file again says nothing new."""
 
 
-class QuotaError(DambenchError):
-    """Not now; `until` is when it is possible again, None where nobody knows."""
-
-    def __init__(self, message: str, until: datetime | None = None) -> None:
-        super().__init__(message)
-        self.until = until
-
-
 class DuplicateSubmission(DambenchError):
     """The same person handed the same file in before."""
 
@@ -62,64 +55,6 @@ class NameError_(DambenchError):
 
 class NotAllowed(DambenchError):
     """Not by this person, or not in this state."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What a person handed in, and what became of it.
-
-    Attributes:
-        id: 32 hexadecimal digits.
-        sequence: Ascends in the order of receipt.
-        owner: Who handed it in.
-        name: What the board calls it.
-        task: Name of the task.
-        description: In the owner's words, perhaps empty.
-        model_url: Where the model is described.
-        paper_url: Where the paper is.
-        publish: Whether it is to be published as soon as it is scored.
-        file: Name within the inbox; empty where the file was not kept.
-        bytes: Size of the file.
-        sha256: Of the file.
-        received_at: UTC, like 2026-01-31T12:00:00Z.
-        state: The present state.
-        state_at: Since when.
-        problems: What was wrong with the file.
-        reason: Why the state is what it is, in words for the owner.
-        value_hash: Of the newest result; None while there is none.
-        progress: Share of the scoring that is done, 0 to 1; None while nobody scores it.
-        published_at: When it was first published; None if it never was.
-        detail: Why, in words for administrators only.
-    """
-
-    id: str
-    sequence: int
-    owner: Person
-    name: str
-    task: str
-    description: str
-    model_url: str | None
-    paper_url: str | None
-    publish: bool
-    file: str
-    bytes: int
-    sha256: str
-    received_at: str
-    state: State
-    state_at: str
-    problems: tuple[str, ...]
-    reason: str | None
-    value_hash: str | None
-    progress: float | None
-    published_at: str | None
-    detail: str | None
-
-    def visible_to(self, person: Person | None) -> bool:
-        """Whether somebody, or a stranger (None), may see this and its result."""
-        if person is not None and (person.id == self.owner.id or person.is_administrator):
-            return True
-        shown = (State.PUBLISHED, State.WITHDRAWN, State.RECEIVED)
-        return self.published_at is not None and self.state in shown
 
 
 class Submissions:
@@ -178,7 +113,7 @@ class Submissions:
             now = self.store.now(connection)
             own = self._select(connection, SUBMISSIONS.c.owner == owner.id)
             _refuse_again(own, task, sha256)
-            self._refuse_too_much(connection, own, now)
+            refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
             row = {"id": key, "owner": owner.id, "owner_name": owner.name, "publish": publish}
             row |= {"file": file, "bytes": bytes, "sha256": sha256, "received_at": stamp(now)}
             connection.execute(SUBMISSIONS.insert().values(row | texts))
@@ -387,36 +322,6 @@ class Submissions:
             self.queue.end(connection, id)
             append_event(connection, id, self.store.now(connection), event)
 
-    def _refuse_too_much(
-        self, connection: sql.Connection, own: Sequence[Submission], now: datetime
-    ) -> None:
-        """Count what this person, and all together, handed in.
-
-        Raises:
-            QuotaError: The message says until when nothing more is accepted.
-        """
-        limits, day, month = self.limits, stamp(now)[:10], stamp(now)[:7]
-        tomorrow = now.replace(hour=0, minute=0, second=0) + timedelta(days=1)
-        next_month = (now.replace(day=1) + timedelta(days=32)).replace(
-            day=1, hour=0, minute=0, second=0
-        )
-        waiting = [one for one in own if one.state is State.RECEIVED and not one.value_hash]
-        scored = [one for one in own if one.value_hash or one in waiting]
-        for limit, used, what, until in (
-            (limits.open_jobs, len(waiting), "in the queue", None),
-            (limits.tries_per_day, _since(own, day), "handed in today", tomorrow),
-            (limits.scored_per_day, _since(scored, day), "scored today", tomorrow),
-            (limits.scored_per_month, _since(scored, month), "scored this month", next_month),
-        ):
-            if used >= limit:
-                when = f"from {stamp(until)}" if until else "when it is scored"
-                raise QuotaError(
-                    f"You have {used} files {what}, {limit} are allowed. Hand in the next {when}.",
-                    until,
-                )
-        if len(self.queue.waiting(connection)) >= limits.queue_length:
-            raise QuotaError("The queue is full. Try again in some minutes.")
-
     def _one(self, connection: sql.Connection, id: str) -> Submission:
         found = self._select(connection, SUBMISSIONS.c.id == id)
         if not found:
@@ -426,11 +331,7 @@ class Submissions:
     def _select(
         self, connection: sql.Connection, *wanted: sql.ColumnElement[bool]
     ) -> list[Submission]:
-        """Submissions with their present states, in the order of receipt."""
-        query = _SUBMISSIONS.where(*wanted).order_by(SUBMISSIONS.c.sequence)
-        rows = connection.execute(query).mappings().all()
-        progress = self.queue.progress(connection)
-        return [_submission(dict(row), progress.get(row["id"])) for row in rows]
+        return select_submissions(connection, self.queue, *wanted)
 
 
 def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:
@@ -481,47 +382,6 @@ def _checked(
     return texts
 
 
-def _since(submissions: Sequence[Submission], start: str) -> int:
-    return sum(one.received_at >= start for one in submissions)
-
-
 def _event(row: dict[str, Any]) -> Event:
     values = {field.name: row[field.name] for field in fields(Event)}
     return Event(**values | {"state": State(row["state"]), "problems": tuple(row["problems"])})
-
-
-def _submission(row: dict[str, Any], progress: float | None) -> Submission:
-    owner = Person(row.pop("owner"), row.pop("owner_name"))
-    state, problems = State(row.pop("state")), tuple(row.pop("problems"))
-    return Submission(owner=owner, state=state, problems=problems, progress=progress, **row)
-
-
-def _last(column: sql.ColumnElement[Any]) -> sql.ScalarSelect[Any]:
-    """That column of the submission's last event or result."""
-    table = column.table
-    return (
-        sql.select(column)
-        .where(table.c.submission == SUBMISSIONS.c.id)
-        .order_by(table.c.sequence.desc())
-        .limit(1)
-        .correlate(SUBMISSIONS)
-        .scalar_subquery()
-    )
-
-
-_FIRST_PUBLISHED = (
-    sql.select(sql.func.min(EVENTS.c.at))
-    .where(EVENTS.c.submission == SUBMISSIONS.c.id, EVENTS.c.state == str(State.PUBLISHED))
-    .correlate(SUBMISSIONS)
-    .scalar_subquery()
-)
-_SUBMISSIONS = sql.select(
-    SUBMISSIONS,
-    EVENTS.c.state,
-    EVENTS.c.at.label("state_at"),
-    EVENTS.c.problems,
-    EVENTS.c.reason,
-    EVENTS.c.detail,
-    _last(RESULTS.c.value_hash).label("value_hash"),
-    _FIRST_PUBLISHED.label("published_at"),
-).join(EVENTS, EVENTS.c.sequence == _last(EVENTS.c.sequence))
