@@ -69,6 +69,8 @@ def keep_mirrored(
             mirror(store, repo_id, tell)
         except DambenchError as error:
             tell(str(error))
+        except Exception as error:  # a mirror that ended unseen would be missed too late
+            tell(f"The mirror failed: {error!r}. It tries again.")
 
 
 def download_records(repo_id: str, tell: Callable[[str], None] = print) -> list[Record]:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from dambench_hub.board.limits import Limits
+from dambench_hub.board.mirror import keep_mirrored
 from dambench_hub.board.records import (
     Record,
     pending_records,
@@ -18,6 +20,7 @@ from dambench_hub.board.records import (
     restore_records,
 )
 from dambench_hub.board.submissions import Person, State, Submissions
+from dambench_hub.errors import BuildError
 from dambench_hub.results import Store
 from dambench_hub.store import StoreError
 
@@ -146,6 +149,20 @@ def test_what_cannot_be_restored(store, tmp_path):
     newer = json.dumps({**json.loads(records[0].content), "format": "2"}).encode()
     with pytest.raises(StoreError, match="has format '2'"):
         restore_records(f"sqlite:///{tmp_path}/x.db", [Record(1, "results/x", newer)])
+
+
+def test_the_mirror_goes_on_whatever_fails(store, monkeypatch):
+    stop, said, outcomes = Event(), [], [BuildError("no"), RuntimeError("odd"), None]
+
+    def outcome(*_):
+        if len(outcomes) == 1:
+            stop.set()
+        if error := outcomes.pop(0):
+            raise error
+
+    monkeypatch.setattr("dambench_hub.board.mirror.mirror", outcome)
+    keep_mirrored(store, "ORG/x", stop, said.append, every=0)
+    assert outcomes == [] and said[0] == "no" and "RuntimeError('odd')" in said[1]
 
 
 # With a Hub

@@ -268,6 +268,26 @@ def test_the_queue_is_first_come_first_served(board):
     assert [board.queue_place(id) for id in ids] == [None, None, 1, 2]
 
 
+def test_many_workers_score_each_once(url, clock, make_result):
+    board = Submissions(Store(url, create=True), GENEROUS)
+    ids = [hand_in(board, file=str(number)).id for number in range(12)]
+    claimed = []
+
+    def work(worker):
+        mine = Submissions(Store(url), GENEROUS)
+        while one := mine.claim(worker):
+            claimed.append(one.id)
+            mine.finish(one.id, worker, make_result(0.5, one.id))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(ids)
+    assert all(one.state is State.PUBLISHED for one in board.all())
+
+
 # Quotas
 
 
