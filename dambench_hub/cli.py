@@ -113,6 +113,14 @@ def submit(
             help="Hand FILE in to this leaderboard instead: ORG/NAME of a Space, or an address.",
         ),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            help="Of a leaderboard on this machine, which then shows maps and spectra of FILE.",
+        ),
+    ] = None,
 ) -> None:
     """Validate and score FILE, and record the result in the ranking.
 
@@ -126,7 +134,13 @@ def submit(
     from dambench_hub.results import DuplicateResult, Store
     from dambench_hub.scoring import score as compute_scores
 
-    result = compute_scores(file, load_data(data), task)
+    gatherer = None
+    if folder:
+        from dambench_hub.board.pictures import keep_pictures, score_with_pictures
+
+        result, gatherer = score_with_pictures(file, load_data(data), task)
+    else:
+        result = compute_scores(file, load_data(data), task)
     results = Store(store, create=True)
     try:
         results.add(result, name, file)
@@ -136,6 +150,8 @@ def submit(
     entry = ranking.entry(local_person(), name)
     if entry is None:
         raise DambenchError(f"{name} was taken off the board: see `dambench admin list`.")
+    if folder and gatherer:
+        keep_pictures(gatherer, result, entry, folder)
     if entry.result.value_hash != result.value_hash:
         _note(f"An earlier result of {name!r} is as good or better, and stands on the board.")
     total = len(ranking.entries)
