@@ -1,5 +1,6 @@
-# Two commands, nothing needed beforehand but Python 3.11+ and make:
+# Three commands, nothing needed beforehand but Python 3.11+ and make:
 #   make quickstart   generate the benchmark, assimilate, score, rank, draw   (a few minutes)
+#   make serve        the leaderboard of what quickstart made, on http://127.0.0.1:7860
 #   make test         lint, types, tests
 # And one that takes hours, for the table of baselines/README.md:
 #   make --jobs 2 baselines
@@ -15,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 
 STORE  := --store sqlite:///results/dambench.db
 
-.PHONY: quickstart data predictions scores board pictures baselines test lint clean
+.PHONY: quickstart data predictions scores board pictures serve baselines test lint clean
 
 quickstart: data predictions scores board pictures
 
@@ -42,6 +43,14 @@ board: scores
 pictures: predictions
 	$(BIN)/dambench plot results/optimal_interpolation.nc --data dambench --channel z500 --out results
 	$(BIN)/dambench plot results/era5_optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
+
+# What is recorded already stays as it is; submitting it again gives the pages their maps.
+serve: $(VENV)/.installed-app
+	test -f results/dambench.db || $(MAKE) scores
+	for method in background optimal_interpolation; do \
+	  $(BIN)/dambench submit results/$$method.nc --name $$method --data dambench $(STORE) --folder results/board || exit; \
+	done
+	$(BIN)/python leaderboard_app/app.py --data dambench $(STORE) --folder results/board --dev-user "$${USER:-me}"
 
 # A run is METHOD-SEED.
 SEEDS   ?= 0 1 2
@@ -93,6 +102,10 @@ lint: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable ".[build]"
+	touch $@
+
+$(VENV)/.installed-app: $(VENV)/.installed
+	$(PIP) --editable ".[build,app]"
 	touch $@
 
 $(VENV)/.installed-train: $(VENV)/.installed
