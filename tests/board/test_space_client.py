@@ -59,7 +59,7 @@ def test_the_problems_of_a_bad_file_are_those_of_validate(own_board, write, tiny
     path = write("bad.nc", 2)
     with h5py.File(path, "a") as file:
         file["analysis"][0, 0, 0, 0] = np.nan
-        file["latitude"][:] = file["latitude"][::-1]
+        file["latitude"][:] = file["latitude"][:][::-1]
     code, out, told = run(capsys, path, "--name", "bad", "--space", own_board)
     assert code == 1 and not out
     listed = {line for line in told.splitlines() if line.startswith("- ")}

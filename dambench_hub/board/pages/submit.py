@@ -51,6 +51,7 @@ def build(site: Site) -> None:
         description = gr.Textbox(label="Description", lines=2, max_length=MAX_DESCRIPTION)
         publish = gr.Checkbox(True, label="Show it on the board as soon as it is scored")
         send = gr.Button("Hand in", variant="primary", elem_id="hand-in")
+        said = gr.HTML(apply_default_css=False, elem_id="said")
         newest = gr.HTML(apply_default_css=False, elem_id="newest")
         own = gr.HTML(apply_default_css=False)
         with gr.Row(visible=False, elem_classes="decisions") as decisions:
@@ -67,12 +68,12 @@ def build(site: Site) -> None:
         send.click,
         page.hand_in,
         [ticket, task, name, model, paper, description, publish],
-        [ticket, drop, *told],
+        [said, ticket, drop, *told],
         trigger_mode="once",
         **QUIET,
     )
-    gr.on(show.click, page.publish, [chosen, reason], [reason, *told], **QUIET)
-    gr.on(hide.click, page.withdraw, [chosen, reason], [reason, *told], **QUIET)
+    gr.on(show.click, page.publish, [chosen, reason], [said, reason, *told], **QUIET)
+    gr.on(hide.click, page.withdraw, [chosen, reason], [said, reason, *told], **QUIET)
     _offer_api(page.reception, site)
 
 
@@ -149,7 +150,7 @@ class _Page:
     ) -> tuple[Any, ...]:
         """Put the file that has arrived into the queue."""
         person = self.site.sign_in.person(request)
-        with told_plainly():
+        try:
             self.reception.receive(
                 person,
                 ticket,
@@ -160,7 +161,9 @@ class _Page:
                 description=description,
                 publish=publish,
             )
-        return "", self._drop(person), *self.told(request)
+        except DambenchError as error:
+            return _said(error), gr.skip(), gr.skip(), *self.told(request)
+        return "", "", self._drop(person), *self.told(request)
 
     def publish(self, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
         """Show a private submission to all."""
@@ -171,10 +174,12 @@ class _Page:
         return self._decide("withdraw", id, reason, request)
 
     def _decide(self, action: str, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
-        with told_plainly():
+        try:
             person = self.site.sign_in.person(request)
             self.reception.decide(person, id or "", action, reason or "")
-        return "", *self.told(request)
+        except DambenchError as error:
+            return _said(error), gr.skip(), *self.told(request)
+        return "", "", *self.told(request)
 
     def _drop(self, person: Person | None) -> str:
         most = largest_file(self.site)
@@ -191,6 +196,10 @@ class _Page:
             self.site.tasks[told["task"]].main_score if told["task"] in self.site.tasks else ""
         )
         return render("submit_newest", told=told, score_name=main_score.upper())
+
+
+def _said(error: DambenchError) -> str:
+    return render("submit_said", message=plain(error))
 
 
 def _label(submission: Submission) -> str:
