@@ -45,6 +45,9 @@ ENVIRONMENT = {
     "HDF5_USE_FILE_LOCKING": "FALSE",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    # Freed memory is kept: to get it again for every time costs as much as to inflate the values.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
 """All that the child's environment holds."""
 PR_SET_DUMPABLE = 4
