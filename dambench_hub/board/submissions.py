@@ -278,7 +278,8 @@ class Submissions:
                 RESULTS.c.scorer_version == SCORER_VERSION
             )
             found = self._select(connection, SUBMISSIONS.c.id.not_in(current))
-            old = [one for one in found if one.state is State.PUBLISHED]
+            shown = (State.PUBLISHED, State.FAILED)  # failed, when it was scored again before
+            old = [one for one in found if one.published_at and one.state in shown]
             now = self.store.now(connection)
             event = Event(State.RECEIVED, by.id, f"scored again by version {SCORER_VERSION}")
             for one in old:

@@ -500,6 +500,9 @@ def test_scoring_again_keeps_old_rows_and_quotas(url, clock, make_result, monkey
     assert [one.id for one in queued] == [first.id]
     assert [one.name for one in lacking] == ["local"]
     assert board.rescore(KEEPER)[0] == []
+    board.claim("worker")
+    board.fail(first.id, "worker", "4f2a")
+    assert [one.id for one in board.rescore(KEEPER)[0]] == [first.id]
     new = hand_in(board, file="b")  # the one that is scored again is no open job
     assert board.queue_place(new.id) == 1  # and waits until new ones are scored
     score(board, new, make_result(0.4, "b"))
