@@ -100,8 +100,13 @@ def _send(client: Client, path: Path, space: str) -> str:
     import httpx
 
     console = Console(stderr=True)
-    bar = {"description": "Sending", "console": console, "disable": not console.is_terminal}
-    with open_with_progress(path, "rb", **bar) as file, _reaching(space):
+    quiet = not console.is_terminal
+    with (
+        open_with_progress(
+            path, "rb", description="Sending", console=console, disable=quiet
+        ) as file,
+        _reaching(space),
+    ):
         answer = httpx.post(
             client.upload_url,
             files={"files": (path.name, file)},
