@@ -12,7 +12,7 @@ import ipaddress
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dambench_hub.board.names import check_name
@@ -38,7 +38,7 @@ class SignIn:
     """
 
     developer: Person | None = None
-    secret: str = ""
+    secret: str = field(default="", repr=False)
 
     @classmethod
     def closed(cls) -> SignIn:

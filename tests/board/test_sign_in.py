@@ -68,6 +68,10 @@ def test_a_half_configured_space_does_not_start(absent):
         SignIn.choose(None, "0.0.0.0", {**SPACE, absent: ""})
 
 
+def test_the_secret_is_not_told():
+    assert SPACE["OAUTH_CLIENT_SECRET"] not in repr(SignIn.choose(None, "0.0.0.0", SPACE))
+
+
 def test_a_guessable_secret_does_not_start():
     with pytest.raises(DambenchError, match="hf_oauth: true"):
         SignIn.choose(None, "0.0.0.0", {**SPACE, "OAUTH_CLIENT_SECRET": "short"})
