@@ -8,6 +8,8 @@ from dambench_hub.board.markup import render
 from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import FIRST_TASKS, OVERVIEW, Board, tasks_in_order, views
+from dambench_hub.results import Ranking
+from dambench_hub.tasks import Task
 
 FIRST_TASK = FIRST_TASKS[0]
 """The one that a page shows unless it is asked for another."""
@@ -26,11 +28,10 @@ def build(site: Site) -> None:
         )
     table = gr.HTML(WAITING, apply_default_css=False, elem_id="board", min_height=480)
 
+    tables = Tables(site)
+
     def show(task: str, view: str, request: gr.Request) -> str:
-        person = site.sign_in.person(request)
-        chosen = site.tasks.get(task) or site.tasks[first]
-        board = Board(site, chosen, view, person.id if person else None)
-        return render("board", board=board)
+        return tables.html(site.tasks.get(task) or site.tasks[first], view, request)
 
     def arrive(request: gr.Request) -> tuple[str, str, str]:
         task = request.query_params.get("task", first)
@@ -41,3 +42,24 @@ def build(site: Site) -> None:
 
     gr.on(None, arrive, [], [task, view, table], **QUIET)
     gr.on([task.input, view.input], show, [task, view], table, **QUIET)
+
+
+class Tables:
+    """The tables as HTML; what everybody sees alike is rendered once, until the ranking changes."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.known: dict[tuple[str, str], tuple[Ranking, str]] = {}
+
+    def html(self, task: Task, view: str, request: gr.Request) -> str:
+        """The table of a task for who asks."""
+        person = self.site.sign_in.person(request)
+        board = Board(self.site, task, view, person.id if person else None)
+        if board.any_mine:
+            return render("board", board=board)
+        place = (task.name, board.view)
+        ranking, html = self.known.get(place, (None, ""))
+        if ranking is not board.ranking:
+            html = render("board", board=board)
+            self.known[place] = (board.ranking, html)
+        return html
