@@ -72,7 +72,7 @@ def test_once_it_scores_what_waits_and_ends(site, prediction, tmp_path):
     assert site.submissions.get(ids[0]).state is State.PUBLISHED
     assert site.submissions.get(ids[1]).state is State.HELD
     assert f"{ids[0]} published" in done.stderr
-    assert not any(site.inbox.iterdir())
+    assert [path.name for path in site.inbox.iterdir()] == ["2.nc"]
 
 
 def test_without_a_data_set_it_says_so(site, tmp_path):
