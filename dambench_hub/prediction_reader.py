@@ -280,8 +280,9 @@ def _read_safetensors(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
         start, stop = list_of(tensor["data_offsets"], int)
         header = _safetensors_header(shape, tensor["dtype"], metadata)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as e:
+        missing = f", {e.args[0]} is missing" if isinstance(e, KeyError) else ""
         raise PredictionError(
-            f"the header is damaged or incomplete ({type(e).__name__}: {quoted(e)}). "
+            f"the header is damaged or incomplete{missing}. "
             f"Wanted one tensor, analysis, and {', '.join(COORDINATES)} as JSON lists in its "
             "metadata. Write it with write_predictions."
         ) from e
@@ -318,5 +319,5 @@ def _safetensors_header(shape: tuple[int, ...], dtype: str, metadata: dict[str, 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise ValueError("a name stands there twice")
+        raise PredictionError("a name stands twice in the header; write it once.")
     return content

@@ -54,7 +54,7 @@ for name in ("analysis", "__metadata__"):
         more = json.dumps({name: header[name]}).encode()
         return json.dumps(header).encode()[:-1] + b"," + more[1:]
 
-    @tensors(f"{name} missing", "reject", "header is damaged")
+    @tensors(f"{name} missing", "reject", f"header is damaged or incomplete, {name} is missing")
     def _(header, name=name):
         del header[name]
 
