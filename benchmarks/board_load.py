@@ -30,6 +30,7 @@ from itsdangerous import TimestampSigner
 from playwright.sync_api import sync_playwright
 
 from dambench_hub.board.site import Site
+from dambench_hub.board.views import tasks_in_order
 from dambench_hub.results import Store
 from dambench_hub.scoring import SCORER_VERSION, Result
 
@@ -108,7 +109,7 @@ def open_board(address, repeats=3):
         for _ in range(repeats):
             context = browser.new_context()
             page, answers = context.new_page(), []
-            page.on("requestfinished", answers.append)
+            page.on("requestfinished", lambda request, answers=answers: answers.append(request))
             began = time.perf_counter()
             page.goto(address)
             page.wait_for_selector("[data-board] tbody tr:nth-child(2)", timeout=120_000)
@@ -195,7 +196,8 @@ def main():
         folder = Path(name)
         url = f"sqlite:///{folder}/store.db"
         site = Site.open(args.data, url, folder / "site")
-        fill(url, site.data, args.entries, list(site.tasks.values())[: args.tasks])
+        names = tasks_in_order(site)[: args.tasks]
+        fill(url, site.data, args.entries, [site.tasks[name] for name in names])
         process, address = start(folder, str(Path(args.data).absolute()), url)
         try:
             measure(args, folder, address, psutil.Process(process.pid))
