@@ -104,6 +104,12 @@ def signed_in():
 
 
 @pytest.fixture(scope="session")
+def start():
+    """`with start(folder, data, *options) as address` runs a server; see `served`."""
+    return served
+
+
+@pytest.fixture(scope="session")
 def own_board(tmp_path_factory, tiny_folder):
     """The address of a developer's board on their own machine, with its scorer."""
     folder = tmp_path_factory.mktemp("own")
