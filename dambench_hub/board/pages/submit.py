@@ -95,10 +95,12 @@ class _Page:
             is_open=self.site.sign_in.is_open,
             limits=self.site.limits,
         )
-        task = request.query_params.get("task", "")
-        task = task if task in self.site.tasks else self.first
-        told = self.told(request)
-        return head, task, self.recipe(task, request), self._drop(person), *told
+        asked = request.query_params.get("task", "")
+        known = asked in self.site.tasks
+        recipe = self.recipe(asked if known else self.first, request)
+        # Somebody may have chosen a task while this was on its way.
+        task = asked if known else gr.skip()
+        return head, task, recipe, self._drop(person), *self.told(request)
 
     def recipe(self, task: str, request: gr.Request) -> str:
         """How a file for a task is made."""
