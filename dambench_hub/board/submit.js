@@ -18,8 +18,10 @@
 
   const drop = () => document.querySelector("[data-drop]");
   const part = (name) => drop().querySelector(`[data-${name}]`);
-  const size = (bytes) =>
-    bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1)} MB`;
+  function size(bytes) {
+    const [unit, factor] = bytes >= 1e9 ? ["GB", 1e9] : bytes >= 1e6 ? ["MB", 1e6] : ["kB", 1e3];
+    return `${(bytes / factor).toPrecision(3)} ${unit}`;
+  }
 
   async function problems(file) {
     const found = [];

@@ -91,7 +91,7 @@ class _Page:
         head = render(
             "submit_person",
             person=person,
-            leave=self.site.sign_in.developer is None,
+            is_space=self.site.sign_in.developer is None,
             is_open=self.site.sign_in.is_open,
             limits=self.site.limits,
         )
