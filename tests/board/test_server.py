@@ -313,7 +313,7 @@ def test_abandoned_uploads_leave_nothing_and_have_a_limit(space, signed_in):
     for _ in range(6):
         answer = upload(space, eve, content)
         statuses.append(answer.status_code)
-    assert 429 in statuses and statuses[0] == 200
+    assert 1 <= statuses.count(200) <= 4 and statuses[-1] == 429
     assert int(answer.headers["retry-after"]) > 0
 
 
