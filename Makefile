@@ -93,7 +93,7 @@ runs/%/.trained: | data $(VENV)/.installed-train
 	touch $@
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
