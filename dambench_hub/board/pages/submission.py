@@ -28,7 +28,7 @@ HIDDEN_TRUTH = "they would give away a reference that is not public"
 
 def build(site: Site) -> None:
     """Lay the page out; which submission it shows comes from the address, `?id=`."""
-    head = gr.HTML(WAITING, apply_default_css=False, min_height=320)
+    head = gr.HTML(WAITING, apply_default_css=False, min_height=240)
     plain = ["plain", "tabs-like"]
     with gr.Column(visible=False) as scored:
         _heading("Errors by variable and level")
