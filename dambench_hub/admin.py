@@ -73,28 +73,19 @@ def show(id: Id, store: StoreOption = STORE) -> None:
 @app.command()
 def hold(id: Id, reason: Reason, store: StoreOption = STORE) -> None:
     """Hide a submission until somebody has looked at it; its owner does not see the reason."""
-    submissions = _submissions(store)
-    one = _find(submissions, id)
-    submissions.hold(one.id, _keeper(), reason)
-    typer.echo(f"{one.name} is held for review.")
+    _decide("hold", id, reason, store, "held for review")
 
 
 @app.command()
 def publish(id: Id, reason: Reason = "", store: StoreOption = STORE) -> None:
     """Show a submission that is held, private or withdrawn."""
-    submissions = _submissions(store)
-    one = _find(submissions, id)
-    submissions.publish(one.id, _keeper(), reason)
-    typer.echo(f"{one.name} is published.")
+    _decide("publish", id, reason, store, "published")
 
 
 @app.command()
 def withdraw(id: Id, reason: Reason, store: StoreOption = STORE) -> None:
     """Take a submission off the board; it stays in the history, with the reason."""
-    submissions = _submissions(store)
-    one = _find(submissions, id)
-    submissions.withdraw(one.id, _keeper(), reason)
-    typer.echo(f"{one.name} is withdrawn.")
+    _decide("withdraw", id, reason, store, "withdrawn")
 
 
 @app.command()
@@ -171,6 +162,14 @@ def _find(submissions: Submissions, start: str) -> Submission:
             "give one of `dambench admin list`."
         )
     return found[0]
+
+
+def _decide(decision: str, start: str, reason: str, store: str, outcome: str) -> None:
+    """Call the method of `Submissions` named `decision`, and say what came of it."""
+    submissions = _submissions(store)
+    one = _find(submissions, start)
+    getattr(submissions, decision)(one.id, _keeper(), reason)
+    typer.echo(f"{one.name} is {outcome}.")
 
 
 def _keeper() -> Person:

@@ -20,13 +20,13 @@ from dambench_hub.board import api, theme
 from dambench_hub.board.hub_copy import copied_to_hub
 from dambench_hub.board.jail import self_test
 from dambench_hub.board.limits import Limits
+from dambench_hub.board.options import add_site_options
 from dambench_hub.board.pages import about, board, compare, submission, submit
 from dambench_hub.board.scorer_process import ScorerProcess
 from dambench_hub.board.server import serve
 from dambench_hub.board.sign_in import SignIn
-from dambench_hub.board.site import FOLDER, Site, absolute_url
+from dambench_hub.board.site import Site, absolute_url
 from dambench_hub.errors import DambenchError
-from dambench_hub.results import DEFAULT_STORE
 
 PAGES = {
     "": ("DAMBench", board),
@@ -43,21 +43,12 @@ def parse_args(argv=None):
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     get = os.environ.get
-    parser.add_argument("--data", default=get("DAMBENCH_DATA", "dambench"), metavar="DATA")
-    parser.add_argument("--store", default=get("DAMBENCH_STORE", DEFAULT_STORE), metavar="URL")
-    parser.add_argument("--folder", default=get("DAMBENCH_FOLDER", FOLDER))
+    add_site_options(parser)
     parser.add_argument(
         "--role",
         choices=("both", "front"),
         default=get("DAMBENCH_ROLE", "both"),
         help="front: pages only, with leaderboard_app/scorer.py running elsewhere",
-    )
-    parser.add_argument(
-        "--limits",
-        type=Path,
-        default=get("DAMBENCH_LIMITS"),
-        metavar="FILE",
-        help="YAML with other limits than those of dambench_hub/board/limits.py",
     )
     parser.add_argument(
         "--mirror",

@@ -12,18 +12,17 @@ import argparse
 import logging
 import os
 import sys
-from pathlib import Path
 
 # One thread for each process, however many cores: the sums of a score must not depend on it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 from dambench_hub.board.jail import hide_process, self_test
 from dambench_hub.board.limits import Limits
-from dambench_hub.board.site import FOLDER, Site
+from dambench_hub.board.options import add_site_options
+from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.data import load_data
 from dambench_hub.errors import DambenchError
-from dambench_hub.results import DEFAULT_STORE
 from dambench_hub.stop_requests import StopRequests
 
 KINDNESS = 10
@@ -33,15 +32,11 @@ KINDNESS = 10
 def parse_args(argv=None):
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    get = os.environ.get
-    parser.add_argument("--data", default=get("DAMBENCH_DATA", "dambench"), metavar="DATA")
-    parser.add_argument("--store", default=get("DAMBENCH_STORE", DEFAULT_STORE), metavar="URL")
-    parser.add_argument("--folder", default=get("DAMBENCH_FOLDER", FOLDER))
+    add_site_options(parser)
     parser.add_argument(
-        "--private", default=get("DAMBENCH_PRIVATE"), help="data set with private references"
-    )
-    parser.add_argument(
-        "--limits", type=Path, default=get("DAMBENCH_LIMITS"), help="YAML, as that of the pages"
+        "--private",
+        default=os.environ.get("DAMBENCH_PRIVATE"),
+        help="data set with private references",
     )
     parser.add_argument("--once", action="store_true", help="end when the queue is empty")
     parser.add_argument("--parent", type=int, help="end when this process has ended")
