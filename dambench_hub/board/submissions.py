@@ -32,7 +32,7 @@ from dambench_hub.tasks import load_task
 __all__ = [
     "DuplicateSubmission",
     "LeaseLost",
-    "NameError_",
+    "TextRefused",
     "NotAllowed",
     "Person",
     "QuotaError",
@@ -49,7 +49,7 @@ class DuplicateSubmission(DambenchError):
     """The same person handed the same file in before."""
 
 
-class NameError_(DambenchError):
+class TextRefused(DambenchError):
     """A name, text or address that cannot be shown; the message says what to mend."""
 
 
@@ -99,7 +99,7 @@ class Submissions:
             paper_url: `https://` address of the paper.
 
         Raises:
-            NameError_: When a text cannot be shown.
+            TextRefused: When a text cannot be shown.
             QuotaError: When the person, or all together, handed in enough.
             DuplicateSubmission: When this person handed the same file in before.
             TaskError: When there is no such task.
@@ -367,7 +367,7 @@ def _checked(
     """What a person wrote, as it is stored.
 
     Raises:
-        NameError_: When it cannot be shown.
+        TextRefused: When it cannot be shown.
     """
     try:
         texts = {
@@ -377,9 +377,9 @@ def _checked(
             "paper_url": check_url(paper_url or ""),
         }
     except DambenchError as error:
-        raise NameError_(str(error)) from error
+        raise TextRefused(str(error)) from error
     if is_baseline_name(str(texts["name"])) and not owner.is_trusted:
-        raise NameError_(f"{texts['name']!r} is the name of a baseline. Choose another.")
+        raise TextRefused(f"{texts['name']!r} is the name of a baseline. Choose another.")
     return texts
 
 

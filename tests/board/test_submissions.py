@@ -21,12 +21,12 @@ from dambench_hub.board.limits import Limits
 from dambench_hub.board.submissions import (
     DuplicateSubmission,
     LeaseLost,
-    NameError_,
     NotAllowed,
     Person,
     QuotaError,
     State,
     Submissions,
+    TextRefused,
 )
 from dambench_hub.errors import DambenchError
 from dambench_hub.results import Store
@@ -166,7 +166,7 @@ def test_an_unknown_submission(board):
 def test_what_cannot_be_shown_is_refused(board, changes, words):
     with pytest.raises(DambenchError, match=words) as told:
         hand_in(board, **changes)
-    assert isinstance(told.value, NameError_) or "task" in changes
+    assert isinstance(told.value, TextRefused) or "task" in changes
     assert board.all() == []
     with pytest.raises(ValueError, match="no name within the inbox"):
         hand_in(board, file="../a")
