@@ -28,6 +28,8 @@ from dambench_hub.errors import DambenchError
 
 QUEUED_EVENTS = 500
 EVENTS_AT_ONCE = 8
+VISITS_KEPT = 100
+"""Of each visit, Gradio keeps what it showed last, up to 0.2 MB; no page asks for it again."""
 SCRIPT = "submit.js"
 
 
@@ -96,6 +98,7 @@ def application(
     _add_script(app)
     if router is not None:
         app.include_router(router)
+    demo.state_session_capacity = VISITS_KEPT
     demo.queue(max_size=QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE, api_open=False)
     settings = {
         "footer_links": [],
@@ -126,7 +129,7 @@ def _hosts(host: str) -> set[str] | None:
 
 
 def _private_paths(site: Site) -> list[str]:
-    paths = [site.inbox, site.views, site.data.folder.absolute(), site.store.path]
+    paths = [site.inbox, site.views, site.backups, site.data.folder.absolute(), site.store.path]
     return [str(path) for path in paths if path]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.board.diagnostics import Background, Gatherer
+from dambench_hub.board.server import VISITS_KEPT
 from dambench_hub.board.site import Site
 from dambench_hub.metrics import Scorer
 from dambench_hub.people import Person, local_person
@@ -180,6 +181,25 @@ def test_two_methods_are_compared(visit, ids):
     page.wait_for_selector(".plates image")
     assert page.locator(".plates image").count() == 3
     assert page.locator(".scorecard td.gain").count() == 5
+
+
+def forget(address):
+    """Visit so often that the server has forgotten who came before."""
+    events = httpx.get(f"{address}/config").json()["dependencies"]
+    arrival = next(e["id"] for e in events if [t[1] for t in e["targets"]] == ["load"])
+    for _ in range(VISITS_KEPT + 1):
+        visit = {"fn_index": arrival, "data": [], "session_hash": uuid.uuid4().hex}
+        httpx.post(f"{address}/gradio_api/run/predict", json=visit).raise_for_status()
+
+
+def test_a_page_goes_on_when_the_server_has_forgotten_it(visit, ids, address):
+    page = visit(f"/compare?a={ids['Kalman']}&b={ids['Swin']}", "h1 >> text=Kalman and Swin")
+    forget(address)
+    page.click("[aria-label=Second]")
+    page.click("[role=option] >> text=background")
+    page.wait_for_selector("h1 >> text=Kalman and background")
+    page.click("fieldset >> text=t850")
+    page.wait_for_selector("h3 >> text=Temperature at 850 hPa")
 
 
 def test_a_submission_has_its_maps_and_its_receipt(visit, ids):

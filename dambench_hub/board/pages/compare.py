@@ -11,7 +11,7 @@ from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.maps import Atlas
 from dambench_hub.board.markup import render
 from dambench_hub.board.matchup import Matchup, find_matchup
-from dambench_hub.board.pages import QUIET, WAITING
+from dambench_hub.board.pages import QUIET, WAITING, take_any_text
 from dambench_hub.board.pages.submission import HIDDEN_TRUTH, NO_PICTURES, diagnostics
 from dambench_hub.board.plates import atlas_of, comparison_plates, spectra
 from dambench_hub.board.site import Site
@@ -26,10 +26,12 @@ def build(site: Site) -> None:
     plain = ["plain"]
     with gr.Row(elem_classes="controls"):
         task = gr.Dropdown(tasks_in_order(site), label="Task", elem_classes=plain)
-        first = gr.Dropdown([], label="First", elem_classes=plain)
-        second = gr.Dropdown([], label="Second", elem_classes=plain)
+        first = take_any_text(gr.Dropdown([], label="First", elem_classes=plain))
+        second = take_any_text(gr.Dropdown([], label="Second", elem_classes=plain))
     body = gr.HTML(WAITING, apply_default_css=False, min_height=320)
-    channel = gr.Radio([], label="Channel", elem_classes=["plain", "tabs-like"], visible=False)
+    channel = take_any_text(
+        gr.Radio([], label="Channel", elem_classes=["plain", "tabs-like"], visible=False)
+    )
     plates = gr.HTML(apply_default_css=False)
     shown = [first, second, body, channel, plates]
 

@@ -11,7 +11,7 @@ import gradio as gr
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.maps import Atlas
 from dambench_hub.board.markup import render
-from dambench_hub.board.pages import QUIET, WAITING
+from dambench_hub.board.pages import QUIET, WAITING, take_any_text
 from dambench_hub.board.plates import atlas_of, profiles, spectra, submission_plates
 from dambench_hub.board.receipt import Receipt
 from dambench_hub.board.scorecard import relative_cells, scorecards
@@ -37,7 +37,7 @@ def build(site: Site) -> None:
         )
         scores = gr.HTML(WAITING, apply_default_css=False)
         _heading("Where, and at which scales")
-        channel = gr.Radio(label="Channel", elem_classes=plain)
+        channel = take_any_text(gr.Radio(label="Channel", elem_classes=plain))
         plates = gr.HTML(WAITING, apply_default_css=False)
     record = gr.HTML(apply_default_css=False)
 

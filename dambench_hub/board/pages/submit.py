@@ -11,7 +11,7 @@ import gradio as gr
 from dambench_hub.board.inbox import Inbox, in_words, largest_file
 from dambench_hub.board.markup import render
 from dambench_hub.board.names import MAX_DESCRIPTION
-from dambench_hub.board.pages import QUIET
+from dambench_hub.board.pages import QUIET, take_any_text
 from dambench_hub.board.reception import Reception, plain
 from dambench_hub.board.sign_in import KEY_DAYS
 from dambench_hub.board.site import Site
@@ -55,7 +55,7 @@ def build(site: Site) -> None:
         newest = gr.HTML(apply_default_css=False, elem_id="newest")
         own = gr.HTML(apply_default_css=False)
         with gr.Row(visible=False, elem_classes="decisions") as decisions:
-            chosen = gr.Dropdown([], label="One of yours")
+            chosen = take_any_text(gr.Dropdown([], label="One of yours"))
             reason = gr.Textbox(label="Why, if you withdraw it", max_length=MAX_DESCRIPTION)
             show = gr.Button("Publish")
             hide = gr.Button("Withdraw")
