@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from dambench_hub.files import atomic_path, sha256, write_atomic, writing
@@ -12,6 +13,10 @@ from dambench_hub.store import StoreError, require_sound
 
 SIDECAR = ".sha256"
 """Ends the name of the file with a copy's hash, written last: without it a copy is not whole."""
+NAME = "%Y-%m-%dT%H-%M-%SZ.db"
+"""Of a copy that was made by itself: its time, UTC."""
+KEPT = {"%Y-%m-%dT%H": 24, "%Y-%m-%d": 14, "%Y-%m": 12}
+"""Of these, the newest of each hour, day and month stays, for so many hours, days and months."""
 
 
 def back_up(store: Store, out: Path) -> str:
@@ -28,6 +33,23 @@ def back_up(store: Store, out: Path) -> str:
     digest = sha256(out)
     write_atomic(sidecar, f"{digest}  {out.name}\n")
     return digest
+
+
+def keep_backup(store: Store, folder: Path) -> Path:
+    """Add a copy to a folder, and remove those that `KEPT` no longer asks for; the new copy.
+
+    Raises:
+        StoreError: When the store is no SQLite file, or the copy is not sound.
+        DambenchError: When the folder cannot be written.
+    """
+    with store.transaction() as connection:
+        out = folder / store.now(connection).strftime(NAME)
+    back_up(store, out)
+    with writing(folder):
+        for copy in _superseded(folder):
+            _sidecar(copy).unlink(missing_ok=True)
+            copy.unlink()
+    return out
 
 
 def restore(backup: Path, url: str, tell: Callable[[str], None] = print) -> Path:
@@ -89,6 +111,15 @@ def _newest_sound(backup: Path, tell: Callable[[str], None]) -> Path:
         else:
             return copy
     raise StoreError(f"There is no sound backup in {backup}.")
+
+
+def _superseded(folder: Path) -> list[Path]:
+    copies = {datetime.strptime(path.name, NAME): path for path in folder.glob("????-*Z.db")}
+    kept: set[datetime] = set()
+    for period, count in KEPT.items():
+        newest = {time.strftime(period): time for time in sorted(copies)}
+        kept |= set(sorted(newest.values())[-count:])
+    return [path for time, path in copies.items() if time not in kept]
 
 
 def _sidecar(backup: Path) -> Path:

@@ -101,6 +101,11 @@ class Site:
         return self.folder / "views"
 
     @property
+    def backups(self) -> Path:
+        """Where the scorer copies the store to every hour, if it is a file."""
+        return self.folder / "backups"
+
+    @property
     def cache(self) -> Path:
         """The one folder whose files Gradio may serve; nothing that people hand in goes there."""
         return self.folder / "cache"
@@ -150,7 +155,7 @@ def _private(folder: Path) -> Path:
         DambenchError: When it cannot be made, or belongs to somebody else.
     """
     with writing(folder):
-        for path in (folder, *(folder / name for name in ("inbox", "views", "cache"))):
+        for path in (folder, *(folder / name for name in ("inbox", "views", "backups", "cache"))):
             path.mkdir(parents=True, exist_ok=True)
             if path.stat().st_uid != os.getuid():
                 raise DambenchError(

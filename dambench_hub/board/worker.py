@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dambench_hub.board.backup import keep_backup
 from dambench_hub.board.diagnostics import Background, Diagnostics, Gatherer
 from dambench_hub.board.inbox import WAITING_SECONDS
 from dambench_hub.board.jail import open_jailed
@@ -76,7 +77,7 @@ class Worker:
         self.name = uuid.uuid4().hex
 
     def run(self, *, once: bool = False) -> None:
-        """Score whatever comes, and sweep at the start and hourly, until told to end.
+        """Score whatever comes until told to end; tidy and back up at the start and every hour.
 
         Args:
             once: End when the queue is empty, too.
@@ -90,6 +91,7 @@ class Worker:
                 if time.monotonic() - swept >= SWEEP_SECONDS:
                     swept = time.monotonic()
                     self.sweep()
+                    self.back_up()
                 worked = self.step()
             except DambenchError as error:
                 if once:
@@ -143,6 +145,11 @@ class Worker:
         for submission in submissions:
             if submission.state in (State.REJECTED, State.WITHDRAWN):
                 self.views(submission).unlink(missing_ok=True)
+
+    def back_up(self) -> None:
+        """Copy the store into the site's folder, if it is a file; older copies are thinned out."""
+        if self.site.store.path:
+            log.info("store copied to %s", keep_backup(self.site.store, self.site.backups))
 
     def views(self, submission: Submission) -> Path:
         """Where the diagnostics of a submission lie."""

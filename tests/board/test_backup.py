@@ -2,10 +2,11 @@
 
 import os
 import threading
+from datetime import datetime, timedelta
 
 import pytest
 
-from dambench_hub.board.backup import back_up, restore
+from dambench_hub.board.backup import NAME, _superseded, back_up, keep_backup, restore
 from dambench_hub.errors import DambenchError
 from dambench_hub.files import sha256
 from dambench_hub.results import Store
@@ -119,3 +120,28 @@ def test_refusals(store, tmp_path):
         back_up(Store("sqlite://", create=True), tmp_path / "copy.db")
     with pytest.raises(DambenchError, match="Could not write"):
         back_up(store, store.path / "copy.db")
+
+
+def test_of_copies_by_themselves_24_hours_14_days_and_12_months_stay(tmp_path):
+    """An hourly copy for a year and a half; the newest copies of each kind stay, whatever came."""
+    moment = datetime(2025, 1, 1)
+    while moment < datetime(2026, 7, 1, 12):
+        (tmp_path / moment.strftime(NAME)).touch()
+        for path in _superseded(tmp_path):
+            path.unlink()
+        moment += timedelta(hours=1)
+    kept = sorted(datetime.strptime(path.name, NAME) for path in tmp_path.iterdir())
+    last = moment - timedelta(hours=1)
+    hours = {last - timedelta(hours=n) for n in range(24)}
+    days = {datetime(2026, 7, 1, 23) - timedelta(days=n) for n in range(1, 14)}
+    months = {datetime(2025 + m // 12, m % 12 + 1, 1) - timedelta(hours=1) for m in range(8, 19)}
+    assert kept == sorted(hours | days | months)
+
+
+def test_a_copy_by_itself_can_be_restored(store, tmp_path, make_result):
+    keep_backup(store, tmp_path / "backups")
+    store.add(make_result(0.4, "b"), "second")
+    newest = keep_backup(store, tmp_path / "backups")
+    url = f"sqlite:///{tmp_path}/new.db"
+    assert restore(tmp_path / "backups", url) == newest
+    assert shown(Store(url)) == shown(store)

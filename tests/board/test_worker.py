@@ -14,16 +14,18 @@ import xarray as xr
 
 from dambench_hub.batch import Analysis
 from dambench_hub.board import lease, worker
+from dambench_hub.board.backup import restore
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.site import Site
-from dambench_hub.board.submissions import Person, State
+from dambench_hub.board.submissions import Person, State, Submissions
 from dambench_hub.board.worker import Worker
 from dambench_hub.data import load_data
 from dambench_hub.errors import IsolationError, PredictionError
 from dambench_hub.files import sha256
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions
+from dambench_hub.results import Store
 from dambench_hub.scoring import score
 from dambench_hub.store import StoreError
 from dambench_hub.validation import validate
@@ -303,6 +305,14 @@ def test_two_workers_judge_each_upload_once(site, tiny_data, tmp_path):
     assert [site.submissions.get(id).state for id in ids] == [State.PUBLISHED] * len(ids)
     ranked = [entry.submission for entry in site.store.ranking("multimodal").entries]
     assert ranked == ids
+
+
+def test_the_store_is_copied_at_the_start_and_every_hour(site, prediction, tmp_path):
+    hand_in(site, prediction)
+    PlainWorker(site).run(once=True)
+    url = f"sqlite:///{tmp_path}/restored.db"
+    restore(site.backups, url)
+    assert len(Submissions(Store(url), site.limits).all()) == 1  # it was handed in before
 
 
 def test_a_sweep_removes_what_nobody_needs(site, prediction, monkeypatch):
