@@ -9,6 +9,7 @@ os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 import socket
 from pathlib import Path
 
+import hub_server
 import numpy as np
 import pytest
 
@@ -42,6 +43,13 @@ def tiny_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_data(tiny_folder):
     return load_data(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def hub():
+    """A small Hugging Face Hub on this machine."""
+    with hub_server.running_hub() as hub:
+        yield hub
 
 
 @pytest.fixture

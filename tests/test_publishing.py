@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
+import hub_server as server
 import numpy as np
 import pytest
 
@@ -22,16 +22,6 @@ from dambench_hub.testing import tiny_plan, write_tiny_dataset
 ROOT = Path(__file__).parents[1]
 METRIC = Path(dambench_hub.__file__).parent / "dambench_metrics"
 
-
-def load_module(path):
-    """A file beside the tests, which is no package."""
-    spec = spec_from_file_location(path.stem, path)
-    sys.modules[spec.name] = module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-server = load_module(Path(__file__).with_name("hub_server.py"))
 
 PUBLISH = """
 import json, os, sys, time
@@ -69,12 +59,6 @@ class Job(NamedTuple):
     token: str | None = "hf_maintainer"
     tag: str | None = None
     private: bool = False
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with server.running_hub() as hub:
-        yield hub
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ class Lease(AbstractContextManager["Lease"]):
             LeaseLost: When it does not.
         """
         if self.lost:
-            raise LeaseLost(f"{self.worker} does not score {self.submission} any more.")
+            raise LeaseLost(self.worker, self.submission)
 
     def _beat(self) -> None:
         while not self._done.wait(BEAT_SECONDS):

@@ -20,6 +20,9 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 class LeaseLost(DambenchError):
     """Another worker took over, or there is nothing to score any more."""
 
+    def __init__(self, worker: str, submission: str) -> None:
+        super().__init__(f"{worker} does not score {submission} any more.")
+
 
 class Queue:
     """The queue in a store; each method works within the caller's transaction.
@@ -88,7 +91,7 @@ class Queue:
         """
         query = sql.select(LEASES.c.worker).where(LEASES.c.submission == id)
         if connection.scalar(query) != worker:
-            raise LeaseLost(f"{worker} does not score {id} any more.")
+            raise LeaseLost(worker, id)
 
     def give_back(self, connection: sql.Connection, id: str, worker: str) -> None:
         """End a worker's lease as if it had not begun."""

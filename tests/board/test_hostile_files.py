@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import h5py
+import hostile_files as hostile
 import numpy as np
 import pytest
 
@@ -23,16 +22,6 @@ from dambench_hub.prediction_reader import CONTAINERS, open_prediction
 from dambench_hub.predictions import write_predictions
 from dambench_hub.validation import MAX_LENGTH, MAX_PROBLEMS, validate
 
-
-def load_package(folder):
-    """A folder beside the tests, of which nothing is installed."""
-    spec = spec_from_file_location(folder.name, folder / "__init__.py")
-    sys.modules[spec.name] = module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hostile = load_package(Path(__file__).parents[1] / "hostile_files")
 CANARY = "canary-3f9c1d"
 SHOWN = re.compile(rf"{CANARY}|/tmp/|/proc/|site-packages|Traceback|0x[0-9a-f]{{6}}|root:x|42\.42")
 """Of the machine, of the libraries and of the secret; none may stand in a message."""

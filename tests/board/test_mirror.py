@@ -5,10 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from threading import Event
 
+import hub_server as server
 import pytest
 
 from dambench_hub.board.limits import Limits
@@ -26,17 +25,6 @@ from dambench_hub.store import StoreError
 
 ANN, BOB, KEEPER = Person("hf:1", "Ann"), Person("hf:2", "Bob"), Person("admin:kim", "kim")
 LIMITS = Limits(tries_per_day=99, scored_per_day=99, scored_per_month=99, open_jobs=99)
-
-
-def load_module(path):
-    """A file beside the tests, which is no package."""
-    spec = spec_from_file_location(path.stem, path)
-    sys.modules[spec.name] = module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-server = load_module(Path(__file__).parents[1] / "hub_server.py")
 
 
 def hand_in(board, owner, name, file, result):
@@ -196,12 +184,6 @@ for line in sys.stdin:
         said.append(str(error))
     print(json.dumps([count, said]), flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with server.running_hub() as hub:
-        yield hub
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import hub_server as server
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -14,15 +15,9 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "builders" / "publish.py"
 
 
-def load_module(path, name):
-    spec = spec_from_file_location(name, path)
-    sys.modules[name] = module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-server = load_module(ROOT / "tests" / "hub_server.py", "hub_server_of_script")
-script = load_module(SCRIPT, "publish_script")
+SPEC = spec_from_file_location("publish_script", SCRIPT)
+script = module_from_spec(SPEC)
+SPEC.loader.exec_module(script)
 
 
 @pytest.fixture
