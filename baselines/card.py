@@ -17,10 +17,9 @@ from pathlib import Path
 
 from dambench_hub.commands import exit_code
 from dambench_hub.data import load_data
-from dambench_hub.model_card import LICENSE, Scored, write_model_card
 from dambench_hub.models import MULTI
-from dambench_hub.models.pretrained import read_method
-from dambench_hub.trained_model import trained_folder
+from dambench_hub.models.card import LICENSE, Scored, write_model_card
+from dambench_hub.models.pretrained import read_method, trained_folder
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

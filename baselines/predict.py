@@ -34,13 +34,19 @@ from dambench_hub.data import Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.files import sha256
 from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
-from dambench_hub.models.pretrained import CONFIG, WEIGHTS, resolve_folder
+from dambench_hub.models.pretrained import (
+    CONFIG,
+    WEIGHTS,
+    model_name,
+    resolve_folder,
+    trained_folder,
+    training_record,
+)
 from dambench_hub.prediction_parts import Parts, Share
 from dambench_hub.prediction_reader import CONTAINERS
 from dambench_hub.predictions import write_predictions
 from dambench_hub.progress import track
 from dambench_hub.tasks import Task, load_task, task_names
-from dambench_hub.trained_model import model_name, trained_folder, training_record
 from dambench_hub.validation import MAX_MEMBERS
 
 

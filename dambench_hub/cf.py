@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from dambench_hub.manifest import Manifest
 from dambench_hub.variables import MODALITIES, parse_channels
 
-if TYPE_CHECKING:
-    from dambench_hub.data import Data
+Read = Callable[[int, list[str]], Mapping[str, np.ndarray]]
+"""Some columns of one example of the split, by its number."""
 
 DIMENSIONS = {
     "background": ("time", "channel", "latitude", "longitude"),
@@ -31,33 +33,47 @@ LONG_NAMES = {
 }
 
 
-def lazy_dataset(data: Data, split: str) -> xr.Dataset:
-    """All columns of a split; values are read when they are used, one example at a time."""
-    channels = parse_channels(data.channels)
+def lazy_dataset(
+    manifest: Manifest, split: str, shapes: Mapping[str, tuple[int, ...]], read: Read
+) -> xr.Dataset:
+    """All columns of a split; values are read when they are used, one example at a time.
+
+    Args:
+        manifest: Of the data set.
+        split: Which split.
+        shapes: Of the columns.
+        read: Reads the split.
+    """
+    channels, grid = parse_channels(manifest.channels), manifest.grid
+    times = manifest.times(split)
     variables = {
         name: (
             DIMENSIONS[name],
-            indexing.LazilyIndexedArray(_Column(data, split, name)),
-            _attributes(data, name),
+            indexing.LazilyIndexedArray(_Column(name, (len(times), *shape), read)),
+            _attributes(manifest, name),
         )
-        for name in data.shapes
+        for name, shape in shapes.items()
         if name != "time"
     }
     coordinates = {
-        "time": ("time", data.times(split).astype("datetime64[ns]"), {"standard_name": "time"}),
-        "channel": ("channel", list(data.channels), {"long_name": "variable and level"}),
+        "time": ("time", times.astype("datetime64[ns]"), {"standard_name": "time"}),
+        "channel": ("channel", list(manifest.channels), {"long_name": "variable and level"}),
         "channel_long_name": ("channel", [channel.long_name for channel in channels]),
         "channel_units": ("channel", [channel.units for channel in channels]),
-        "latitude": ("latitude", data.grid.latitude, _axis("latitude", "degrees_north", "Y")),
-        "longitude": ("longitude", data.grid.longitude, _axis("longitude", "degrees_east", "X")),
+        "latitude": ("latitude", grid.latitude, _axis("latitude", "degrees_north", "Y")),
+        "longitude": (
+            "longitude",
+            grid.longitude,
+            _axis("longitude", "degrees_east", "X"),
+        ),
     }
     attributes = {
         "Conventions": "CF-1.10",
-        "title": data.manifest.source.get("title", data.manifest.name),
-        "dataset_revision": data.revision,
+        "title": manifest.source.get("title", manifest.name),
+        "dataset_revision": manifest.revision,
         "split": split,
-        "licence": data.manifest.source.get("licence", ""),
-        "attribution": data.manifest.source.get("attribution", ""),
+        "licence": manifest.source.get("licence", ""),
+        "attribution": manifest.source.get("attribution", ""),
     }
     return xr.Dataset(variables, coordinates, attributes)
 
@@ -66,7 +82,7 @@ def _axis(name: str, units: str, axis: str) -> dict[str, str]:
     return {"standard_name": name, "units": units, "axis": axis}
 
 
-def _attributes(data: Data, name: str) -> dict[str, Any]:
+def _attributes(manifest: Manifest, name: str) -> dict[str, Any]:
     if name in MODALITIES:
         variable = MODALITIES[name]
         return {
@@ -75,16 +91,15 @@ def _attributes(data: Data, name: str) -> dict[str, Any]:
             "units": variable.units,
         }
     if name == "background":
-        return {"long_name": LONG_NAMES[name], "lead_hours": data.manifest.lead_hours}
+        return {"long_name": LONG_NAMES[name], "lead_hours": manifest.lead_hours}
     return {"long_name": LONG_NAMES[name]}
 
 
 class _Column(BackendArray):
     """One column of a split, (N, …), read example by example."""
 
-    def __init__(self, data: Data, split: str, name: str) -> None:
-        self.data, self.split, self.name = data, split, name
-        self.shape = (data.size(split), *data.shapes[name])
+    def __init__(self, name: str, shape: tuple[int, ...], read: Read) -> None:
+        self.name, self.shape, self.read = name, shape, read
         self.dtype = np.dtype("i4" if name == "observation_index" else "f4")
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
@@ -102,7 +117,7 @@ class _Column(BackendArray):
         return np.stack(values) if values else nothing
 
     def _inner(self, index: int, inner: tuple[Any, ...]) -> np.ndarray:
-        value = self.data.example(self.split, index, [self.name])[self.name]
+        value = self.read(index, [self.name])[self.name]
         return np.array(_outer(value, inner))
 
 

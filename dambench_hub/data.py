@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,7 +225,7 @@ class Data:
         """
         from dambench_hub.cf import lazy_dataset
 
-        return lazy_dataset(self, split)
+        return lazy_dataset(self.manifest, split, self.shapes, partial(self.example, split))
 
     def _locate(self, split: str, index: int) -> tuple[ShardReader, int]:
         """The shard of an example, and its row there."""

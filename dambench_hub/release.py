@@ -22,8 +22,8 @@ from dambench_hub.croissant import CROISSANT, croissant
 from dambench_hub.errors import BuildError
 from dambench_hub.files import sha256
 from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Manifest
-from dambench_hub.model_card import point_to
-from dambench_hub.trained_model import RUN_CONFIG, model_name
+from dambench_hub.models.card import point_to
+from dambench_hub.models.pretrained import RUN_CONFIG, model_name
 
 KINDS = ("dataset", "metric", "model", "space")
 CARD = "README.md"

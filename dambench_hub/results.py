@@ -24,17 +24,14 @@ from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import MODEL_ATTRIBUTES, SCORER_VERSION, Result
 from dambench_hub.store import DEFAULT_STORE, Database, Event, append_event, stamp
 from dambench_hub.validation import MAX_NAME
+from dambench_hub.variables import HEADLINE_CHANNELS
 
 SIGNIFICANT_DIGITS = 4
 """Scores are ranked as they are shown; what rounding hides is no difference."""
 
-BOARD_CHANNELS = ("z500", "t850", "t2m", "u10", "v10", "u500", "v500", "q700", "msl")
-"""Channels whose RMSE stands on the board, as in the paper."""
-
 BACKGROUND = "background"
 
 __all__ = [
-    "BOARD_CHANNELS",
     "DEFAULT_STORE",
     "DuplicateResult",
     "Entry",
@@ -105,7 +102,7 @@ class Ranking:
         Returns:
             `rank`, `name`, then `mse`, `mae` and `specdiv`; `skill`, the share of the background's
             mse that is gone, where the baseline called background is there; then the RMSE of those
-            of `BOARD_CHANNELS` that are scored, called for example `rmse_z500`.
+            of `HEADLINE_CHANNELS` that are scored, called for example `rmse_z500`.
         """
         background = [
             e.result.scores["mse"] for e in self.entries if e.baseline and e.name == BACKGROUND
@@ -117,7 +114,9 @@ class Ranking:
             row |= {name: scores[name] for name in ("mse", "mae", "specdiv")}
             if background and background[0] > 0:
                 row["skill"] = 1 - scores["mse"] / background[0]
-            rmse = {name: scores["rmse"][name] for name in BOARD_CHANNELS if name in scores["rmse"]}
+            rmse = {
+                name: scores["rmse"][name] for name in HEADLINE_CHANNELS if name in scores["rmse"]
+            }
             rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
         return rows
 

@@ -15,7 +15,7 @@ from dambench_hub.checkpoints import checkpoint_steps
 from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.files import write_atomic
-from dambench_hub.trained_model import RUN_CONFIG
+from dambench_hub.models.pretrained import RUN_CONFIG
 from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig
 
 CHECKPOINTS = "checkpoints"

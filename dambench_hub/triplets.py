@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dambench_hub.alignment import product_day
-from dambench_hub.ingestion import Segments
+from dambench_hub.building.era5.ingestion import Segments
 from dambench_hub.manifest import Gap
 from dambench_hub.sources.states import MissingData
 from dambench_hub.times import hours_since_epoch

@@ -76,6 +76,9 @@ STANDARD_CHANNELS = tuple(
 )
 """The 69 standard channels in order: u10, v10, t2m, msl, z50 … z1000, q…, u…, v…, t…"""
 
+HEADLINE_CHANNELS = ("z500", "t850", "t2m", "u10", "v10", "u500", "v500", "q700", "msl")
+"""Channels whose RMSE stands on the leaderboard and in model cards, as in the paper."""
+
 
 @dataclass(frozen=True)
 class Channel:

@@ -362,7 +362,7 @@ def test_a_published_model_gives_the_same_analyses(
     hub, tiny_folder, tiny_data, publish_all, tmp_path
 ):
     """Weights, card, record and scores arrive; all that takes a Hub id reads them."""
-    from dambench_hub.model_card import Scored, write_model_card
+    from dambench_hub.models.card import Scored, write_model_card
     from dambench_hub.models.conv_cnp import ConvCNP
 
     settings = {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dambench_hub.ingestion import Patience, Segments, Stream, ingest
+from dambench_hub.building.era5.ingestion import Patience, Segments, Stream, ingest
 from dambench_hub.sources.states import MissingData
 from dambench_hub.times import hours_since_epoch
 from dambench_hub.triplets import Triplets

@@ -23,10 +23,17 @@ import numpy as np
 
 from dambench_hub.alignment import MODES
 from dambench_hub.builder import Source, begin_part, build_dataset
+from dambench_hub.building.era5.ingestion import (
+    Patience,
+    Segments,
+    Stream,
+    absent,
+    forget_gaps,
+    ingest,
+)
 from dambench_hub.commands import exit_code
 from dambench_hub.errors import BuildError
 from dambench_hub.grids import Grid
-from dambench_hub.ingestion import Patience, Segments, Stream, absent, forget_gaps, ingest
 from dambench_hub.manifest import FORMATS
 from dambench_hub.plan import Plan
 from dambench_hub.recipes import BACKGROUNDS, CADENCES, SOURCES, Recipe, read_recipe, recipe_keys
@@ -49,7 +56,7 @@ TITLES = {
 
 def plan_of(recipe: Recipe, times: dict[str, np.ndarray]) -> Plan:
     """The data set that a recipe asks for."""
-    from dambench_hub.sources.streams import archives, regrid_methods
+    from dambench_hub.building.era5.streams import archives, regrid_methods
 
     found, methods = archives(recipe, times), regrid_methods(recipe)
     background = TITLES[recipe.background].format(
@@ -106,7 +113,7 @@ def open_source(
     work: Path,
 ) -> Source:
     """Bring in what is missing, or refuse to when the parts should have; the examples."""
-    from dambench_hub.sources.streams import orography, product_names, streams
+    from dambench_hub.building.era5.streams import orography, product_names, streams
 
     folder, found = work / ARCHIVE, streams(recipe, times)
     if finalise and (left := absent(folder, list(found.values()))):
@@ -147,7 +154,7 @@ def build(args: argparse.Namespace) -> None:
             raise BuildError(
                 f"The package {package} is not installed: pip install 'dambench-hub[era5]'."
             )
-    from dambench_hub.sources.streams import streams, usable
+    from dambench_hub.building.era5.streams import streams, usable
 
     recipe = recipe_of(args)
     if args.download:

@@ -24,8 +24,8 @@ from dambench_hub.errors import DataError
 from dambench_hub.files import write_atomic
 from dambench_hub.grids import Grid
 from dambench_hub.metrics import Scorer
-from dambench_hub.results import BOARD_CHANNELS
 from dambench_hub.tasks import Task
+from dambench_hub.variables import HEADLINE_CHANNELS
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FEWEST_SAMPLES = 60
 """Spectra and increments are means over every k-th time, of at least so many where there are."""
 FEW_CHANNELS = 4
-"""How many channels are shown of a data set that has none of `BOARD_CHANNELS`."""
+"""How many channels are shown of a data set that has none of `HEADLINE_CHANNELS`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,7 +334,7 @@ class _Sums:
 
 def shown_rows(channels: tuple[str, ...]) -> list[int]:
     """Which channels have maps and spectra: those of the board, else the first few."""
-    rows = [channels.index(name) for name in BOARD_CHANNELS if name in channels]
+    rows = [channels.index(name) for name in HEADLINE_CHANNELS if name in channels]
     return rows or list(range(len(channels)))[:FEW_CHANNELS]
 
 

@@ -13,10 +13,10 @@ from dambench_hub.board.names import check_url
 from dambench_hub.board.site import Site
 from dambench_hub.errors import DambenchError
 from dambench_hub.plots import pretty
-from dambench_hub.results import BACKGROUND, BOARD_CHANNELS, Entry, Ranking
+from dambench_hub.results import BACKGROUND, Entry, Ranking
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task
-from dambench_hub.variables import VARIABLES, parse_channel, variable_groups
+from dambench_hub.variables import HEADLINE_CHANNELS, VARIABLES, parse_channel, variable_groups
 
 OVERVIEW = "overview"
 FIRST_TASKS = ("multimodal", "unimodal")
@@ -87,7 +87,7 @@ class Board:
         groups = variable_groups(site.data.channels)
         self.view = view if view in groups else OVERVIEW
         self.channels = [site.data.channels[at] for at in groups.get(self.view, ())] or [
-            name for name in BOARD_CHANNELS if name in site.data.channels
+            name for name in HEADLINE_CHANNELS if name in site.data.channels
         ]
         self.person = person
         self.ties = _ties(self.ranking, times)

@@ -90,8 +90,7 @@ def load_method(name_or_folder: str | Path, training: Iterable[Batch] = ()) -> A
     path = Path(name_or_folder)
     if not path.is_dir() and len(path.parts) == 1:
         return method_class(str(name_or_folder)).fit(training)
-    from dambench_hub.models.pretrained import read_method, resolve_folder
-    from dambench_hub.trained_model import trained_folder
+    from dambench_hub.models.pretrained import read_method, resolve_folder, trained_folder
 
     folder = trained_folder(resolve_folder(name_or_folder))
     return method_class(read_method(folder)).load(folder)

@@ -21,6 +21,7 @@ from dambench_hub.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.grids import Grid
 from dambench_hub.models.base import Assimilator
+from dambench_hub.models.card import About, model_card
 from dambench_hub.models.noise import Noise
 from dambench_hub.models.pretrained import read_config, read_weights, resolve_folder
 from dambench_hub.statistics import Statistics
@@ -260,8 +261,6 @@ class LearnedAssimilator(
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The README.md that `save_pretrained` writes; `write_model_card` makes it complete."""
-        from dambench_hub.model_card import About, model_card
-
         return model_card(self, About(model=f"ORG/{self.name}", name=self.name))
 
     def _require_fitting(self, batch: Batch) -> None:

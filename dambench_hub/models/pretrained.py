@@ -1,4 +1,4 @@
-"""Folders of trained models: `config.json` and `model.safetensors`, here or on the Hub."""
+"""Folders of trained models, here or on the Hub: their names, history, settings and weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from safetensors import SafetensorError
 
 from dambench_hub.errors import DataError, did_you_mean
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
-TRAINING = "training.yaml"
+TRAINING_FILE = "training.yaml"
 """How a model that left its training was trained; need not be there."""
+
+MODEL_FOLDERS = ("best", "last")
+"""Folders of a training that hold a trained model, the better one first."""
+
+RUN_CONFIG = "config.yaml"
+"""What a training was asked to do: flat YAML, in the folder above its checkpoints."""
 
 
 def resolve_folder(name: str | Path, revision: str | None = None) -> Path:
@@ -38,13 +45,63 @@ def resolve_folder(name: str | Path, revision: str | None = None) -> Path:
     try:
         return Path(
             snapshot_download(
-                str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS, TRAINING]
+                str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS, TRAINING_FILE]
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise DataError(
             f"{name} is neither a folder here nor a model that the Hub gives ({error})."
         ) from error
+
+
+def trained_folder(folder: Path) -> Path:
+    """The folder of the trained model: the given one, or the best checkpoint of a training.
+
+    Raises:
+        DataError: When there is none.
+    """
+    for place in folder, *(folder / name for name in MODEL_FOLDERS):
+        if (place / CONFIG).exists():
+            return place
+    if (folder / RUN_CONFIG).exists():
+        raise DataError(
+            f"The training in {folder} has no trained model yet; its first validation makes one."
+        )
+    raise DataError(
+        f"{folder} is no trained model: {CONFIG} is missing. Give the folder of a model, or of the "
+        "training that made it."
+    )
+
+
+def model_name(folder: Path) -> str:
+    """What a trained model is called: as its folder, or as that of its training."""
+    whole = folder.resolve()
+    return (whole.parent if whole.name in MODEL_FOLDERS else whole).name
+
+
+def training_file(folder: Path) -> Path | None:
+    """The file in which its training noted how a model was trained; None if there is none.
+
+    Args:
+        folder: Of the model. What lies inside goes before what the training's folder says.
+
+    Raises:
+        DataError: When a file cannot be read.
+    """
+    for path in folder / TRAINING_FILE, folder.resolve().parent / RUN_CONFIG:
+        if path.exists() and _read_yaml(path).get("method") == read_method(folder):
+            return path
+    return None
+
+
+def training_record(folder: Path) -> dict[str, Any]:
+    """What the `training_file` says, empty if there is none.
+
+    Raises:
+        DataError: When a file cannot be read.
+    """
+    path = training_file(folder)
+    return _read_yaml(path) if path else {}
 
 
 def read_method(folder: Path) -> str:
@@ -129,3 +186,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(f"{path} holds no configuration. Save the model again.")
     return config
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        record = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Mend it or move it away.") from error
+    return record if isinstance(record, dict) else {}

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.alignment import product_day, usable_times
+from dambench_hub.building.era5.ingestion import Found, Read, Stream
 from dambench_hub.grids import Grid
-from dambench_hub.ingestion import Found, Read, Stream
 from dambench_hub.recipes import Recipe
 from dambench_hub.regridding import WINDS, Regridder, unify_poles
 from dambench_hub.sources.arco import open_arco

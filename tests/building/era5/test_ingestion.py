@@ -12,8 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dambench_hub.building.era5.ingestion import (
+    Patience,
+    Segments,
+    Stream,
+    absent,
+    forget_gaps,
+    ingest,
+)
 from dambench_hub.errors import BuildError, DambenchError
-from dambench_hub.ingestion import Patience, Segments, Stream, absent, forget_gaps, ingest
 from dambench_hub.sources.states import MissingData
 from dambench_hub.sources.stores import Unreachable
 from dambench_hub.times import hours_since_epoch
@@ -221,7 +228,7 @@ SLOW = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from dambench_hub.ingestion import Stream, ingest
+from dambench_hub.building.era5.ingestion import Stream, ingest
 from dambench_hub.workers import in_process
 sys.path.insert(0, sys.argv[2])
 from test_ingestion import TIMES, value

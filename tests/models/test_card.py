@@ -14,13 +14,13 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from dambench_hub.batch import Analysis
 from dambench_hub.data import load_data
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.model_card import Scored, background_mse, point_to, write_model_card
+from dambench_hub.models.card import Scored, background_mse, point_to, write_model_card
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.optimal_interpolation import OptimalInterpolation
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score
 
-SCRIPT = Path(__file__).parents[1] / "baselines" / "card.py"
+SCRIPT = Path(__file__).parents[2] / "baselines" / "card.py"
 SPEC = importlib.util.spec_from_file_location("card_script", SCRIPT)
 script = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(script)

@@ -18,16 +18,21 @@ from dambench_hub import __version__
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.files import write_atomic
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
-from dambench_hub.models.pretrained import TRAINING, read_config, read_method
-from dambench_hub.results import BOARD_CHANNELS
+from dambench_hub.models.pretrained import (
+    TRAINING_FILE,
+    model_name,
+    read_config,
+    read_method,
+    training_file,
+    training_record,
+)
 from dambench_hub.tasks import load_task
-from dambench_hub.trained_model import model_name, training_file, training_record
+from dambench_hub.variables import HEADLINE_CHANNELS
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCard
 
     from dambench_hub.data import Data
-    from dambench_hub.models.learned import LearnedAssimilator
 
 CARD = "README.md"
 EVAL_RESULTS = ".eval_results/dambench.yaml"
@@ -162,7 +167,7 @@ def write_model_card(folder: Path, **about: Any) -> Path:
                 f"channels, the model has {len(model.channels)} or others. Score its own analyses."
             )
     if noted := training_file(folder):
-        write_atomic(folder / TRAINING, noted.read_bytes())
+        write_atomic(folder / TRAINING_FILE, noted.read_bytes())
     (folder / EVAL_RESULTS).unlink(missing_ok=True)
     if entries := _eval_result_entries(told):
         from huggingface_hub import eval_result_entries_to_yaml
@@ -172,8 +177,13 @@ def write_model_card(folder: Path, **about: Any) -> Path:
     return folder / CARD
 
 
-def model_card(model: LearnedAssimilator, about: About) -> ModelCard:
-    """The card of a model."""
+def model_card(model: Any, about: About) -> ModelCard:
+    """The card of a model.
+
+    Args:
+        model: A `LearnedAssimilator`.
+        about: What else is known of it.
+    """
     from huggingface_hub import ModelCard, ModelCardData
 
     data = ModelCardData(
@@ -207,7 +217,7 @@ def background_mse(data: Data, task_name: str) -> float:
     return float(np.mean(errors))
 
 
-def _text(model: LearnedAssimilator, about: About) -> dict[str, str]:
+def _text(model: Any, about: About) -> dict[str, str]:
     """What the template is filled with."""
     settings = json.loads(json.dumps(model._hub_mixin_config))  # tuples become lists
     task = "multimodal" if model.name.startswith(MULTI) else "unimodal"
@@ -227,7 +237,7 @@ def _text(model: LearnedAssimilator, about: About) -> dict[str, str]:
     }
 
 
-def _facts(model: LearnedAssimilator, about: About) -> Iterator[tuple[str, str]]:
+def _facts(model: Any, about: About) -> Iterator[tuple[str, str]]:
     """Rows of the card's first table: what is known."""
     names = ", ".join(model.channels[:6]) + (" …" if len(model.channels) > 6 else "")
     yield "method", f"`{model.name}`"
@@ -237,7 +247,7 @@ def _facts(model: LearnedAssimilator, about: About) -> Iterator[tuple[str, str]]
     if "data_name" in known:
         yield "trained on", f"{known['data_name']}, revision `{known.get('data_revision', '?')}`"
     if "command" in known:
-        yield "training command", f"`{known['command']}`; settings in `{TRAINING}`"
+        yield "training command", f"`{known['command']}`; settings in `{TRAINING_FILE}`"
     yield "package", f"dambench-hub {known.get('version', __version__)}"
 
 
@@ -252,7 +262,7 @@ def _score_section(scores: Sequence[Scored]) -> str:
     """One row for each task."""
     if not scores:
         return ""
-    shown = [name for name in BOARD_CHANNELS if any(name in s.scores["rmse"] for s in scores)]
+    shown = [name for name in HEADLINE_CHANNELS if any(name in s.scores["rmse"] for s in scores)]
     heads = ["task", "MSE", "skill %", "MAE", "SpecDiv", *shown, "data set revision", "scorer"]
     rows = [
         [

@@ -3,7 +3,12 @@
 import pytest
 
 from dambench_hub.errors import DataError
-from dambench_hub.trained_model import model_name, trained_folder, training_file, training_record
+from dambench_hub.models.pretrained import (
+    model_name,
+    trained_folder,
+    training_file,
+    training_record,
+)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dambench_hub.building.era5 import streams
 from dambench_hub.errors import BuildError
 from dambench_hub.grids import Grid
 from dambench_hub.recipes import Recipe
 from dambench_hub.regridding import Regridder, unify_poles
-from dambench_hub.sources import streams
 from dambench_hub.variables import STANDARD_CHANNELS, STANDARD_LEVELS, VARIABLES
 
 FINE, COARSE = Grid(17, 32), Grid(9, 16)

@@ -1,0 +1,1 @@
+"""A data set is made: a plan, a source of fields, and the builder that writes shards of them."""

@@ -1,0 +1,1 @@
+"""The benchmark from the public archives of reanalyses, forecasts and daily products."""
