@@ -27,7 +27,6 @@ from rich.text import Text
 
 from dambench_hub.batch import Batch
 from dambench_hub.bootstrap import Interval, paired_interval
-from dambench_hub.commands import exit_code
 from dambench_hub.data import Data, load_data
 from dambench_hub.devices import find_device
 from dambench_hub.errors import TaskError
@@ -35,7 +34,8 @@ from dambench_hub.metrics import Scorer
 from dambench_hub.modality_controls import CONTROLS, controlled
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.multi_modal import MultiModal
-from dambench_hub.progress import track
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task, load_task, task_names
 

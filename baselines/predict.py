@@ -27,12 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub import __version__
 from dambench_hub.batch import Analysis
-from dambench_hub.commands import exit_code
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
-from dambench_hub.files import sha256
 from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
 from dambench_hub.models.pretrained import (
     CONFIG,
@@ -45,9 +42,12 @@ from dambench_hub.models.pretrained import (
 from dambench_hub.prediction_parts import Parts, Share
 from dambench_hub.prediction_reader import CONTAINERS
 from dambench_hub.predictions import write_predictions
-from dambench_hub.progress import track
+from dambench_hub.runtime.files import sha256
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tasks import Task, load_task, task_names
 from dambench_hub.validation import MAX_MEMBERS
+from dambench_hub.version import __version__
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.bootstrap import paired_interval
-from dambench_hub.commands import exit_code
 from dambench_hub.data import Data, load_data
 from dambench_hub.models import METHODS, load_method
+from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import Result, score
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task, load_task

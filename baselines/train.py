@@ -20,8 +20,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.commands import exit_code
 from dambench_hub.data import load_data
+from dambench_hub.runtime.signals import exit_code
 from dambench_hub.training_config import read_config
 
 

@@ -34,10 +34,10 @@ import zarr
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.files import write_atomic
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import Manifest
 from dambench_hub.regridding import Regridder
+from dambench_hub.runtime.files import write_atomic
 from dambench_hub.sources.arco import open_arco
 from dambench_hub.sources.states import read_states
 from dambench_hub.testing import TYPICAL

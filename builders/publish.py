@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.commands import exit_code
 from dambench_hub.publishing import describe, publish
 from dambench_hub.release import KINDS, collect
+from dambench_hub.runtime.signals import exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,8 @@ for batch in data.batches(task, batch_size=4):
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dambench_hub.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from dambench_hub.batch import Analysis, Batch
     from dambench_hub.data import Data, load_data
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from dambench_hub.scoring import score
     from dambench_hub.tasks import Task, load_task, task_names
     from dambench_hub.validation import validate
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "Analysis": "batch",

@@ -23,18 +23,18 @@ from dambench_hub.build_folder import WORK, clear, lock, note_plan, refuse_other
 from dambench_hub.card import write_card
 from dambench_hub.errors import BuildError
 from dambench_hub.features import example_features
-from dambench_hub.files import atomic_path, remove_partial, sha256, write_atomic
 from dambench_hub.geography import write_geography
 from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Gap, Manifest, Shard
 from dambench_hub.observations import draw_observations
 from dambench_hub.plan import Job, Plan, jobs
-from dambench_hub.progress import track
 from dambench_hub.rounding import ROUNDING, note_rounding, noted_rounding, rounded_backgrounds
+from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.workers import Run, in_process
 from dambench_hub.shards import READERS, write_shard
 from dambench_hub.statistics import Moments, Statistics
 from dambench_hub.times import hours_since_epoch
 from dambench_hub.variables import MODALITIES
-from dambench_hub.workers import Run, in_process
 
 GAPS = "gaps.json"
 Fields = Mapping[str, np.ndarray]

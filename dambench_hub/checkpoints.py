@@ -27,8 +27,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.files import atomic_path, require_space, sha256, write_atomic, writing
 from dambench_hub.models.pretrained import CONFIG, WEIGHTS
+from dambench_hub.runtime.files import atomic_path, require_space, sha256, write_atomic, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,10 @@ import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from dambench_hub import __version__, admin
+from dambench_hub import admin
 from dambench_hub.admin import STORE, StoreOption
 from dambench_hub.errors import DambenchError
+from dambench_hub.version import __version__
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
     from dambench_hub.results import Ranking

@@ -17,7 +17,7 @@ from dambench_hub.features import column_shapes
 from dambench_hub.grids import Grid
 from dambench_hub.manifest import STATISTICS, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
-from dambench_hub.prefetching import prefetched
+from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.shards import READERS, ShardReader
 from dambench_hub.statistics import Statistics
 from dambench_hub.tasks import Task, load_task

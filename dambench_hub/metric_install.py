@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from dambench_hub.files import write_atomic
+from dambench_hub.runtime.files import write_atomic
 
 MODULE = Path(__file__).parent / "dambench_metrics" / "dambench_metrics.py"
 

@@ -18,8 +18,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
 from dambench_hub.comparison import Comparison, compare
-from dambench_hub.files import atomic_path
 from dambench_hub.grids import Grid
+from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks import Task
 from dambench_hub.variables import Channel, parse_channel
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from dambench_hub.batch import Array
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
-from dambench_hub.files import atomic_path, write_atomic, writing
-from dambench_hub.plan import differences
+from dambench_hub.runtime.differences import differences
+from dambench_hub.runtime.files import atomic_path, write_atomic, writing
 
 SETTINGS = "settings.json"
 

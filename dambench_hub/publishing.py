@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dambench_hub.errors import BuildError
 from dambench_hub.features import CONFIGS
-from dambench_hub.hub import check_repo_id, persist, require_token
 from dambench_hub.release import Release, ReleaseFile
+from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.errors import BuildError
-from dambench_hub.files import write_atomic
+from dambench_hub.runtime.files import write_atomic
 
 ROUNDING = "rounding.json"
 MANTISSA_BITS = 23

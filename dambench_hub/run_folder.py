@@ -10,13 +10,13 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from dambench_hub import __version__
 from dambench_hub.checkpoints import checkpoint_steps
 from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
-from dambench_hub.files import write_atomic
 from dambench_hub.models.pretrained import RUN_CONFIG
+from dambench_hub.runtime.files import write_atomic
 from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig
+from dambench_hub.version import __version__
 
 CHECKPOINTS = "checkpoints"
 MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")

@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing import connection, get_context, parent_process
 
 from dambench_hub.errors import BuildError
-from dambench_hub.progress import track
+from dambench_hub.runtime.progress import track
 
 
 def run_chains(

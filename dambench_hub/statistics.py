@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from dambench_hub.errors import DataError
-from dambench_hub.files import write_atomic
+from dambench_hub.runtime.files import write_atomic
 
 
 @dataclass(frozen=True, eq=False)

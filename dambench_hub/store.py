@@ -23,8 +23,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.files import atomic_path
 from dambench_hub.migrations import MIGRATIONS
+from dambench_hub.runtime.files import atomic_path
 from dambench_hub.schema import EVENTS, METADATA, RESULTS, SCHEMA_VERSION, STORE_STATE, State
 
 DEFAULT_STORE = "sqlite:///dambench.db"

@@ -12,7 +12,7 @@ from typing import Any
 from accelerate.tracking import GeneralTracker
 from accelerate.utils import is_tensorboard_available, is_trackio_available
 
-from dambench_hub.files import write_atomic, writing
+from dambench_hub.runtime.files import write_atomic, writing
 
 AVAILABLE = {"trackio": is_trackio_available, "tensorboard": is_tensorboard_available}
 """Tells of each tracker whether its package is installed."""

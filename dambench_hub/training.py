@@ -34,10 +34,10 @@ from dambench_hub.checkpoints import (
 from dambench_hub.data import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.initial_model import initial_model
-from dambench_hub.progress import track
 from dambench_hub.run_folder import CHECKPOINTS, claimed, describe_run
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.signals import StopRequests
 from dambench_hub.schedules import SCHEDULES
-from dambench_hub.stop_requests import StopRequests
 from dambench_hub.trackers import JsonLines, trackers
 from dambench_hub.training_batches import TRAINING, training_batches
 from dambench_hub.training_config import TrainConfig

@@ -18,7 +18,7 @@ from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.prediction_header import REQUIRED_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import Opener, open_prediction, quoted
 from dambench_hub.predictions import FORMAT
-from dambench_hub.progress import track
+from dambench_hub.runtime.progress import track
 from dambench_hub.tasks import Task, load_task
 from dambench_hub.variables import parse_channel
 

@@ -23,7 +23,7 @@ from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.data import load_data
 from dambench_hub.errors import DambenchError
-from dambench_hub.stop_requests import StopRequests
+from dambench_hub.runtime.signals import StopRequests
 
 KINDNESS = 10
 """Pages come first where both share the cores."""

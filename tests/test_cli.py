@@ -220,7 +220,7 @@ def test_wrong_usage_is_exit_code_2(dambench, arguments):
 
 
 def test_version(dambench):
-    from dambench_hub import __version__
+    from dambench_hub.version import __version__
 
     assert dambench("--version") == (0, f"{__version__}\n", "")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from dambench_hub.files import atomic_path, sha256, write_atomic, writing
 from dambench_hub.results import Store
+from dambench_hub.runtime.files import atomic_path, sha256, write_atomic, writing
 from dambench_hub.store import StoreError, require_sound
 
 SIDECAR = ".sha256"

@@ -10,8 +10,8 @@ from threading import Event, Thread
 from dambench_hub.board.mirror import REPO_TYPE, download_records, keep_mirrored, mirror
 from dambench_hub.board.records import restore_records
 from dambench_hub.errors import DambenchError
-from dambench_hub.hub import check_repo_id, persist
 from dambench_hub.results import Store
+from dambench_hub.runtime.hub_client import check_repo_id, persist
 
 STOP_SECONDS = 30.0
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from dambench_hub.board.records import FOLDER, Record, pending_records, read_records
 from dambench_hub.errors import BuildError, DambenchError
-from dambench_hub.hub import check_repo_id, persist, require_token
 from dambench_hub.results import Store
+from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
 from dambench_hub.schema import MIRRORED
 from dambench_hub.store import stamp
 

@@ -15,8 +15,8 @@ from dambench_hub.board.sign_in import SignIn
 from dambench_hub.board.submissions import Submissions
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import DambenchError, TaskError
-from dambench_hub.files import writing
 from dambench_hub.results import DEFAULT_STORE, Store
+from dambench_hub.runtime.files import writing
 from dambench_hub.tasks import Task, load_task, task_names
 from dambench_hub.validation import MAX_MEMBERS
 

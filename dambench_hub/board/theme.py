@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from dambench_hub import __version__
 from dambench_hub.board.markup import render
 from dambench_hub.board.site import Site
 from dambench_hub.scoring import SCORER_VERSION
+from dambench_hub.version import __version__
 
 PAGES = (("Board", ""), ("Compare", "compare"), ("Submit", "submit"), ("About", "about"))
 """What stands in the head of each page: title and path."""

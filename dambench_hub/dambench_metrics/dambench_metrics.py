@@ -6,9 +6,9 @@ from typing import Any
 import datasets
 import evaluate
 
-from dambench_hub import __version__  # From: dambench-hub
 from dambench_hub.errors import ScoreError  # From: dambench-hub
 from dambench_hub.metrics import Scorer, as_array  # From: dambench-hub
+from dambench_hub.version import __version__
 
 _DESCRIPTION = """
 Scores of atmospheric analyses against a reference: latitude-weighted RMSE and bias per channel,

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from dambench_hub import __version__
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.files import write_atomic
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.pretrained import (
     TRAINING_FILE,
@@ -26,8 +24,10 @@ from dambench_hub.models.pretrained import (
     training_file,
     training_record,
 )
+from dambench_hub.runtime.files import write_atomic
 from dambench_hub.tasks import load_task
 from dambench_hub.variables import HEADLINE_CHANNELS
+from dambench_hub.version import __version__
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCard

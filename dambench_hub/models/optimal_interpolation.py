@@ -20,10 +20,10 @@ from dambench_hub.covariances import (
     fit_background_covariance,
 )
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.files import write_atomic
 from dambench_hub.grids import Grid
 from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.operators import GridSelection
+from dambench_hub.runtime.files import write_atomic
 from dambench_hub.times import hours_since_epoch
 
 SMALLEST_ERROR = 1e-2

@@ -8,8 +8,8 @@ import pytest
 
 from dambench_hub.board.backup import NAME, _superseded, back_up, keep_backup, restore
 from dambench_hub.errors import DambenchError
-from dambench_hub.files import sha256
 from dambench_hub.results import Store
+from dambench_hub.runtime.files import sha256
 from dambench_hub.store import StoreError
 
 

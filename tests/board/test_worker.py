@@ -22,10 +22,10 @@ from dambench_hub.board.submissions import Person, State, Submissions
 from dambench_hub.board.worker import Worker
 from dambench_hub.data import load_data
 from dambench_hub.errors import IsolationError, PredictionError
-from dambench_hub.files import sha256
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions
 from dambench_hub.results import Store
+from dambench_hub.runtime.files import sha256
 from dambench_hub.scoring import score
 from dambench_hub.store import StoreError
 from dambench_hub.validation import validate

@@ -317,7 +317,7 @@ def test_interrupted_it_says_so_and_goes_on(archives, tmp_path):
 def test_what_cannot_be_built_is_said(
     archives, script, tmp_path, capsys, monkeypatch, options, message
 ):
-    monkeypatch.setattr("dambench_hub.workers.PATIENCE", "0.2s")
+    monkeypatch.setattr("dambench_hub.runtime.workers.PATIENCE", "0.2s")
     out = tmp_path / "out"
     assert script.main(["--recipe", str(archives[0]), "--out", str(out), *options]) == 1
     error = capsys.readouterr().err

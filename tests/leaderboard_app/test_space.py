@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dambench_hub import __version__
 from dambench_hub.errors import BuildError
 from dambench_hub.publishing import describe
 from dambench_hub.release import collect
+from dambench_hub.version import __version__
 
 FOLDER = Path(__file__).parents[2] / "leaderboard_app"
 NEEDED = {"README.md", "app.py", "requirements.txt", "scorer.py"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-from dambench_hub import __version__
 from dambench_hub.board.markup import render
 from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
 from dambench_hub.scoring import SCORER_VERSION
+from dambench_hub.version import __version__
 
 SCORES = (
     ("MSE", "mean of (e / σ)² over times, channels and cells", "ranks; without weights"),

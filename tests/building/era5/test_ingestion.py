@@ -21,10 +21,10 @@ from dambench_hub.building.era5.ingestion import (
     ingest,
 )
 from dambench_hub.errors import BuildError, DambenchError
+from dambench_hub.runtime.workers import in_process, open_workers
 from dambench_hub.sources.states import MissingData
 from dambench_hub.sources.stores import Unreachable
 from dambench_hub.times import hours_since_epoch
-from dambench_hub.workers import in_process, open_workers
 
 TIMES = np.datetime64("2020-02-25", "h") + 24 * np.arange(11)
 QUICK = Patience(tries=3, pause=0.0, timeout=5, gaps=0.5)
@@ -229,7 +229,7 @@ import sys, time
 import numpy as np
 from pathlib import Path
 from dambench_hub.building.era5.ingestion import Stream, ingest
-from dambench_hub.workers import in_process
+from dambench_hub.runtime.workers import in_process
 sys.path.insert(0, sys.argv[2])
 from test_ingestion import TIMES, value
 

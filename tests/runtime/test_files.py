@@ -7,7 +7,7 @@ import os
 import pytest
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.files import atomic_path, remove_partial, sha256, write_atomic
+from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
 
 
 def contents(folder):

@@ -1,4 +1,4 @@
-"""How a command that a person runs ends: done, a message that says what to mend, or interrupted."""
+"""How commands end: done, a message that says what to mend, or interrupted; at once or later."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any, Self
 
 from dambench_hub.errors import DambenchError
 
@@ -34,3 +35,27 @@ def exit_code(work: Callable[[], None]) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+class StopRequests:
+    """Inside, SIGTERM and Ctrl-C only set `received`; the second one acts as it did before."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self.before:
+            signal.signal(*self.before.popitem())

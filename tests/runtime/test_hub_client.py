@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dambench_hub import hub
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime import hub_client as hub
 
 httpx = pytest.importorskip("httpx2", reason="huggingface_hub 2 answers with httpx2")
 from huggingface_hub.errors import HfHubHTTPError  # noqa: E402

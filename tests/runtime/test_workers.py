@@ -6,8 +6,8 @@ import pytest
 
 from dambench_hub.builder import Source, build_dataset
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime.workers import in_process, open_workers
 from dambench_hub.testing import TinyAtmosphere, tiny_plan
-from dambench_hub.workers import in_process, open_workers
 
 
 def square(number):
@@ -83,7 +83,7 @@ def test_no_workers_are_refused():
 
 def test_no_scheduler_is_told_of(monkeypatch):
     pytest.importorskip("distributed")
-    import dambench_hub.workers as workers
+    import dambench_hub.runtime.workers as workers
 
     monkeypatch.setattr(workers, "PATIENCE", "0.2s")
     with (

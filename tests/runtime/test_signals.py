@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from dambench_hub.commands import exit_code
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime.signals import StopRequests, exit_code
 
 
 def test_done():
@@ -49,3 +49,20 @@ def test_a_request_to_end_is_answered(capsys, interruptible, number):
 def test_our_own_mistakes_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         exit_code(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_is_noted_and_the_second_acts(number):
+    acted = []
+    before = signal.signal(number, lambda *_: acted.append(1))
+    try:
+        with StopRequests() as requests:
+            assert not requests.received
+            os.kill(os.getpid(), number)
+            assert requests.received and not acted
+            os.kill(os.getpid(), number)
+            assert acted == [1]
+        os.kill(os.getpid(), number)
+        assert acted == [1, 1]
+    finally:
+        signal.signal(number, before)

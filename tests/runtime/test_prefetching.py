@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dambench_hub.prefetching import prefetched
+from dambench_hub.runtime.prefetching import prefetched
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
