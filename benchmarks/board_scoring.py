@@ -29,8 +29,9 @@ from dambench_hub.board.jail import open_jailed
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.builder import Source, build_dataset
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.data import load_data
-from dambench_hub.grids import Grid
 from dambench_hub.metrics import Scorer
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.people import Person
@@ -39,7 +40,6 @@ from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions
 from dambench_hub.tasks import load_task
 from dambench_hub.testing import TYPICAL, smooth_field
-from dambench_hub.variables import STANDARD_CHANNELS, parse_channels
 
 YEAR = 366
 TASK = "unimodal"

@@ -34,14 +34,14 @@ import zarr
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.regridding import Regridder
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.manifest import Manifest
-from dambench_hub.regridding import Regridder
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.sources.arco import open_arco
 from dambench_hub.sources.states import read_states
 from dambench_hub.testing import TYPICAL
-from dambench_hub.variables import STANDARD_CHANNELS
 
 ROOT = Path(__file__).parents[1]
 LEVELS = [1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450]

@@ -30,14 +30,14 @@ from torch import nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.models import method_class
 from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.noise import Noise
 from dambench_hub.models.set_convolution import SMALLEST_DENSITY, SetConvolution
 from dambench_hub.models.spectral import SpectralConvolution
-from dambench_hub.variables import STANDARD_CHANNELS
 
 SIZES = {"conv_cnp": {"width": 512}, "fnp": {"width": 64}, "adas": {}}
 SMALL = {"conv_cnp": {"width": 64}, "fnp": {"width": 16}}

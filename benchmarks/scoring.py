@@ -22,7 +22,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"]
 
 import numpy as np
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.metrics import Scorer
 
 LIKE = {"z": (1e5, 2e3), "t": (250.0, 10.0), "q": (3e-3, 1e-3)}

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dambench_hub.coordinates.times import from_hours, hours_since_epoch
 from dambench_hub.errors import BuildError, did_you_mean
-from dambench_hub.times import from_hours, hours_since_epoch
 
 Times = TypeVar("Times", np.ndarray, np.datetime64)
 """Many times, or one."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dambench_hub.batch import Batch
-from dambench_hub.times import hours_since_epoch
+from dambench_hub.coordinates.times import hours_since_epoch
 
 
 def rolled(batch: Batch, key: int) -> Batch:

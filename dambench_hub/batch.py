@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.grids import Grid
 
 Array = Any
 """A numpy array or a torch tensor."""

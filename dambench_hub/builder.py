@@ -21,6 +21,8 @@ import numpy as np
 
 from dambench_hub.build_folder import WORK, clear, lock, note_plan, refuse_other
 from dambench_hub.card import write_card
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.errors import BuildError
 from dambench_hub.features import example_features
 from dambench_hub.geography import write_geography
@@ -33,8 +35,6 @@ from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
 from dambench_hub.shards import READERS, write_shard
 from dambench_hub.statistics import Moments, Statistics
-from dambench_hub.times import hours_since_epoch
-from dambench_hub.variables import MODALITIES
 
 GAPS = "gaps.json"
 Fields = Mapping[str, np.ndarray]

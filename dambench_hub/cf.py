@@ -10,8 +10,8 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.manifest import Manifest
-from dambench_hub.variables import MODALITIES, parse_channels
 
 Read = Callable[[int, list[str]], Mapping[str, np.ndarray]]
 """Some columns of one example of the split, by its number."""

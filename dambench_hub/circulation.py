@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from dambench_hub.spherical import EARTH_RADIUS
-from dambench_hub.vertical import EXPONENT, GAS_CONSTANT, GRAVITY, LAPSE_RATE
+from dambench_hub.coordinates.constants import EARTH_RADIUS, GAS_CONSTANT, GRAVITY
+from dambench_hub.vertical import EXPONENT, LAPSE_RATE
 
 
 class Circulation:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import Channel, parse_channel
 from dambench_hub.errors import ChannelError, PredictionError, did_you_mean
-from dambench_hub.grids import Grid
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks import Task
 from dambench_hub.validation import header_problems, shortened, task_of
-from dambench_hub.variables import Channel, parse_channel
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

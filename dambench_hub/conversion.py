@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.builder import Fields, Source, build_dataset
+from dambench_hub.coordinates.times import from_hours
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import BuildError
 from dambench_hub.geography import assemble, read_geography
 from dambench_hub.manifest import Manifest
 from dambench_hub.plan import Plan, manifest_settings
 from dambench_hub.rounding import note_rounding
-from dambench_hub.times import from_hours
 
 
 def convert_dataset(

@@ -16,10 +16,11 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import nnls
 
+from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.grids import Grid
 
-EARTH_RADIUS_KM = 6371.0
+EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 
 LARGEST_LENGTH_SCALE_KM = 6000.0
 """Of the Gaussians in a mixture; the smallest is half a grid step."""

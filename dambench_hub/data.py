@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dambench_hub.batch import Batch
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError, did_you_mean
 from dambench_hub.features import column_shapes
-from dambench_hub.grids import Grid
 from dambench_hub.manifest import STATISTICS, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.runtime.prefetching import prefetched

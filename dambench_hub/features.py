@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Array2D, Array3D, Features, List, Value
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 
 CONFIGS: Mapping[str, tuple[str, ...]] = {
     "multimodal": (

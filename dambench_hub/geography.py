@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import yaml
 from datasets import Array2D, Features, Image, Value
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError, DataError
-from dambench_hub.grids import Grid
 from dambench_hub.land_mask import cell_edges, land_share
 from dambench_hub.manifest import GEOGRAPHY
 from dambench_hub.relief import pixels_per_cell, relief_map

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import Grid
 
 BAND = 120
 """Rows of the mask that are in memory at a time."""

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import from_hours
+from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
-from dambench_hub.grids import Grid
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.rounding import Rounding
 from dambench_hub.runtime.files import sha256, write_atomic
-from dambench_hub.times import from_hours
-from dambench_hub.variables import MODALITIES, parse_channels
 
 FORMAT_VERSION = 1
 FORMATS = ("parquet", "arrow", "hdf5")

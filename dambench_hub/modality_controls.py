@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dambench_hub.batch import Batch
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import DataError, TaskError, did_you_mean
-from dambench_hub.times import hours_since_epoch
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

@@ -5,7 +5,6 @@ Everything is compared with the background, which is what a method has to improv
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
 from dambench_hub.comparison import Comparison, compare
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.units import pretty, squared
+from dambench_hub.coordinates.variables import Channel, parse_channel
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks import Task
-from dambench_hub.variables import Channel, parse_channel
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data
@@ -49,7 +49,6 @@ STYLE: Any = {
     "savefig.dpi": 200,
 }
 TINY = 1e-300
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plot_prediction(
@@ -247,25 +246,6 @@ def draw_spectra(comparison: Comparison) -> Figure:
     for axes in (upper, lower):
         axes.grid(True)
     return figure
-
-
-def pretty(units: str) -> str:
-    """CF units with real superscripts.
-
-    >>> pretty("m2 s-2")
-    'm² s⁻²'
-    """
-    return units.translate(SUPERSCRIPTS)
-
-
-def squared(units: str) -> str:
-    """The square of CF units.
-
-    >>> squared("m2 s-2"), squared("kg kg-1")
-    ('m4 s-4', 'kg2 kg-2')
-    """
-    parts = (re.fullmatch(r"([A-Za-z]+)(-?\d*)", part) for part in units.split())
-    return " ".join(f"{part[1]}{2 * int(part[2] or 1)}" for part in parts if part)
 
 
 def _hour(time: np.datetime64) -> str:

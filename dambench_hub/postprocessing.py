@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from dambench_hub.grids import Grid
-from dambench_hub.regridding import interpolation_weights
-from dambench_hub.spherical import Synthesis
-from dambench_hub.variables import STANDARD_LEVELS
-from dambench_hub.vertical import GRAVITY, SigmaColumns
+from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.regridding import interpolation_weights
+from dambench_hub.coordinates.spherical_harmonics import Synthesis
+from dambench_hub.coordinates.variables import STANDARD_LEVELS
+from dambench_hub.vertical import SigmaColumns
 
 
 @dataclass(frozen=True)

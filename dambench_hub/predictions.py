@@ -18,13 +18,13 @@ import h5py
 import numpy as np
 
 from dambench_hub.batch import Analysis
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import CONTAINERS, Prediction, open_prediction
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks import Task, load_task
-from dambench_hub.times import hours_since_epoch
-from dambench_hub.variables import parse_channels
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

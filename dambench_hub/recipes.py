@@ -12,11 +12,11 @@ import numpy as np
 import yaml
 
 from dambench_hub.alignment import MODES
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
-from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.variables import STANDARD_CHANNELS, parse_channels
 
 SOURCES = ("wb2", "arco", "cds")
 BACKGROUNDS = ("persistence", "forecast", "fengwu")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.land_mask import cell_edges, land_share
 
 PIXELS_PER_DEGREE = 10

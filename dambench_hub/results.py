@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sql
 
+from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DambenchError
 from dambench_hub.models import METHODS, MULTI
 from dambench_hub.people import Person, local_person
@@ -24,7 +25,6 @@ from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import MODEL_ATTRIBUTES, SCORER_VERSION, Result
 from dambench_hub.store import DEFAULT_STORE, Database, Event, append_event, stamp
 from dambench_hub.validation import MAX_NAME
-from dambench_hub.variables import HEADLINE_CHANNELS
 
 SIGNIFICANT_DIGITS = 4
 """Scores are ranked as they are shown; what rounding hides is no difference."""

@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from dambench_hub.coordinates.times import from_hours
+from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.tasks import Task, load_task
-from dambench_hub.times import from_hours
-from dambench_hub.variables import parse_channels
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

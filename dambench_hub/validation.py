@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.prediction_header import REQUIRED_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import Opener, open_prediction, quoted
 from dambench_hub.predictions import FORMAT
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks import Task, load_task
-from dambench_hub.variables import parse_channel
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data
@@ -35,7 +36,7 @@ NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-
 """Control characters but tab and line ends, and those that turn the direction of writing."""
 
 CONVERSIONS = {
-    "z": ((9.80665, 0.0, "geopotential height in m", "multiply by 9.80665 m s-2"),),
+    "z": ((GRAVITY, 0.0, "geopotential height in m", "multiply by 9.80665 m s-2"),),
     "t": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
     "t2m": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
     "msl": ((100.0, 0.0, "hPa", "multiply by 100"),),

@@ -18,10 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
-GRAVITY = 9.80665
-"""g, m s⁻²."""
-GAS_CONSTANT = 287.05
-"""R of dry air, J kg⁻¹ K⁻¹."""
+from dambench_hub.coordinates.constants import GAS_CONSTANT, GRAVITY
+
 LAPSE_RATE = 0.0065
 """Γ of the standard atmosphere, K m⁻¹."""
 EXPONENT = GAS_CONSTANT * LAPSE_RATE / GRAVITY

@@ -13,8 +13,8 @@ from dambench_hub.alignment import (
     product_day,
     usable_times,
 )
+from dambench_hub.coordinates.times import from_hours
 from dambench_hub.errors import BuildError, DataError
-from dambench_hub.times import from_hours
 
 TIMES = st.integers(0, 1_000_000).map(lambda hours: from_hours(hours)[()])
 STRICT = sorted(name for name, product in PRODUCTS.items() if product.available_hour is not None)

@@ -6,7 +6,7 @@ import torch
 
 from dambench_hub.augmentation import rolled
 from dambench_hub.batch import Batch
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 
 
 def sample_batch(rng, iid=False):

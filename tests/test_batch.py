@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dambench_hub.batch import Analysis, Batch
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.grids import Grid
 
 SIZE, CHANNELS, GRID, POINTS = 2, 3, Grid(5, 6), 4
 

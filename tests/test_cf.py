@@ -9,9 +9,9 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.variables import MODALITIES, parse_channel
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.variables import MODALITIES, parse_channel
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.covariances import (
     BLOCK_HOURS,
     BackgroundCovariance,
@@ -12,7 +13,6 @@ from dambench_hub.covariances import (
     length_scales,
 )
 from dambench_hub.errors import DataError
-from dambench_hub.grids import Grid
 
 GRID = Grid(9, 16)
 SCALE = np.array([300.0, 2.0, 1e-3])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.features import (
     CONFIGS,
     column_shapes,
@@ -13,7 +14,6 @@ from dambench_hub.features import (
     from_arrow,
     to_record_batch,
 )
-from dambench_hub.grids import Grid
 
 BOTH = ("precipitation", "olr")
 

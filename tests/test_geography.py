@@ -11,6 +11,7 @@ from datasets import Array2D, Features, Image, load_dataset
 from PIL import Image as Picture
 
 from dambench_hub import geography, land_mask, relief
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.geography import (
     GEOGRAPHY,
@@ -21,7 +22,6 @@ from dambench_hub.geography import (
     tiles,
     write_geography,
 )
-from dambench_hub.grids import Grid
 from dambench_hub.relief import relief_map
 
 GRID = Grid(17, 32)  # 11.25 degrees

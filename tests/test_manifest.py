@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data import load_data
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.manifest import Gap, Manifest, Shard
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.rounding import Rounding

@@ -5,9 +5,10 @@ import pytest
 
 from dambench_hub.batch import Analysis
 from dambench_hub.comparison import compare, zonal_power
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.errors import ChannelError, DambenchError, PredictionError
-from dambench_hub.grids import Grid
-from dambench_hub.plots import plot_prediction, pretty, squared
+from dambench_hub.plots import plot_prediction
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import DambenchError
 from dambench_hub.recipes import Recipe, read_recipe
-from dambench_hub.variables import STANDARD_CHANNELS
 
 
 def written(tmp_path, text):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dambench_hub import land_mask, relief
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.relief import LAND, SEA, TINTS, pixels_per_cell, relief_map
 
 GRID = Grid(31, 60)  # 6 degrees

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.features import column_shapes, example_features
-from dambench_hub.grids import Grid
 from dambench_hub.shards import READERS, write_shard
 
 FORMATS = sorted(READERS)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dambench_hub.building.era5.ingestion import Patience, Segments, Stream, ingest
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.runtime.workers import in_process
 from dambench_hub.sources.states import MissingData
-from dambench_hub.times import hours_since_epoch
 from dambench_hub.triplets import Triplets
 
 DAYS = np.datetime64("2020-02-26", "h") + 24 * np.arange(6)

@@ -31,15 +31,15 @@ from dambench_hub.building.era5.ingestion import (
     forget_gaps,
     ingest,
 )
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channel
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
 from dambench_hub.plan import Plan
 from dambench_hub.recipes import BACKGROUNDS, CADENCES, SOURCES, Recipe, read_recipe, recipe_keys
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.runtime.workers import Run, open_workers
 from dambench_hub.triplets import Triplets
-from dambench_hub.variables import STANDARD_CHANNELS, parse_channel
 
 ARCHIVE = "archive"
 """Folder of the segments, inside the folder for intermediate files."""

@@ -26,8 +26,10 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from dambench_hub.circulation import Circulation, load_state, packed_state, truncated
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import Grid
 from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.observations.instruments import gauge_network, measure_olr, measure_precipitation
@@ -35,8 +37,6 @@ from dambench_hub.postprocessing import PostProcessor
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.segments import run_chains
-from dambench_hub.times import hours_since_epoch
-from dambench_hub.variables import STANDARD_CHANNELS
 
 if TYPE_CHECKING:
     from dambench_hub.builder import Source

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 
 WIDTH, HEIGHT = 720, 360
 """Size of a picture, pixels; also the unit of all lines in it."""

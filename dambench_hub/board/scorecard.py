@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from dambench_hub.board.markup import cell, shaded
-from dambench_hub.plots import pretty
+from dambench_hub.coordinates.units import pretty
+from dambench_hub.coordinates.variables import VARIABLES, parse_channels, variable_groups
 from dambench_hub.tables import number
-from dambench_hub.variables import VARIABLES, parse_channels, variable_groups
 
 FULL_SHADE = 10.0
 """A difference of so many percent has the full colour."""

@@ -11,12 +11,17 @@ from markupsafe import Markup
 from dambench_hub.board.markup import cell, shaded
 from dambench_hub.board.names import check_url
 from dambench_hub.board.site import Site
+from dambench_hub.coordinates.units import pretty
+from dambench_hub.coordinates.variables import (
+    HEADLINE_CHANNELS,
+    VARIABLES,
+    parse_channel,
+    variable_groups,
+)
 from dambench_hub.errors import DambenchError
-from dambench_hub.plots import pretty
 from dambench_hub.results import BACKGROUND, Entry, Ranking
 from dambench_hub.tables import number
 from dambench_hub.tasks import Task
-from dambench_hub.variables import HEADLINE_CHANNELS, VARIABLES, parse_channel, variable_groups
 
 OVERVIEW = "overview"
 FIRST_TASKS = ("multimodal", "unimodal")

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid, latitude_weights
 from dambench_hub.errors import ScoreError
-from dambench_hub.grids import Grid, latitude_weights
 from dambench_hub.metrics.accumulate import Sums
 from dambench_hub.metrics.ensemble import ensemble_statistics, spread_skill
 from dambench_hub.metrics.fields import point_statistics, zonal_means

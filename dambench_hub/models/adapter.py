@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError, did_you_mean
-from dambench_hub.grids import Grid
 from dambench_hub.models.layers import run_block
 from dambench_hub.models.noise import Noise
 

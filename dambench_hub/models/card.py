@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.pretrained import (
@@ -26,7 +27,6 @@ from dambench_hub.models.pretrained import (
 )
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.tasks import load_task
-from dambench_hub.variables import HEADLINE_CHANNELS
 from dambench_hub.version import __version__
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dambench_hub.coordinates.variables import variable_groups
 from dambench_hub.models.conv_blocks import (
     NeuralProcess,
     ResidualBlock,
@@ -27,7 +28,6 @@ from dambench_hub.models.layers import (
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.set_convolution import SetConvolution
 from dambench_hub.models.spectral import SpectralConvolution, require_resolved
-from dambench_hub.variables import variable_groups
 
 Selection = Literal["far", "near"]
 """Which of two streams the fused one is merged with: the farther from it, or the nearer."""

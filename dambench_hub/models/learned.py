@@ -18,14 +18,14 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from dambench_hub.batch import Analysis, Batch
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
 from dambench_hub.models.noise import Noise
 from dambench_hub.models.pretrained import read_config, read_weights, resolve_folder
 from dambench_hub.statistics import Statistics
-from dambench_hub.variables import parse_channels
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of a channel's variability, for noise-free tasks."""

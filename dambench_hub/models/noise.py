@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dambench_hub.times import hours_since_epoch
+from dambench_hub.coordinates.times import hours_since_epoch
 
 
 class Noise:

@@ -13,6 +13,8 @@ from safetensors.numpy import load_file, save
 from scipy.linalg import cho_factor, cho_solve
 
 from dambench_hub.batch import Analysis, Batch
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.covariances import (
     BackgroundCovariance,
     BackgroundErrors,
@@ -20,11 +22,9 @@ from dambench_hub.covariances import (
     fit_background_covariance,
 )
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.operators import GridSelection
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.times import hours_since_epoch
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of B's scale: for noise-free tasks."""

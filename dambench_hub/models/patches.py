@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dambench_hub.variables import parse_channel, variable_groups
+from dambench_hub.coordinates.variables import parse_channel, variable_groups
 
 PATCH = 2
 """Grid points along each side of a patch; a patch is a token of each depth."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.models.layers import pad_sphere, pad_to_multiple, run_block
 
 FREQUENCIES = 16

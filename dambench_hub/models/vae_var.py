@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from dambench_hub.batch import Analysis
+from dambench_hub.coordinates.variables import variable_groups
 from dambench_hub.errors import TaskError
 from dambench_hub.models.layers import require_choice, require_positive
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 from dambench_hub.models.vae import conv_vae, kl_divergence, swin_vae
 from dambench_hub.models.variable_unet import UNetSize
-from dambench_hub.variables import variable_groups
 
 HISTORY = 10
 """Steps that L-BFGS remembers."""

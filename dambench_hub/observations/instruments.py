@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 
 ORBITS = 14
 """Swaths of a polar orbiter in a day."""

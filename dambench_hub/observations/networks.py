@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import TaskError, did_you_mean
-from dambench_hub.grids import Grid
-from dambench_hub.times import hours_since_epoch
 
 Network = Literal["column", "stations", "iid"]
 

@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, GridError
-from dambench_hub.grids import Grid
 
 Shape = tuple[int, ...]
 

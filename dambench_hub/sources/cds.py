@@ -21,14 +21,14 @@ import numpy as np
 import xarray as xr
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import VARIABLES, Channel, parse_channels
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import Grid
 from dambench_hub.runtime.files import atomic_path, remove_partial, writing
 from dambench_hub.runtime.progress import track
 from dambench_hub.sources import copernicus
 from dambench_hub.sources.cds_files import UNPACKED, ZIP, file_kind, file_parts, unpacked
 from dambench_hub.sources.cds_parts import Part, joined
-from dambench_hub.variables import VARIABLES, Channel, parse_channels
 
 PRESSURE_LEVELS = "reanalysis-era5-pressure-levels"
 SINGLE_LEVELS = "reanalysis-era5-single-levels"

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dambench_hub.coordinates.variables import VARIABLES, Variable
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.sources.axes import harmonized
 from dambench_hub.sources.cds_parts import DIMENSIONS, EXPVER, NO_LEVEL, UNSAID, Part
-from dambench_hub.variables import VARIABLES, Variable
 
 ZIP = "zip"
 KINDS = {

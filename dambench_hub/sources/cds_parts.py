@@ -17,9 +17,9 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from dambench_hub.coordinates.grids import TOLERANCE_DEGREES
+from dambench_hub.coordinates.variables import VARIABLES, Variable
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import TOLERANCE_DEGREES
-from dambench_hub.variables import VARIABLES, Variable
 
 EXPVER = ("0001", "", "0005")
 """`expver` of final fields, of those whose file does not say, and of preliminary ones."""

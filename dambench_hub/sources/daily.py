@@ -10,10 +10,10 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.daily_files import DailyFile
 from dambench_hub.sources.states import MissingData, require_times
-from dambench_hub.variables import MODALITIES
 
 
 def join_days(

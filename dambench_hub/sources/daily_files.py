@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dambench_hub.coordinates.grids import TOLERANCE_DEGREES
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import TOLERANCE_DEGREES
 from dambench_hub.sources.axes import harmonized
 
 ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}

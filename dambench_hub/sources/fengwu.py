@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
-from dambench_hub.grids import Grid
 from dambench_hub.runtime.files import sha256
 from dambench_hub.sources.fengwu_statistics import WHERE, read_statistics
 from dambench_hub.sources.states import MissingData, Regrid, read_states, require_channels
-from dambench_hub.variables import STANDARD_CHANNELS, parse_channels
 
 STEP_HOURS = 6
 CHANNELS = len(STANDARD_CHANNELS)

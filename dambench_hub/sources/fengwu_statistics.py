@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.states import ALLOWED
-from dambench_hub.variables import STANDARD_CHANNELS, parse_channels
 
 FILES = (("data_mean.npy", "data_std.npy"), ("global_means.npy", "global_stds.npy"))
 """The same two arrays, under the names of two hosts."""

@@ -9,8 +9,9 @@ from operator import itemgetter
 import numpy as np
 import xarray as xr
 
+from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.coordinates.variables import Channel, parse_channels
 from dambench_hub.errors import BuildError
-from dambench_hub.variables import Channel, parse_channels
 
 Regrid = Callable[[np.ndarray], np.ndarray]
 """(…, Ys, Xs) -> (…, Y, X)."""
@@ -197,5 +198,5 @@ def _are_heights(levels: list[int], values: np.ndarray) -> bool:
     """Whether the values are nearer to Z than to g Z, on the highest level above the ground."""
     if min(levels) > 850:
         return False
-    typical = 9.80665 * 7000 * np.log(1013 / min(levels))  # g times a scale height of 7 km
+    typical = GRAVITY * 7000 * np.log(1013 / min(levels))  # g times a scale height of 7 km
     return bool(values[int(np.argmin(levels))].mean() < 0.4 * typical)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dambench_hub.board.maps import HEIGHT, OUTSIDE, WIDTH, Atlas, project
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.grids import Grid
 
 GRID = Grid(33, 64)
 

@@ -17,12 +17,12 @@ from datasets import load_dataset
 
 from dambench_hub import cli
 from dambench_hub.conversion import convert_dataset
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.regridding import Regridder, unify_poles
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data import load_data
 from dambench_hub.geography import assemble
-from dambench_hub.grids import Grid
 from dambench_hub.manifest import Manifest
-from dambench_hub.regridding import Regridder, unify_poles
-from dambench_hub.times import hours_since_epoch
 
 SCRIPT = Path(__file__).parents[2] / "builders" / "era5" / "build.py"
 LAST = np.datetime64("2023-01-10T18", "h")

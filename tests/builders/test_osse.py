@@ -16,11 +16,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from dambench_hub.coordinates.times import from_hours
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data import load_data
 from dambench_hub.manifest import Manifest
 from dambench_hub.tasks import load_task
-from dambench_hub.times import from_hours
-from dambench_hub.variables import STANDARD_CHANNELS
 
 BUILD = Path(__file__).parents[2] / "builders" / "osse" / "build.py"
 CHANNEL = {name: index for index, name in enumerate(STANDARD_CHANNELS)}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.models.adapter import ModalityAdapter, interpolation
 from dambench_hub.models.noise import Noise
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.learned import Inputs
-from dambench_hub.variables import STANDARD_CHANNELS
 
 TINY = {
     "grid": "32x64",

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import TaskError
 from dambench_hub.models.fnp import FNP, Branch, FourierBlock
 from dambench_hub.models.learned import Inputs
-from dambench_hub.variables import STANDARD_CHANNELS
 
 TINY = {
     "grid": "32x64",

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from dambench_hub.batch import Analysis
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.multi_modal import MultiModal, multi_modal
 from dambench_hub.models.pretrained import read_config, read_weights
-from dambench_hub.variables import STANDARD_CHANNELS
 
 
 class Regression(LearnedAssimilator):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.models.score_unet import (
     ChannelNorm,
     ScoreUNet,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import TaskError
 from dambench_hub.models.learned import evaluating
 from dambench_hub.models.sda import SDA
-from dambench_hub.variables import STANDARD_CHANNELS
 
 MODES = ["context", "as_obs", "sdedit"]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.grids import Grid
 from dambench_hub.observations import ObservationSettings, draw_observations
 
 GRID = Grid(9, 16)

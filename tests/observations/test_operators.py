@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, GridError
-from dambench_hub.grids import Grid
 from dambench_hub.observations.networks import ObservationSettings, draw_observations
 from dambench_hub.observations.operators import Coarsening, GridSelection
 

@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.arco import open_arco
 from dambench_hub.sources.states import MissingData, read_states, require_channels, require_times
 from dambench_hub.sources.stores import NAMES
-from dambench_hub.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
 
 LEVELS = [1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400]
 LEVELS += [450, 500, 550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000]

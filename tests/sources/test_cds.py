@@ -12,11 +12,11 @@ import pytest
 import requests as http
 from filelock import FileLock
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS
 from dambench_hub.errors import BuildError, ChannelError, DambenchError
-from dambench_hub.grids import Grid
 from dambench_hub.sources import cds
 from dambench_hub.sources.cds import PRESSURE_LEVELS, SINGLE_LEVELS, download, open_cds, requests
-from dambench_hub.variables import STANDARD_CHANNELS, STANDARD_LEVELS
 
 GRID = Grid(121, 240)
 SHORT = {name: short for short, name in cds.NAMES.items()}

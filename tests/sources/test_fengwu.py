@@ -11,12 +11,12 @@ import xarray as xr
 from onnx import TensorProto, helper, numpy_helper
 from zarr.storage import MemoryStore
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, VARIABLES
 from dambench_hub.errors import BuildError
-from dambench_hub.grids import Grid
 from dambench_hub.runtime.files import sha256
 from dambench_hub.sources.fengwu import FengWu, read_forecasts
 from dambench_hub.sources.states import MissingData, read_states
-from dambench_hub.variables import STANDARD_CHANNELS, STANDARD_LEVELS, VARIABLES
 
 GRID = Grid(4, 6)
 SHAPE = (138, *GRID.shape)

@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.fengwu_statistics import read_statistics
-from dambench_hub.variables import STANDARD_CHANNELS
 
 SURFACE = ["u10", "v10", "t2m", "msl"]
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
 from dambench_hub.errors import BuildError
 from dambench_hub.sources import forecasts
 from dambench_hub.sources.forecasts import BUCKET, MODELS, STORES, open_forecasts
 from dambench_hub.sources.states import MissingData, read_states, require_channels, require_times
 from dambench_hub.sources.stores import NAMES
-from dambench_hub.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
 
 STARTS = np.arange("2022-12-25T00", "2023-01-01T00", 12, dtype="M8[h]")
 LEADS = 6 * np.arange(1, 9)

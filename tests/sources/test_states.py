@@ -8,9 +8,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.states import MissingData, read_states, require_channels, require_times
-from dambench_hub.variables import STANDARD_CHANNELS
 
 TIMES = np.arange("2020-01-01", "2020-01-05", 12, dtype="M8[h]")
 LEVELS = [50, 500, 850, 1000]

@@ -12,11 +12,11 @@ import xarray as xr
 from fsspec.registry import _registry as registry
 from fsspec.spec import AbstractFileSystem
 
+from dambench_hub.coordinates.variables import VARIABLES
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.states import MissingData, read_states
 from dambench_hub.sources.stores import NAMES, Unreachable, open_store
 from dambench_hub.sources.weatherbench import open_weatherbench
-from dambench_hub.variables import VARIABLES
 
 LAST = np.array(["2023-01-10T18"], "M8[h]")
 

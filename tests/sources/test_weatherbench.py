@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
 from dambench_hub.errors import BuildError
 from dambench_hub.sources.states import MissingData, read_states, require_channels, require_times
 from dambench_hub.sources.stores import NAMES
 from dambench_hub.sources.weatherbench import ADDRESS, open_weatherbench
-from dambench_hub.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
 
 LAST = np.datetime64("2023-01-10T18", "h")
 THEIRS = {ours: theirs for theirs, ours in NAMES.items()}

@@ -16,7 +16,7 @@ from dambench_hub.board.pages.submission import HIDDEN_TRUTH, NO_PICTURES, diagn
 from dambench_hub.board.plates import atlas_of, comparison_plates, spectra
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
-from dambench_hub.variables import parse_channel
+from dambench_hub.coordinates.variables import parse_channel
 
 CHOOSE = "Choose two methods of one task."
 

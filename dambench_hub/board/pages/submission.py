@@ -16,8 +16,8 @@ from dambench_hub.board.plates import atlas_of, profiles, spectra, submission_pl
 from dambench_hub.board.receipt import Receipt
 from dambench_hub.board.scorecard import relative_cells, scorecards
 from dambench_hub.board.site import Site
+from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import DataError
-from dambench_hub.variables import parse_channel
 
 BACKGROUND, BEST = "the background", "the best other"
 UNKNOWN = "There is no such submission, or you may not see it. Sign in if it is yours."

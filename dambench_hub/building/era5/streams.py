@@ -12,9 +12,11 @@ import xarray as xr
 
 from dambench_hub.alignment import product_day, usable_times
 from dambench_hub.building.era5.ingestion import Found, Read, Stream
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.regridding import WINDS, Regridder, unify_poles
+from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.recipes import Recipe
-from dambench_hub.regridding import WINDS, Regridder, unify_poles
 from dambench_hub.sources.arco import open_arco
 from dambench_hub.sources.cds import open_cds
 from dambench_hub.sources.copernicus import attribution
@@ -25,8 +27,6 @@ from dambench_hub.sources.olr import open_olr
 from dambench_hub.sources.precipitation import open_precipitation
 from dambench_hub.sources.states import read_states, require_channels, require_times
 from dambench_hub.sources.weatherbench import open_weatherbench
-from dambench_hub.variables import parse_channel
-from dambench_hub.vertical import GRAVITY
 
 ANALYSES: Mapping[str, Callable[[Any], xr.Dataset]] = {
     "wb2": open_weatherbench,

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+from dambench_hub.coordinates.grids import TOLERANCE_DEGREES, Grid
 from dambench_hub.errors import GridError
-from dambench_hub.grids import TOLERANCE_DEGREES, Grid
 
 WINDS = ("u10", "v10", "u", "v")
 """Components of a vector: at a pole they turn with the meridian along which they are given."""

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dambench_hub.grids import Grid
+from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.grids import Grid
 
-EARTH_RADIUS = 6.371e6
-"""a, m."""
 POLE_OFFSET = 0.1
 """Degrees from the pole at which wind is evaluated: at the pole it has no value, only limits."""
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.special import sph_harm_y
 
-from dambench_hub.grids import Grid
-from dambench_hub.spherical import EARTH_RADIUS, Synthesis, fourier, legendre
+from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.spherical_harmonics import Synthesis, fourier, legendre
 
 GRID = Grid(33, 64)
 M, L = 6, 8

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.grids import Grid, latitude_weights
 from dambench_hub.errors import GridError
-from dambench_hub.grids import Grid, latitude_weights
 
 grids = st.builds(Grid, st.integers(3, 200), st.integers(2, 200))
 

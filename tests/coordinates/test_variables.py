@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dambench_hub.errors import ChannelError, did_you_mean
-from dambench_hub.variables import (
+from dambench_hub.coordinates.variables import (
     MODALITIES,
     STANDARD_CHANNELS,
     STANDARD_LEVELS,
@@ -13,6 +12,7 @@ from dambench_hub.variables import (
     parse_channel,
     parse_channels,
 )
+from dambench_hub.errors import ChannelError, did_you_mean
 
 
 def test_standard_order():

@@ -6,9 +6,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.regridding import Regridder, interpolation_weights, unify_poles
 from dambench_hub.errors import GridError
-from dambench_hub.grids import Grid
-from dambench_hub.regridding import Regridder, interpolation_weights, unify_poles
 
 COARSE = Grid(13, 24)
 

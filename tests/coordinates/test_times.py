@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dambench_hub.coordinates.times import from_hours, hours_since_epoch
 from dambench_hub.errors import DataError
-from dambench_hub.times import from_hours, hours_since_epoch
 
 
 @given(st.lists(st.integers(0, 2_000_000), max_size=5))

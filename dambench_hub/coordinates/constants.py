@@ -1,0 +1,8 @@
+"""Constants of the atmosphere."""
+
+GRAVITY = 9.80665
+"""g, m s⁻²."""
+GAS_CONSTANT = 287.05
+"""R of dry air, J kg⁻¹ K⁻¹."""
+EARTH_RADIUS = 6.371e6
+"""a, m."""
