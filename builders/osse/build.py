@@ -25,18 +25,18 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from dambench_hub.circulation import Circulation, load_state, packed_state, truncated
+from dambench_hub.building.osse.chains import run_chains
+from dambench_hub.building.osse.instruments import gauge_network, measure_olr, measure_precipitation
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
+from dambench_hub.dynamics.circulation import Circulation, load_state, packed_state, truncated
+from dambench_hub.dynamics.postprocessing import PostProcessor
 from dambench_hub.errors import BuildError
 from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.observations.instruments import gauge_network, measure_olr, measure_precipitation
-from dambench_hub.postprocessing import PostProcessor
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.segments import run_chains
 
 if TYPE_CHECKING:
     from dambench_hub.builder import Source

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from dambench_hub.building.osse.chains import run_chains
 from dambench_hub.errors import BuildError
-from dambench_hub.segments import run_chains
 
 
 def touch(folder, chain, number):

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import safe_open
 
 from dambench_hub.coordinates.constants import EARTH_RADIUS, GAS_CONSTANT, GRAVITY
-from dambench_hub.vertical import EXPONENT, LAPSE_RATE
+from dambench_hub.dynamics.sigma_levels import EXPONENT, LAPSE_RATE
 
 
 class Circulation:

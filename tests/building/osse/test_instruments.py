@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from dambench_hub.building.osse.instruments import gauge_network, measure_olr, measure_precipitation
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.observations.instruments import gauge_network, measure_olr, measure_precipitation
 
 GRID = Grid(61, 120)
 

@@ -13,7 +13,7 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import interpolation_weights
 from dambench_hub.coordinates.spherical_harmonics import Synthesis
 from dambench_hub.coordinates.variables import STANDARD_LEVELS
-from dambench_hub.vertical import SigmaColumns
+from dambench_hub.dynamics.sigma_levels import SigmaColumns
 
 
 @dataclass(frozen=True)

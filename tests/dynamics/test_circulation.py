@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from dambench_hub.circulation import load_state, packed_state, truncated
+from dambench_hub.dynamics.circulation import load_state, packed_state, truncated
 
 jax = pytest.importorskip("jax")
 

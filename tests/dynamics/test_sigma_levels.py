@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.constants import GAS_CONSTANT, GRAVITY
-from dambench_hub.vertical import EXPONENT, LAPSE_RATE, SigmaColumns
+from dambench_hub.dynamics.sigma_levels import EXPONENT, LAPSE_RATE, SigmaColumns
 
 SIGMA = np.array([0.025, 0.095, 0.2, 0.34, 0.51, 0.685, 0.835, 0.95])
 LEVELS = 100.0 * np.array([10, 50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000])

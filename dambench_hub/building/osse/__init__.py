@@ -1,0 +1,1 @@
+"""The embedded default: a twin experiment made by a general circulation model."""
