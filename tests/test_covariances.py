@@ -36,10 +36,10 @@ def dense(B):
 
 
 def draw(B, size, rng):
-    """Samples of N(0, B), (size, C, Y, X)."""
+    """Samples of N(0, B), (size, C, Y, X), by the symmetric root: the only one all machines share."""
     values, vectors = np.linalg.eigh(dense(B))
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    return (rng.normal(size=(size, len(root))) @ root.T).reshape(size, 3, *GRID.shape)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    return (rng.normal(size=(size, len(root))) @ root).reshape(size, 3, *GRID.shape)
 
 
 @pytest.mark.parametrize("leading", [(), (2,), (2, 1)])
@@ -86,7 +86,7 @@ def test_observation_covariance(rng):
 @pytest.mark.parametrize("noise", [0.25 * SCALE, np.zeros(3)], ids=["noise", "no noise"])
 def test_fit_finds_a_known_covariance(B, noise, rng):
     errors = BackgroundErrors(3, GRID)
-    for n, error in enumerate(draw(B, 300, rng)):
+    for n, error in enumerate(draw(B, 1500, rng)):
         errors.add(error, 24 * n)
     fitted = fit_background_covariance(errors, noise)
     np.testing.assert_allclose(fitted.std, B.std, rtol=0.1)
@@ -115,7 +115,7 @@ def test_a_channel_without_errors_gets_no_variance(B, rng):
 def test_repeating_mean_error_is_bias(B, rng):
     mean = 3 * draw(B, 1, rng)[0]
     errors = BackgroundErrors(3, GRID)
-    for n, error in enumerate(draw(B, 200, rng)):
+    for n, error in enumerate(draw(B, 1000, rng)):
         errors.add(error + mean, 24 * n)
     bias = errors.bias.reshape(mean.shape)
     assert np.linalg.norm((bias - mean) / B.std[:, None, None]) < 0.1 * np.linalg.norm(
@@ -127,7 +127,7 @@ def test_repeating_mean_error_is_bias(B, rng):
 
 def test_sampling_error_is_not_bias(B, rng):
     errors = BackgroundErrors(3, GRID)
-    for n, error in enumerate(draw(B, 20, rng)):
+    for n, error in enumerate(draw(B, 60, rng)):
         errors.add(error, BLOCK_HOURS * n)
     power = (errors.bias**2).mean(axis=1) / B.std**2
     assert power.max() < 0.05
