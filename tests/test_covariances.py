@@ -36,7 +36,7 @@ def dense(B):
 
 
 def draw(B, size, rng):
-    """Samples of N(0, B), (size, C, Y, X), by the symmetric root: the only one all machines share."""
+    """Samples of N(0, B), (size, C, Y, X), by the root that is the same on all machines."""
     values, vectors = np.linalg.eigh(dense(B))
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     return (rng.normal(size=(size, len(root))) @ root).reshape(size, 3, *GRID.shape)
