@@ -25,7 +25,7 @@ import yaml
 import zarr
 from rich.console import Console
 
-from dambench_hub.manifest import Manifest
+from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
 
 BUILD = Path(__file__).parents[1] / "builders" / "era5" / "build.py"

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dambench_hub.data import load_data
-from dambench_hub.features import example_features, to_record_batch
-from dambench_hub.shards import READERS, write_shard
+from dambench_hub.storage.features import example_features, to_record_batch
+from dambench_hub.storage.shards import READERS, write_shard
 
 COLUMNS = ("time", "background", "reference")
 PLAIN = {"use_dictionary": False}

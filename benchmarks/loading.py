@@ -39,8 +39,8 @@ from dambench_hub.builder import Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.data import load_data
-from dambench_hub.manifest import Manifest
 from dambench_hub.plan import Plan
+from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
 
 FIELDS = ("background", "observation_index", "observations", "precipitation", "olr", "reference")

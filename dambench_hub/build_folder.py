@@ -14,10 +14,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dambench_hub.errors import BuildError
-from dambench_hub.manifest import MANIFEST, Manifest
 from dambench_hub.plan import Plan, manifest_settings
 from dambench_hub.runtime.differences import differences
 from dambench_hub.runtime.files import write_atomic, writing
+from dambench_hub.storage.manifest import MANIFEST, Manifest
 
 WORK = ".build"
 PLAN = "plan.json"

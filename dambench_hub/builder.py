@@ -24,17 +24,22 @@ from dambench_hub.card import write_card
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.errors import BuildError
-from dambench_hub.features import example_features
 from dambench_hub.geography import write_geography
-from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Gap, Manifest, Shard
 from dambench_hub.observations import draw_observations
 from dambench_hub.plan import Job, Plan, jobs
-from dambench_hub.rounding import ROUNDING, note_rounding, noted_rounding, rounded_backgrounds
 from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
-from dambench_hub.shards import READERS, write_shard
-from dambench_hub.statistics import Moments, Statistics
+from dambench_hub.storage.features import example_features
+from dambench_hub.storage.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Gap, Manifest, Shard
+from dambench_hub.storage.rounding import (
+    ROUNDING,
+    note_rounding,
+    noted_rounding,
+    rounded_backgrounds,
+)
+from dambench_hub.storage.shards import READERS, write_shard
+from dambench_hub.storage.statistics import Moments, Statistics
 
 GAPS = "gaps.json"
 Fields = Mapping[str, np.ndarray]

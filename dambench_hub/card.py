@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from dambench_hub.features import column_shapes, config_columns, example_features
 from dambench_hub.geography import ATTRIBUTION, card_config
-from dambench_hub.manifest import GEOGRAPHY, Manifest, Shard
 from dambench_hub.runtime.files import write_atomic
+from dambench_hub.storage.features import column_shapes, config_columns, example_features
+from dambench_hub.storage.manifest import GEOGRAPHY, Manifest, Shard
 
 SIZE_CATEGORIES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
 

@@ -11,7 +11,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from dambench_hub.coordinates.variables import MODALITIES, parse_channels
-from dambench_hub.manifest import Manifest
+from dambench_hub.storage.manifest import Manifest
 
 Read = Callable[[int, list[str]], Mapping[str, np.ndarray]]
 """Some columns of one example of the split, by its number."""

@@ -228,7 +228,7 @@ def verify(
 ) -> None:
     """Compare a data set's files with its manifest; exit code 1 if one is absent or changed."""
     from dambench_hub.data import load_data
-    from dambench_hub.manifest import Manifest
+    from dambench_hub.storage.manifest import Manifest
 
     folder = Path(data) if Path(data).exists() else load_data(data).folder
     manifest = Manifest.read(folder)

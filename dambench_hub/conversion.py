@@ -18,9 +18,9 @@ from dambench_hub.coordinates.times import from_hours
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import BuildError
 from dambench_hub.geography import assemble, read_geography
-from dambench_hub.manifest import Manifest
 from dambench_hub.plan import Plan, manifest_settings
-from dambench_hub.rounding import note_rounding
+from dambench_hub.storage.manifest import Manifest
+from dambench_hub.storage.rounding import note_rounding
 
 
 def convert_dataset(

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dambench_hub.features import column_shapes, config_columns
-from dambench_hub.manifest import GEOGRAPHY, STATISTICS, Manifest, Shard
+from dambench_hub.storage.features import column_shapes, config_columns
+from dambench_hub.storage.manifest import GEOGRAPHY, STATISTICS, Manifest, Shard
 
 CROISSANT = "croissant.json"
 

@@ -14,12 +14,12 @@ import numpy as np
 from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError, did_you_mean
-from dambench_hub.features import column_shapes
-from dambench_hub.manifest import STATISTICS, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.runtime.prefetching import prefetched
-from dambench_hub.shards import READERS, ShardReader
-from dambench_hub.statistics import Statistics
+from dambench_hub.storage.features import column_shapes
+from dambench_hub.storage.manifest import STATISTICS, Manifest
+from dambench_hub.storage.shards import READERS, ShardReader
+from dambench_hub.storage.statistics import Statistics
 from dambench_hub.tasks import Task, load_task
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from datasets import Array2D, Features, Image, Value
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.land_mask import cell_edges, land_share
-from dambench_hub.manifest import GEOGRAPHY
 from dambench_hub.relief import pixels_per_cell, relief_map
 from dambench_hub.runtime.files import atomic_path
+from dambench_hub.storage.manifest import GEOGRAPHY
 
 ATTRIBUTION = (
     "Land: GLOBE digital elevation model, version 1.0 (GLOBE Task Team, 1999, NOAA National "

@@ -15,10 +15,10 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
-from dambench_hub.features import column_shapes, config_columns
-from dambench_hub.manifest import FORMATS, SUFFIX, Manifest
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.rounding import require_keep_bits
+from dambench_hub.storage.features import column_shapes, config_columns
+from dambench_hub.storage.manifest import FORMATS, SUFFIX, Manifest
+from dambench_hub.storage.rounding import require_keep_bits
 
 SHARD_BYTES = 500_000_000
 SHARDS_AT_LEAST = 8

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dambench_hub.errors import BuildError
-from dambench_hub.features import CONFIGS
 from dambench_hub.release import Release, ReleaseFile
 from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
+from dambench_hub.storage.features import CONFIGS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -15,8 +15,8 @@ from dambench_hub.alignment import MODES
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
-from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.storage.manifest import FORMATS
 
 SOURCES = ("wb2", "arco", "cds")
 BACKGROUNDS = ("persistence", "forecast", "fengwu")

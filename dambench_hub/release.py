@@ -19,10 +19,10 @@ import yaml
 
 from dambench_hub.croissant import CROISSANT, croissant
 from dambench_hub.errors import BuildError
-from dambench_hub.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Manifest
 from dambench_hub.models.card import point_to
 from dambench_hub.models.pretrained import RUN_CONFIG, model_name
 from dambench_hub.runtime.files import sha256
+from dambench_hub.storage.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Manifest
 from dambench_hub.version import __version__
 
 KINDS = ("dataset", "metric", "model", "space")

@@ -20,9 +20,9 @@ from dambench_hub.tasks import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data
-    from dambench_hub.manifest import Manifest
     from dambench_hub.results import Ranking
     from dambench_hub.scoring import Result
+    from dambench_hub.storage.manifest import Manifest
 
 NUMBER_WIDTH = 8
 """Columns of the terminal that one number takes, with the space around it."""

@@ -10,8 +10,8 @@ import numpy as np
 from dambench_hub.alignment import product_day
 from dambench_hub.building.era5.ingestion import Segments
 from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.manifest import Gap
 from dambench_hub.sources.states import MissingData
+from dambench_hub.storage.manifest import Gap
 
 
 @dataclass(frozen=True)

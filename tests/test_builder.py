@@ -20,9 +20,9 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data import load_data
 from dambench_hub.errors import BuildError, ChannelError, DambenchError, DataError
-from dambench_hub.manifest import Gap, Manifest
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.plan import Plan, _split_jobs
+from dambench_hub.storage.manifest import Gap, Manifest
 from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
 
 

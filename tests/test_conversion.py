@@ -18,10 +18,10 @@ from dambench_hub.conversion import conversion_plan, convert_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import BuildError, DambenchError, DataError
-from dambench_hub.manifest import FORMATS, Gap, Manifest
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.rounding import round_mantissa
-from dambench_hub.statistics import Moments
+from dambench_hub.storage.manifest import FORMATS, Gap, Manifest
+from dambench_hub.storage.rounding import round_mantissa
+from dambench_hub.storage.statistics import Moments
 from dambench_hub.testing import TinyAtmosphere, tiny_plan
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from dambench_hub.croissant import croissant
-from dambench_hub.features import CONFIGS
-from dambench_hub.manifest import Manifest
+from dambench_hub.storage.features import CONFIGS
+from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
 URL = "https://huggingface.co/datasets/ORG/NAME"

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from dambench_hub.errors import BuildError, DataError
-from dambench_hub.manifest import GEOGRAPHY, Manifest
 from dambench_hub.release import ReleaseFile, collect
+from dambench_hub.storage.manifest import GEOGRAPHY, Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
 SHARD = "multimodal/test-00000-of-00001.parquet"

@@ -34,11 +34,11 @@ from dambench_hub.building.era5.ingestion import (
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channel
 from dambench_hub.errors import BuildError
-from dambench_hub.manifest import FORMATS
 from dambench_hub.plan import Plan
 from dambench_hub.recipes import BACKGROUNDS, CADENCES, SOURCES, Recipe, read_recipe, recipe_keys
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.runtime.workers import Run, open_workers
+from dambench_hub.storage.manifest import FORMATS
 from dambench_hub.triplets import Triplets
 
 ARCHIVE = "archive"

@@ -21,10 +21,10 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import VARIABLES
 from dambench_hub.errors import BuildError
-from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.plan import Plan
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.storage.manifest import FORMATS
 
 SAMPLE = Path(__file__).with_name("era5_eda_2017.nc")
 LEAD = np.timedelta64(24, "h")

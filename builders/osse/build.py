@@ -33,10 +33,10 @@ from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.dynamics.circulation import Circulation, load_state, packed_state, truncated
 from dambench_hub.dynamics.postprocessing import PostProcessor
 from dambench_hub.errors import BuildError
-from dambench_hub.manifest import FORMATS
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.storage.manifest import FORMATS
 
 if TYPE_CHECKING:
     from dambench_hub.builder import Source

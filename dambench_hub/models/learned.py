@@ -25,7 +25,7 @@ from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
 from dambench_hub.models.noise import Noise
 from dambench_hub.models.pretrained import read_config, read_weights, resolve_folder
-from dambench_hub.statistics import Statistics
+from dambench_hub.storage.statistics import Statistics
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of a channel's variability, for noise-free tasks."""

@@ -15,7 +15,7 @@ from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import MULTI
 from dambench_hub.models.adapter import ModalityAdapter
 from dambench_hub.models.learned import SCALES, Inputs, LearnedAssimilator
-from dambench_hub.statistics import Statistics
+from dambench_hub.storage.statistics import Statistics
 
 
 @cache

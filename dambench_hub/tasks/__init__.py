@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 
 from dambench_hub.errors import TaskError, did_you_mean
-from dambench_hub.manifest import Manifest
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.storage.manifest import Manifest
 
 Config = Literal["multimodal", "unimodal"]
 MainScore = Literal["mse", "mae", "specdiv"]

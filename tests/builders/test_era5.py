@@ -22,7 +22,7 @@ from dambench_hub.coordinates.regridding import Regridder, unify_poles
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data import load_data
 from dambench_hub.geography import assemble
-from dambench_hub.manifest import Manifest
+from dambench_hub.storage.manifest import Manifest
 
 SCRIPT = Path(__file__).parents[2] / "builders" / "era5" / "build.py"
 LAST = np.datetime64("2023-01-10T18", "h")

@@ -6,7 +6,7 @@ import pytest
 from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.observations import ObservationSettings, draw_observations
-from dambench_hub.statistics import Statistics
+from dambench_hub.storage.statistics import Statistics
 from dambench_hub.testing import TinyAtmosphere, tiny_plan
 
 CHANNELS = ("u10", "v10", "t2m", "msl") + tuple(

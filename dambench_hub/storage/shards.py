@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from dambench_hub.errors import DataError
-from dambench_hub.features import from_arrow, to_record_batch
+from dambench_hub.storage.features import from_arrow, to_record_batch
 
 Example = Mapping[str, np.ndarray]
 """A value for each column; `time` as datetime64[h]."""

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numcodecs import BitRound
 
 from dambench_hub.errors import BuildError
-from dambench_hub.rounding import (
+from dambench_hub.storage.rounding import (
     SMALLEST_NORMAL,
     RoundingError,
     note_rounding,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from dambench_hub.errors import DambenchError, DataError
-from dambench_hub.statistics import Moments, Statistics
+from dambench_hub.storage.statistics import Moments, Statistics
 
 
 @given(st.integers(1, 6), st.integers(0, 5), st.floats(-1e6, 1e6))

@@ -13,8 +13,8 @@ import pytest
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.features import column_shapes, example_features
-from dambench_hub.shards import READERS, write_shard
+from dambench_hub.storage.features import column_shapes, example_features
+from dambench_hub.storage.shards import READERS, write_shard
 
 FORMATS = sorted(READERS)
 SHAPES = column_shapes(2, Grid(5, 6), 3, ("precipitation", "olr"))

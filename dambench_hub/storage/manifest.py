@@ -21,8 +21,8 @@ from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.rounding import Rounding
 from dambench_hub.runtime.files import sha256, write_atomic
+from dambench_hub.storage.rounding import Rounding
 
 FORMAT_VERSION = 1
 FORMATS = ("parquet", "arrow", "hdf5")

@@ -10,9 +10,9 @@ import pytest
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data import load_data
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.manifest import Gap, Manifest, Shard
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.rounding import Rounding
+from dambench_hub.storage.manifest import Gap, Manifest, Shard
+from dambench_hub.storage.rounding import Rounding
 from dambench_hub.testing import write_tiny_dataset
 
 SMALL = {

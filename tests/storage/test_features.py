@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.features import (
+from dambench_hub.storage.features import (
     CONFIGS,
     column_shapes,
     config_columns,
