@@ -37,7 +37,7 @@ from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tables import number
-from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.tasks.task import Task, load_task, task_names
 
 EXPLANATION = "\n".join(
     [

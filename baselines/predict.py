@@ -45,7 +45,7 @@ from dambench_hub.predictions import write_predictions
 from dambench_hub.runtime.files import sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.tasks.task import Task, load_task, task_names
 from dambench_hub.validation import MAX_MEMBERS
 from dambench_hub.version import __version__
 

@@ -26,7 +26,7 @@ from dambench_hub.models import METHODS, load_method
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import Result, score
 from dambench_hub.tables import number
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 
 PAPER_CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "t850", "q700", "u500")
 """Whose RMSE the table shows, those that the data set has."""

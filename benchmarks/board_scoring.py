@@ -38,7 +38,7 @@ from dambench_hub.people import Person
 from dambench_hub.plan import Plan
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 from dambench_hub.testing import TYPICAL, smooth_field
 
 YEAR = 366

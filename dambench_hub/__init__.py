@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dambench_hub.predictions import write_predictions
     from dambench_hub.sampling import sample_order
     from dambench_hub.scoring import score
-    from dambench_hub.tasks import Task, load_task, task_names
+    from dambench_hub.tasks.task import Task, load_task, task_names
     from dambench_hub.validation import validate
 
 _MODULES = {

@@ -178,7 +178,7 @@ def leaderboard(
     from dambench_hub.data import load_data
     from dambench_hub.exports import rankings_csv
     from dambench_hub.results import Store
-    from dambench_hub.tasks import load_task
+    from dambench_hub.tasks.task import load_task
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
@@ -205,7 +205,7 @@ def tasks(
     """List the tasks."""
     from dambench_hub.data import load_data
     from dambench_hub.tables import tasks_table
-    from dambench_hub.tasks import task_names
+    from dambench_hub.tasks.task import task_names
 
     _print(tasks_table(task_names(), load_data(data) if data else None))
 

@@ -20,7 +20,7 @@ from dambench_hub.storage.features import column_shapes
 from dambench_hub.storage.manifest import STATISTICS, Manifest
 from dambench_hub.storage.shards import READERS, ShardReader
 from dambench_hub.storage.statistics import Statistics
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -21,7 +21,7 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import Channel, parse_channel
 from dambench_hub.runtime.files import atomic_path
-from dambench_hub.tasks import Task
+from dambench_hub.tasks.task import Task
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

@@ -24,7 +24,7 @@ from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import CONTAINERS, Prediction, open_prediction
 from dambench_hub.runtime.files import atomic_path
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

@@ -17,7 +17,7 @@ from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import Opener, open_prediction
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
-from dambench_hub.tasks import Task
+from dambench_hub.tasks.task import Task
 from dambench_hub.validation import ValueCheck, header_problems, shortened, task_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import parse_channels
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

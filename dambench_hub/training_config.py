@@ -16,7 +16,7 @@ from dambench_hub.errors import DambenchError, TrainingError, did_you_mean
 from dambench_hub.modality_controls import CONTROLS
 from dambench_hub.models import CLASSICAL, MULTI, method_class
 from dambench_hub.schedules import SCHEDULES
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 
 NOT_CHOSEN = ("channels", "grid")
 """Arguments of a method's constructor that its data set decides."""

@@ -21,7 +21,7 @@ from dambench_hub.prediction_header import REQUIRED_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import Opener, open_prediction, quoted
 from dambench_hub.predictions import FORMAT
 from dambench_hub.runtime.progress import track
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

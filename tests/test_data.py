@@ -16,7 +16,7 @@ from dambench_hub.data import load_data
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import draw_observations
 from dambench_hub.sampling import sample_order
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 from dambench_hub.testing import write_tiny_dataset
 
 FIELDS = (

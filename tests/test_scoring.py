@@ -119,7 +119,7 @@ def test_members_are_scored_by_their_mean_and_as_an_ensemble(tiny_data, tmp_path
 def test_a_stride_is_scored_at_its_own_times(tiny_data, tmp_path):
     from dataclasses import replace
 
-    from dambench_hub.tasks import load_task
+    from dambench_hub.tasks.task import load_task
 
     task = replace(load_task("multimodal"), stride=2)
     analyses = (Analysis(batch.reference) for batch in tiny_data.batches(task))

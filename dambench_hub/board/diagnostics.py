@@ -25,7 +25,7 @@ from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError
 from dambench_hub.metrics import Scorer
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.tasks import Task
+from dambench_hub.tasks.task import Task
 
 if TYPE_CHECKING:
     from dambench_hub.data import Data

@@ -17,7 +17,7 @@ from dambench_hub.data import Data, load_data
 from dambench_hub.errors import DambenchError, TaskError
 from dambench_hub.results import DEFAULT_STORE, Store
 from dambench_hub.runtime.files import writing
-from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.tasks.task import Task, load_task, task_names
 from dambench_hub.validation import MAX_MEMBERS
 
 OWN_MACHINE = Limits(tries_per_day=10_000, scored_per_day=10_000, scored_per_month=100_000)

@@ -27,7 +27,7 @@ from dambench_hub.results import Store, insert_result, is_baseline_name
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import SCORER_VERSION, Result
 from dambench_hub.store import Event, append_event, stamp
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 
 __all__ = [
     "DuplicateSubmission",

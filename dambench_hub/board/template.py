@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from dambench_hub.batch import Analysis
 from dambench_hub.board.site import Site
 from dambench_hub.predictions import write_predictions
-from dambench_hub.tasks import Task
+from dambench_hub.tasks.task import Task
 
 EXAMPLE = """import dambench_hub as db
 

@@ -30,7 +30,7 @@ from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.prediction_reader import Opener, Prediction
 from dambench_hub.scoring import Result, score
 from dambench_hub.store import StoreError
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks.task import Task, load_task
 from dambench_hub.validation import validate
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from dambench_hub.models.pretrained import (
     training_record,
 )
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 from dambench_hub.version import __version__
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import DataError
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 
 TASK = load_task("multimodal")
 OFFSETS = np.array([-0.5, 0.25, 0.25], "f4").reshape(-1, 1, 1, 1)

@@ -18,7 +18,7 @@ from dambench_hub.results import insert_result
 from dambench_hub.schema import SUBMISSIONS, State
 from dambench_hub.scoring import SCORER_VERSION, Result
 from dambench_hub.store import Event, append_event, stamp
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -7,7 +7,7 @@ from dambench_hub.board.sign_in import SignIn
 from dambench_hub.board.site import Site, absolute_url
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import Person
-from dambench_hub.tasks import task_names
+from dambench_hub.tasks.task import task_names
 from dambench_hub.testing import write_tiny_dataset
 
 

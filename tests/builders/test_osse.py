@@ -20,7 +20,7 @@ from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data import load_data
 from dambench_hub.storage.manifest import Manifest
-from dambench_hub.tasks import load_task
+from dambench_hub.tasks.task import load_task
 
 BUILD = Path(__file__).parents[2] / "builders" / "osse" / "build.py"
 CHANNEL = {name: index for index, name in enumerate(STANDARD_CHANNELS)}

@@ -9,7 +9,7 @@ from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import FIRST_TASKS, OVERVIEW, Board, tasks_in_order, views
 from dambench_hub.results import Ranking
-from dambench_hub.tasks import Task
+from dambench_hub.tasks.task import Task
 
 FIRST_TASK = FIRST_TASKS[0]
 """The one that a page shows unless it is asked for another."""

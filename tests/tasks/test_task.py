@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from dambench_hub import tasks
 from dambench_hub.errors import TaskError
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.tasks import task as tasks
+from dambench_hub.tasks.task import Task, load_task, task_names
 
 
 @pytest.mark.parametrize("name", task_names())

@@ -1,0 +1,103 @@
+"""Tasks: what is assimilated, which split is scored, and by which score. One YAML file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+import numpy as np
+import yaml
+
+from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.storage.manifest import Manifest
+
+Config = Literal["multimodal", "unimodal"]
+MainScore = Literal["mse", "mae", "specdiv"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One board of the benchmark. The data set is the user's; the task says what to do with it.
+
+    Attributes:
+        name: Also the name of its file.
+        description: One sentence for people.
+        config: `multimodal`, with precipitation and outgoing longwave radiation, or `unimodal`.
+        split: The split that is scored.
+        main_score: The score that ranks; smaller is better.
+        observations: Settings that differ from those of the data set's stored observations.
+        stride: Every how many test times are assimilated and scored.
+
+    Raises:
+        TaskError: When a value is not one of those above.
+    """
+
+    name: str
+    description: str
+    config: Config = "multimodal"
+    split: str = "test"
+    main_score: MainScore = "mse"
+    observations: Mapping[str, Any] = field(default_factory=dict)
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("config", self.config, get_args(Config)),
+            ("main_score", self.main_score, get_args(MainScore)),
+        ):
+            if value not in known:
+                advice = did_you_mean(str(value), known)
+                raise TaskError(f"Task {self.name}: unknown {name} {value!r}. {advice}")
+        if self.stride < 1:
+            raise TaskError(f"Task {self.name}: stride is at least 1, got {self.stride}.")
+        ObservationSettings.from_dict(dict(self.observations))
+
+    def modalities(self, manifest: Manifest) -> tuple[str, ...]:
+        """Names of the modalities that the task gives with each sample.
+
+        Raises:
+            TaskError: When the task is multi-modal and the data set is not.
+        """
+        if self.config == "unimodal":
+            return ()
+        if not manifest.modalities:
+            raise TaskError(
+                f"Task {self.name} needs modalities, and the data set {manifest.name} has none. "
+                "Use the task unimodal."
+            )
+        return manifest.modalities
+
+    def observation_settings(self, manifest: Manifest) -> ObservationSettings:
+        """How the task's observations are drawn from this data set's reference."""
+        return replace(manifest.observations, **dict(self.observations))
+
+    def times(self, manifest: Manifest) -> np.ndarray:
+        """The valid times that are assimilated and scored, ascending, datetime64[h]."""
+        return manifest.times(self.split)[:: self.stride]
+
+
+def task_names() -> tuple[str, ...]:
+    """Names of all tasks, sorted."""
+    folder = files("dambench_hub.tasks")
+    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def load_task(name: str | Task) -> Task:
+    """The task called `name`; a `Task` is returned as it is.
+
+    Raises:
+        TaskError: When there is no such task; the message names the closest one.
+    """
+    if isinstance(name, Task):
+        return name
+    if name not in task_names():
+        raise TaskError(f"Unknown task {name!r}. {did_you_mean(name, task_names())}")
+    raw = yaml.safe_load(files("dambench_hub.tasks").joinpath(f"{name}.yaml").read_text("utf-8"))
+    known = [f.name for f in fields(Task) if f.name != "name"]
+    for key in raw:
+        if key not in known:
+            raise TaskError(f"Task {name}: unknown key {key!r}. {did_you_mean(key, known)}")
+    return Task(name=name, **raw)
