@@ -25,13 +25,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dambench_hub.batch import Batch
 from dambench_hub.bootstrap import Interval, paired_interval
-from dambench_hub.data import Data, load_data
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.dataset import Data, load_data
+from dambench_hub.data.modality_controls import CONTROLS, controlled
 from dambench_hub.devices import find_device
 from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer
-from dambench_hub.modality_controls import CONTROLS, controlled
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.runtime.progress import track

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.batch import Analysis
-from dambench_hub.data import Data, load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
 from dambench_hub.models.pretrained import (

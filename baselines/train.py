@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.training_config import read_config
 

@@ -29,13 +29,13 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import QuotaError, State
 from dambench_hub.board.worker import Worker
-from dambench_hub.data import load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.people import Person
 from dambench_hub.predictions import write_predictions
 from dambench_hub.testing import write_tiny_dataset

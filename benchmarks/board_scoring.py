@@ -22,7 +22,6 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 import xarray as xr
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board import diagnostics
 from dambench_hub.board.diagnostics import Background
 from dambench_hub.board.jail import open_jailed
@@ -31,7 +30,8 @@ from dambench_hub.board.worker import Worker
 from dambench_hub.builder import Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
-from dambench_hub.data import load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.metrics import Scorer
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.people import Person

@@ -38,7 +38,7 @@ from rich.table import Table
 from dambench_hub.builder import Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.plan import Plan
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
@@ -176,7 +176,7 @@ def cases(folder: Path) -> Iterable[tuple[str, int, Visit]]:
     """Every way to load, with its batch size, ours first."""
     for format in ("arrow", "hdf5", "parquet"):
         for size in (1, 4):
-            name = f"dambench_hub.data, {format}, batches of {size}"
+            name = f"dambench_hub.data.dataset, {format}, batches of {size}"
             yield name, size, ours(folder / format, size)
     for format in ("arrow", "hdf5", "parquet"):
         name = f'load_dataset(…).with_format("torch"), {format}'

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.data.batch import Batch
 
 
 def rolled(batch: Batch, key: int) -> Batch:

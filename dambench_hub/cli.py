@@ -72,7 +72,7 @@ def _dambench(version: VersionOption = False) -> None:
 @app.command()
 def validate(file: File, data: DataOption = DATA, task: TaskOption = None) -> None:
     """List everything that keeps FILE from being scored; exit code 1 if there is anything."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.validation import validate as find_problems
 
     dataset = load_data(data)
@@ -88,7 +88,7 @@ def score(
     file: File, data: DataOption = DATA, task: TaskOption = None, as_json: JsonOption = False
 ) -> None:
     """Validate FILE and print its scores."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.scoring import score as compute_scores
     from dambench_hub.tables import result_tables
 
@@ -130,7 +130,7 @@ def submit(
     if space:
         _submit_to_space(file, space, name, task)
         return
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.people import local_person
     from dambench_hub.results import DuplicateResult, Store
     from dambench_hub.scoring import score as compute_scores
@@ -175,7 +175,7 @@ def leaderboard(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV and nothing else.")] = False,
 ) -> None:
     """Print the ranking; results of other data set revisions or scorers are not mixed in."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.exports import rankings_csv
     from dambench_hub.results import Store
     from dambench_hub.tasks.task import load_task
@@ -203,7 +203,7 @@ def tasks(
     ] = None,
 ) -> None:
     """List the tasks."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.tables import tasks_table
     from dambench_hub.tasks.task import task_names
 
@@ -213,7 +213,7 @@ def tasks(
 @app.command()
 def info(data: DataArgument = DATA) -> None:
     """Describe a data set: grid, channels, splits, observations, licence."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.tables import info_tables
 
     _print(info_tables(load_data(data)))
@@ -227,7 +227,7 @@ def verify(
     ] = False,
 ) -> None:
     """Compare a data set's files with its manifest; exit code 1 if one is absent or changed."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.storage.manifest import Manifest
 
     folder = Path(data) if Path(data).exists() else load_data(data).folder
@@ -301,7 +301,7 @@ def plot(
     ),
 ) -> None:
     """Draw maps of the errors, errors by channel, and power spectra of FILE."""
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.plots import plot_prediction
 
     for path in plot_prediction(file, load_data(data), task, channel=channel, folder=out):

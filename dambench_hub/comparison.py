@@ -17,7 +17,7 @@ from dambench_hub.tasks.task import Task
 from dambench_hub.validation import header_problems, shortened, task_of
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 PREFERRED_CHANNEL = "z500"
 SPECTRA = ("reference", "background", "analysis", "background error", "analysis error")

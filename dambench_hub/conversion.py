@@ -15,9 +15,9 @@ import numpy as np
 
 from dambench_hub.builder import Fields, Source, build_dataset
 from dambench_hub.coordinates.times import from_hours
-from dambench_hub.data import Data, load_data
+from dambench_hub.data.dataset import Data, load_data
+from dambench_hub.data.geography import assemble, read_geography
 from dambench_hub.errors import BuildError
-from dambench_hub.geography import assemble, read_geography
 from dambench_hub.plan import Plan, manifest_settings
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.storage.rounding import note_rounding

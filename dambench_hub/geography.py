@@ -7,7 +7,7 @@ gives one row per tile. The land comes from the GLOBE mask, the names of the reg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
@@ -21,7 +21,8 @@ import yaml
 from datasets import Array2D, Features, Image, Value
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.errors import BuildError, DataError
+from dambench_hub.data.geography import geography_table
+from dambench_hub.errors import BuildError
 from dambench_hub.land_mask import cell_edges, land_share
 from dambench_hub.relief import pixels_per_cell, relief_map
 from dambench_hub.runtime.files import atomic_path
@@ -129,34 +130,6 @@ def tiles(
     ]
 
 
-def assemble(rows: Sequence[Mapping[str, Any]], name: str, grid: Grid) -> np.ndarray:
-    """The field on the whole grid, from its parts in the tiles.
-
-    Args:
-        rows: All tiles, as `tiles` gives them or `load_dataset` reads them.
-        name: `land` or `orography`.
-        grid: The grid that was cut.
-
-    Returns:
-        (Y, X), float32.
-
-    Raises:
-        DataError: When the tiles do not cover just this grid.
-    """
-    field = np.full(grid.shape, np.nan, np.float32)
-    inside = True
-    for row in rows:
-        part = np.asarray(row[name], np.float32)
-        top, left = row["row"], row["column"]
-        bottom, right = top + part.shape[0], left + part.shape[1]
-        inside = inside and bottom <= grid.latitudes and right <= grid.longitudes
-        if inside:
-            field[top:bottom, left:right] = part
-    if not inside or np.isnan(field).any():
-        raise DataError(f"The tiles do not cover the grid {grid}; give all of them, and its grid.")
-    return field
-
-
 def write_geography(folder: Path, grid: Grid, orography: np.ndarray | None = None) -> Path:
     """Write the config `geography` of a data set; equal fields give equal bytes.
 
@@ -196,22 +169,13 @@ def write_geography(folder: Path, grid: Grid, orography: np.ndarray | None = Non
     return folder / GEOGRAPHY
 
 
-def read_geography(folder: Path) -> list[dict[str, Any]]:
-    """The rows of the config of a data set, one per tile.
-
-    Raises:
-        DataError: When the data set has no such file, or it cannot be read.
-    """
-    return _table(folder).to_pylist()
-
-
 def card_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The config's entry in `configs:` and in `dataset_info:` of the card, from the file.
 
     Raises:
         DataError: When the data set has no such file, or it cannot be read.
     """
-    table = _table(folder)
+    table = geography_table(folder)
     entry = {
         "config_name": "geography",
         "data_files": [{"split": "train", "path": "geography/geography-*"}],
@@ -224,14 +188,6 @@ def card_config(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "dataset_size": table.nbytes,
     }
     return entry, info
-
-
-def _table(folder: Path) -> pa.Table:
-    path = folder / GEOGRAPHY
-    try:
-        return pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read ({error}). Write it again.") from error
 
 
 @dataclass(frozen=True)

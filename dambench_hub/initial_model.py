@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from dambench_hub.data import Data
+from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.models import method_class
 from dambench_hub.models.learned import LearnedAssimilator

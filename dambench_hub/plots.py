@@ -24,7 +24,7 @@ from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks.task import Task
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 INK, GREY, PALE = "#22272e", "#7a828c", "#d9dde2"
 COLOURS = {"reference": INK, "background": "#d1823a", "analysis": "#2a6f97"}

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.batch import Array
+from dambench_hub.data.batch import Array
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
 from dambench_hub.runtime.differences import differences
 from dambench_hub.runtime.files import atomic_path, write_atomic, writing

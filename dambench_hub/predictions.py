@@ -17,9 +17,9 @@ import h5netcdf
 import h5py
 import numpy as np
 
-from dambench_hub.batch import Analysis
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import CONTAINERS, Prediction, open_prediction
@@ -27,7 +27,7 @@ from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 __all__ = ["FORMAT", "Header", "Prediction", "open_prediction", "write_predictions"]
 

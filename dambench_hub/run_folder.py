@@ -11,7 +11,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from dambench_hub.checkpoints import checkpoint_steps
-from dambench_hub.data import Data
+from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.models.pretrained import RUN_CONFIG
 from dambench_hub.runtime.files import write_atomic

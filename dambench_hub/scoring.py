@@ -21,7 +21,7 @@ from dambench_hub.tasks.task import Task
 from dambench_hub.validation import ValueCheck, header_problems, shortened, task_of
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 SCORER_VERSION = "1"
 """Raised with every change to a score; results of two versions are never ranked together."""

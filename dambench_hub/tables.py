@@ -19,7 +19,7 @@ from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
     from dambench_hub.results import Ranking
     from dambench_hub.scoring import Result
     from dambench_hub.storage.manifest import Manifest

@@ -24,14 +24,14 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast
 
-from dambench_hub.batch import Batch
 from dambench_hub.checkpoints import (
     checkpoint_steps,
     newest_checkpoint,
     remove_partial_folders,
     write_model,
 )
-from dambench_hub.data import Data
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.initial_model import initial_model
 from dambench_hub.run_folder import CHECKPOINTS, claimed, describe_run

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 
 from dambench_hub.augmentation import rolled
-from dambench_hub.batch import Batch
-from dambench_hub.data import Data
-from dambench_hub.modality_controls import controlled
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.dataset import Data
+from dambench_hub.data.modality_controls import controlled
 from dambench_hub.training_plan import TrainingPlan, epoch_key
 
 TRAINING = "train"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dambench_hub.data.sampling import sample_order
 from dambench_hub.errors import TrainingError
-from dambench_hub.sampling import sample_order
 from dambench_hub.training_config import TrainConfig
 
 

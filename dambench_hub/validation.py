@@ -24,7 +24,7 @@ from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 MAX_PROBLEMS = 20
 MAX_LENGTH = 600

@@ -7,9 +7,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from dambench_hub.batch import Batch
-from dambench_hub.data import Data
-from dambench_hub.modality_controls import controlled
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.dataset import Data
+from dambench_hub.data.modality_controls import controlled
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.training_config import TrainConfig
 

@@ -21,7 +21,7 @@ from dambench_hub.board.limits import Limits
 from dambench_hub.board.options import add_site_options
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DambenchError
 from dambench_hub.runtime.signals import StopRequests
 

@@ -13,7 +13,7 @@ import hub_server
 import numpy as np
 import pytest
 
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.scoring import SCORER_VERSION, Result
 from dambench_hub.testing import write_tiny_dataset
 

@@ -79,7 +79,7 @@ def test_submitting_again(board, url, make_result, monkeypatch, capsys):
     """The rank is that of the name's best result; what was taken off is not put back."""
 
     def submit(result):
-        monkeypatch.setattr("dambench_hub.data.load_data", lambda _: None)
+        monkeypatch.setattr("dambench_hub.data.dataset.load_data", lambda _: None)
         monkeypatch.setattr("dambench_hub.scoring.score", lambda *_: result)
         try:
             cli.main(["submit", __file__, "--name", "mine", "--store", url])

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dambench_hub.augmentation import rolled
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.data.batch import Batch
 
 
 def sample_batch(rng, iid=False):

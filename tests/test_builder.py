@@ -18,7 +18,7 @@ from dambench_hub.builder import Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import BuildError, ChannelError, DambenchError, DataError
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.plan import Plan, _split_jobs

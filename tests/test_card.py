@@ -9,7 +9,7 @@ import yaml
 from datasets import get_dataset_config_names, load_dataset, load_dataset_builder
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.features import CONFIGS, config_columns
 from dambench_hub.testing import write_tiny_dataset

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dambench_hub import cli
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions import write_predictions
 from dambench_hub.testing import write_tiny_dataset
 
@@ -235,7 +235,7 @@ def test_install_metric(dambench, monkeypatch, tmp_path):
 
 
 def test_convert_writes_the_same_values_in_another_format(dambench, tiny_folder, tmp_path):
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
 
     out = tmp_path / "arrow"
     arguments = ("convert", tiny_folder, "--out", out, "--format", "arrow")

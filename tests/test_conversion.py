@@ -16,7 +16,7 @@ from dambench_hub import builder
 from dambench_hub.builder import Source, build_dataset
 from dambench_hub.conversion import conversion_plan, convert_dataset
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.data import Data, load_data
+from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import BuildError, DambenchError, DataError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.manifest import FORMATS, Gap, Manifest

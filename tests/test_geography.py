@@ -12,10 +12,10 @@ from PIL import Image as Picture
 
 from dambench_hub import geography, land_mask, relief
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.data.geography import assemble
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.geography import (
     GEOGRAPHY,
-    assemble,
     card_config,
     land_fraction,
     regions,

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Analysis
 from dambench_hub.comparison import compare, zonal_power
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.units import pretty, squared
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import ChannelError, DambenchError, PredictionError
 from dambench_hub.plots import plot_prediction
 from dambench_hub.predictions import write_predictions
@@ -77,7 +77,7 @@ def test_three_pictures_are_written(tiny_data, half, tmp_path, channel):
 
 @pytest.mark.parametrize("channels", [("t2m", "msl"), ("z500", "z850", "t500", "t850"), ("u50",)])
 def test_any_channel_list_can_be_drawn(tmp_path, channels):
-    from dambench_hub.data import load_data
+    from dambench_hub.data.dataset import load_data
     from dambench_hub.testing import write_tiny_dataset
 
     write_tiny_dataset(tmp_path / "data", channels=channels)

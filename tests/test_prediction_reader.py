@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions

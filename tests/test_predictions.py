@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from safetensors import safe_open
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError, PredictionError
 from dambench_hub.predictions import open_prediction, write_predictions
 

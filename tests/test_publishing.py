@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import dambench_hub
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.publishing import describe
 from dambench_hub.release import collect

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.metrics import Scorer
 from dambench_hub.predictions import write_predictions

@@ -17,9 +17,9 @@ from filelock import FileLock
 from torch import nn
 
 from dambench_hub import checkpoints
-from dambench_hub.batch import Analysis
 from dambench_hub.checkpoints import checkpoint_steps, write_model
-from dambench_hub.data import load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DambenchError, DataError, TaskError, TrainingError
 from dambench_hub.models import METHODS, load_method
 from dambench_hub.models.learned import LearnedAssimilator

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
 from dambench_hub.predictions import write_predictions
 from dambench_hub.tasks.task import load_task

@@ -28,7 +28,7 @@ from dambench_hub.runtime.files import write_atomic
 from dambench_hub.tasks.task import Task
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
     from dambench_hub.scoring import Result
 
 FEWEST_SAMPLES = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dambench_hub.board.diagnostics import Background, Gatherer
-from dambench_hub.data import Data
+from dambench_hub.data.dataset import Data
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.results import Entry
 from dambench_hub.scoring import Result, score

@@ -14,7 +14,7 @@ from dambench_hub.board.maps import Atlas, colour_bar
 from dambench_hub.board.site import Site
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import parse_channel
-from dambench_hub.geography import assemble, read_geography
+from dambench_hub.data.geography import assemble, read_geography
 from dambench_hub.tables import number
 
 PERCENTILE = 99.5

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.data import Data
+from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DataError
 
 PUBLIC_REVISION = "public_revision"

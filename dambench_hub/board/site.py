@@ -13,7 +13,7 @@ import sqlalchemy as sql
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.sign_in import SignIn
 from dambench_hub.board.submissions import Submissions
-from dambench_hub.data import Data, load_data
+from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import DambenchError, TaskError
 from dambench_hub.results import DEFAULT_STORE, Store
 from dambench_hub.runtime.files import writing

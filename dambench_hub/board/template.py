@@ -9,8 +9,8 @@ from threading import Lock
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board.site import Site
+from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions import write_predictions
 from dambench_hub.tasks.task import Task
 

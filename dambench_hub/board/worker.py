@@ -25,7 +25,7 @@ from dambench_hub.board.private_data import PrivateData
 from dambench_hub.board.queue import LeaseLost
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import State, Submission
-from dambench_hub.data import Data
+from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.prediction_reader import Opener, Prediction
 from dambench_hub.scoring import Result, score

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dambench_hub.batch import Batch
+from dambench_hub.data.batch import Batch
 from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.models.base import Assimilator
 

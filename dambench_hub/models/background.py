@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dambench_hub.batch import Analysis, Batch
+from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.models.base import Assimilator
 
 

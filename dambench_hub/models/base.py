@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from dambench_hub.batch import Analysis, Batch
+from dambench_hub.data.batch import Analysis, Batch
 
 
 class Assimilator(ABC):

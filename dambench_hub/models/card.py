@@ -32,7 +32,7 @@ from dambench_hub.version import __version__
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCard
 
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 CARD = "README.md"
 EVAL_RESULTS = ".eval_results/dambench.yaml"

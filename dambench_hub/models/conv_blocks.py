@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.layers import Norm, normalisation, run_block
 from dambench_hub.models.learned import Inputs, LearnedAssimilator

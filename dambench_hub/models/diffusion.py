@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
 from dambench_hub.models.learned import Inputs
 from dambench_hub.models.noise import Noise

@@ -17,9 +17,9 @@ import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from dambench_hub.batch import Analysis, Batch
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card

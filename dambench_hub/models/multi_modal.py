@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, cast
 
 from torch import Tensor
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import MULTI
 from dambench_hub.models.adapter import ModalityAdapter

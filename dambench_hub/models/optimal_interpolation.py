@@ -12,7 +12,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from scipy.linalg import cho_factor, cho_solve
 
-from dambench_hub.batch import Analysis, Batch
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.covariances import (
@@ -21,6 +20,7 @@ from dambench_hub.covariances import (
     ObservationCovariance,
     fit_background_covariance,
 )
+from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.operators import GridSelection

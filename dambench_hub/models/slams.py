@@ -9,7 +9,7 @@ from typing import Literal, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError, TrainingError
 from dambench_hub.models.diffusion import (
     Network,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from dambench_hub.batch import Analysis
 from dambench_hub.coordinates.variables import variable_groups
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
 from dambench_hub.models.layers import require_choice, require_positive
 from dambench_hub.models.learned import Inputs, LearnedAssimilator

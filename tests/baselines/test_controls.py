@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dambench_hub.modality_controls import CONTROLS
+from dambench_hub.data.modality_controls import CONTROLS
 from dambench_hub.models import method_class
 from dambench_hub.testing import write_tiny_dataset
 

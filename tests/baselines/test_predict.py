@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.models import METHODS, Assimilator
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.learned import LearnedAssimilator

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score
 

@@ -15,8 +15,8 @@ import hostile_files as hostile
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board.jail import UNREADABLE, ReadingLimits, open_jailed
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError
 from dambench_hub.prediction_reader import CONTAINERS, open_prediction
 from dambench_hub.predictions import write_predictions

@@ -10,9 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board import jail
 from dambench_hub.board.jail import UNREADABLE, ReadingLimits, open_jailed, self_test
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import IsolationError, PredictionError
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions

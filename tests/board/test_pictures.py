@@ -1,8 +1,8 @@
 import pytest
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.cli import main
+from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions import write_predictions
 from dambench_hub.results import Store
 

@@ -5,13 +5,13 @@ import pickle
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.private_data import PrivateData
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.builder import Source, build_dataset
-from dambench_hub.data import load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError
 from dambench_hub.people import Person
 from dambench_hub.predictions import write_predictions

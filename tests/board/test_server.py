@@ -16,8 +16,8 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board.sign_in import KEY_HEADER, SignIn
+from dambench_hub.data.batch import Analysis
 from dambench_hub.people import Person
 from dambench_hub.predictions import write_predictions
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dambench_hub import space_client
-from dambench_hub.batch import Analysis
 from dambench_hub.cli import main
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError
 from dambench_hub.predictions import write_predictions
 from dambench_hub.space_client import submit_to_space

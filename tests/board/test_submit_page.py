@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions import write_predictions
 
 CHROMIUM = Path("/usr/bin/chromium")

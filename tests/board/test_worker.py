@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dambench_hub.batch import Analysis
 from dambench_hub.board import lease, worker
 from dambench_hub.board.backup import restore
 from dambench_hub.board.diagnostics import Diagnostics
@@ -20,7 +19,8 @@ from dambench_hub.board.limits import Limits
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import Person, State, Submissions
 from dambench_hub.board.worker import Worker
-from dambench_hub.data import load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import IsolationError, PredictionError
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.predictions import write_predictions

@@ -20,8 +20,8 @@ from dambench_hub.conversion import convert_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import Regridder, unify_poles
 from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.data import load_data
-from dambench_hub.geography import assemble
+from dambench_hub.data.dataset import load_data
+from dambench_hub.data.geography import assemble
 from dambench_hub.storage.manifest import Manifest
 
 SCRIPT = Path(__file__).parents[2] / "builders" / "era5" / "build.py"

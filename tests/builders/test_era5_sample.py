@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 
 SCRIPT = Path(__file__).parents[2] / "builders" / "era5_sample" / "build.py"
 DAY = np.timedelta64(24, "h")

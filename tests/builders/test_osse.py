@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.tasks.task import load_task
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.data.batch import Batch
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.storage.statistics import Statistics
 from dambench_hub.testing import TinyAtmosphere, tiny_plan

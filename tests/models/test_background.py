@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import METHODS, load_method, method_class
 from dambench_hub.models.background import Background

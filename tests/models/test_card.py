@@ -11,8 +11,8 @@ import torch
 import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
 
-from dambench_hub.batch import Analysis
-from dambench_hub.data import load_data
+from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.card import Scored, background_mse, point_to, write_model_card
 from dambench_hub.models.conv_cnp import ConvCNP

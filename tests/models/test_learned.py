@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dambench_hub.batch import Analysis
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import ChannelError, DataError, TaskError
 from dambench_hub.models.learned import LearnedAssimilator
 

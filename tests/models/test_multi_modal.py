@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from dambench_hub.batch import Analysis
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.learned import LearnedAssimilator

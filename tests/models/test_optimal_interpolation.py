@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.covariances import BackgroundCovariance
+from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models import load_method
 from dambench_hub.models.optimal_interpolation import OptimalInterpolation

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.manifest import Gap, Manifest, Shard

@@ -10,12 +10,12 @@ import time
 import numpy as np
 import pytest
 
-from dambench_hub import data as data_module
-from dambench_hub.batch import Batch
-from dambench_hub.data import load_data
+from dambench_hub.data import dataset as data_module
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.dataset import load_data
+from dambench_hub.data.sampling import sample_order
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import draw_observations
-from dambench_hub.sampling import sample_order
 from dambench_hub.tasks.task import Task, load_task
 from dambench_hub.testing import write_tiny_dataset
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dambench_hub.coordinates.variables import MODALITIES, parse_channel
-from dambench_hub.data import Data, load_data
+from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import DataError, TaskError
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dambench_hub.batch import Analysis, Batch
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError
 
 SIZE, CHANNELS, GRID, POINTS = 2, 3, Grid(5, 6), 4

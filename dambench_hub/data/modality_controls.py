@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError, did_you_mean
 
 if TYPE_CHECKING:
-    from dambench_hub.data import Data
+    from dambench_hub.data.dataset import Data
 
 Fields = dict[str, np.ndarray]
 """The modalities of one sample by name, (Y, X), NaN where missing."""

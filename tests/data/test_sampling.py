@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dambench_hub.data.sampling import sample_order
 from dambench_hub.errors import TaskError
-from dambench_hub.sampling import sample_order
 
 
 @given(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dambench_hub.batch import Batch
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.runtime.prefetching import prefetched
@@ -223,7 +223,7 @@ class Data:
             (time, latitude, longitude), and the stored observations (time, channel, point) with
             their `observation_index` (time, point).
         """
-        from dambench_hub.cf import lazy_dataset
+        from dambench_hub.data.xarray_view import lazy_dataset
 
         return lazy_dataset(self.manifest, split, self.shapes, partial(self.example, split))
 

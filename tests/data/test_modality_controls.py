@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dambench_hub.data import load_data
+from dambench_hub.data.dataset import load_data
+from dambench_hub.data.modality_controls import CONTROLS, controlled
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.modality_controls import CONTROLS, controlled
 from dambench_hub.testing import write_tiny_dataset
 
 MODALITIES = ("precipitation", "olr")
