@@ -31,8 +31,9 @@ from playwright.sync_api import sync_playwright
 
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.results import Store
-from dambench_hub.scoring import SCORER_VERSION, Result
+from dambench_hub.scoring import Result
 
 APP = Path(__file__).parents[1] / "leaderboard_app" / "app.py"
 SECRET = "the secret of a benchmark"

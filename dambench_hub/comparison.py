@@ -11,6 +11,7 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import Channel, parse_channel
 from dambench_hub.errors import ChannelError, PredictionError, did_you_mean
+from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.prediction_reader import open_prediction
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task
@@ -119,24 +120,3 @@ class _Gathered:
             "rmse": {kind: np.sqrt(squares / cells) for kind, squares in self.by_channel.items()},
             "spectra": {kind: power / times for kind, power in self.spectra.items()},
         }
-
-
-def zonal_power(field: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Variance along latitude circles by zonal wavenumber, weighted over latitudes.
-
-    S_k = mean_y w_y · 2 |F_yk|², with F = rfft(field) / X, for k = 1 … X // 2 (the last one of an
-    even X counts once). Its sum is the area-weighted variance about the zonal mean.
-
-    Args:
-        field: (Y, X).
-        weights: w_y, (Y,), mean 1.
-
-    Returns:
-        (X // 2,), squared units of the field.
-    """
-    longitudes = field.shape[-1]
-    amplitude = np.fft.rfft(field.astype(np.float64), axis=-1)[:, 1:] / longitudes
-    power = 2 * (weights[:, None] * np.abs(amplitude) ** 2).mean(axis=0)
-    if longitudes % 2 == 0:
-        power[-1] /= 2
-    return power

@@ -18,11 +18,12 @@ import sqlalchemy as sql
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DambenchError
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.models import METHODS, MULTI
 from dambench_hub.people import Person, local_person
 from dambench_hub.rank_groups import neighbour_groups
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
-from dambench_hub.scoring import MODEL_ATTRIBUTES, SCORER_VERSION, Result
+from dambench_hub.scoring import MODEL_ATTRIBUTES, Result
 from dambench_hub.store import DEFAULT_STORE, Database, Event, append_event, stamp
 from dambench_hub.validation import MAX_NAME
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dambench_hub.errors import PredictionError
-from dambench_hub.metrics import Scorer
+from dambench_hub.metrics.scorer import SCORER_VERSION, Scorer
 from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.prediction_reader import Opener, open_prediction
 from dambench_hub.runtime.prefetching import prefetched
@@ -23,8 +23,6 @@ from dambench_hub.validation import ValueCheck, header_problems, shortened, task
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
 
-SCORER_VERSION = "1"
-"""Raised with every change to a score; results of two versions are never ranked together."""
 MODEL_ATTRIBUTES = ("model_name", *OPTIONAL_ATTRIBUTES)
 
 Observer = Callable[[int, np.ndarray, np.ndarray], object]

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from dambench_hub.data.dataset import load_data
-from dambench_hub.scoring import SCORER_VERSION, Result
+from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.scoring import Result
 from dambench_hub.testing import write_tiny_dataset
 
 

@@ -18,7 +18,7 @@ import yaml
 import dambench_hub
 from dambench_hub.errors import ScoreError
 from dambench_hub.metric_install import install_metric
-from dambench_hub.metrics import Scorer
+from dambench_hub.metrics import SCORER_VERSION, Scorer
 
 evaluate = pytest.importorskip("evaluate")
 FOLDER = Path(dambench_hub.__file__).parent / "dambench_metrics"
@@ -122,7 +122,7 @@ def test_it_gives_the_scores_of_scorer(load, fields):
     settings = {"channels": ["z500", "t850"], "std": [2.0, 3.0]}
     scorer = Scorer(**settings)
     scorer.update(analysis, reference)
-    expected = scorer.compute() | {"scorer_version": dambench_hub.__version__}
+    expected = scorer.compute() | {"scorer_version": SCORER_VERSION}
     metric = load()
     assert metric.compute(predictions=analysis, references=reference, **settings) == expected
     assert load(**settings).compute(predictions=analysis, references=reference) == expected

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from dambench_hub.comparison import compare, zonal_power
+from dambench_hub.comparison import compare
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import ChannelError, DambenchError, PredictionError
+from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.plots import plot_prediction
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score

@@ -9,8 +9,9 @@ import xarray as xr
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.metrics import Scorer
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.predictions import write_predictions
-from dambench_hub.scoring import SCORER_VERSION, score
+from dambench_hub.scoring import score
 
 
 def write(path, data, analyses, task="multimodal"):

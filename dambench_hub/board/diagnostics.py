@@ -19,11 +19,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from dambench_hub.comparison import zonal_power
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError
 from dambench_hub.metrics import Scorer
+from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.tasks.task import Task
 

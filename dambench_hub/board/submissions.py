@@ -22,10 +22,11 @@ from dambench_hub.board.quotas import QuotaError, refuse_too_much
 from dambench_hub.board.review import HELD_FOR_REVIEW, find_suspicion
 from dambench_hub.board.submission import Submission, select_submissions
 from dambench_hub.errors import DambenchError
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.people import Person
 from dambench_hub.results import Store, insert_result, is_baseline_name
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
-from dambench_hub.scoring import SCORER_VERSION, Result
+from dambench_hub.scoring import Result
 from dambench_hub.store import Event, append_event, stamp
 from dambench_hub.tasks.task import load_task
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from dambench_hub.board.markup import render
 from dambench_hub.board.site import Site
-from dambench_hub.scoring import SCORER_VERSION
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.version import __version__
 
 PAGES = (("Board", ""), ("Compare", "compare"), ("Submit", "submit"), ("About", "about"))

@@ -7,8 +7,7 @@ import datasets
 import evaluate
 
 from dambench_hub.errors import ScoreError  # From: dambench-hub
-from dambench_hub.metrics import Scorer, as_array  # From: dambench-hub
-from dambench_hub.version import __version__
+from dambench_hub.metrics import SCORER_VERSION, Scorer, as_array  # From: dambench-hub
 
 _DESCRIPTION = """
 Scores of atmospheric analyses against a reference: latitude-weighted RMSE and bias per channel,
@@ -124,4 +123,4 @@ class DambenchMetrics(evaluate.Metric):
             scorer += batch
         scores = scorer.compute()
         self._scorer = replace(self._empty)
-        return {**scores, "scorer_version": __version__}
+        return {**scores, "scorer_version": SCORER_VERSION}

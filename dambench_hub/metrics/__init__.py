@@ -1,5 +1,5 @@
 """The scores: `Scorer`, fed batch by batch. Numpy only."""
 
-from dambench_hub.metrics.scorer import Scorer, as_array
+import lazy_loader
 
-__all__ = ["Scorer", "as_array"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

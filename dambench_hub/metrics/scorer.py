@@ -20,6 +20,9 @@ from dambench_hub.metrics.ensemble import ensemble_statistics, spread_skill
 from dambench_hub.metrics.fields import point_statistics, zonal_means
 from dambench_hub.metrics.spectra import high_spectrum, spectral_statistics
 
+SCORER_VERSION = "1"
+"""Raised with every change to a score; results of two versions are never ranked together."""
+
 LARGEST = 1e90
 """No statistic of float32 fields is larger: their squared errors end at 4.6e77."""
 STD_RANGE = (1e-30, 1e30)

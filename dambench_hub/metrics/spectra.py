@@ -1,4 +1,4 @@
-"""How well the smallest scales are kept: divergence and residual of the power spectrum.
+"""Power spectra: how well the smallest scales are kept (divergence and residual), and zonal power.
 
 S is the mean power P = |FFT2|² per bin of k = √(k_y² + k_x²), S′ the part of it in the top tenth
 of the bins, normalised to sum 1. With Ŝ′ of the analysis and S′ of the reference,
@@ -117,3 +117,24 @@ def _normalised(spectrum: np.ndarray) -> np.ndarray:
     """S′ = S / ΣS, or zeros where there is no power."""
     total = spectrum.sum(axis=-1, keepdims=True)
     return spectrum / np.where(total == 0, 1.0, total)
+
+
+def zonal_power(field: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Variance along latitude circles by zonal wavenumber, weighted over latitudes.
+
+    S_k = mean_y w_y · 2 |F_yk|², with F = rfft(field) / X, for k = 1 … X // 2 (the last one of an
+    even X counts once). Its sum is the area-weighted variance about the zonal mean.
+
+    Args:
+        field: (Y, X).
+        weights: w_y, (Y,), mean 1.
+
+    Returns:
+        (X // 2,), squared units of the field.
+    """
+    longitudes = field.shape[-1]
+    amplitude = np.fft.rfft(field.astype(np.float64), axis=-1)[:, 1:] / longitudes
+    power = 2 * (weights[:, None] * np.abs(amplitude) ** 2).mean(axis=0)
+    if longitudes % 2 == 0:
+        power[-1] /= 2
+    return power

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dambench_hub.board.diagnostics import Background, Diagnostics, Errors, Gatherer, shown_rows
-from dambench_hub.comparison import zonal_power
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError
+from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring import score
 from dambench_hub.tasks.task import load_task

@@ -13,10 +13,11 @@ from dambench_hub.board.diagnostics import Background, Gatherer
 from dambench_hub.board.server import VISITS_KEPT
 from dambench_hub.board.site import Site
 from dambench_hub.metrics import Scorer
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.people import Person, local_person
 from dambench_hub.results import insert_result
 from dambench_hub.schema import SUBMISSIONS, State
-from dambench_hub.scoring import SCORER_VERSION, Result
+from dambench_hub.scoring import Result
 from dambench_hub.store import Event, append_event, stamp
 from dambench_hub.tasks.task import load_task
 

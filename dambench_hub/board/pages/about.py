@@ -8,7 +8,7 @@ from dambench_hub.board.markup import render
 from dambench_hub.board.pages import QUIET, WAITING
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
-from dambench_hub.scoring import SCORER_VERSION
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.version import __version__
 
 SCORES = (
