@@ -39,14 +39,14 @@ from dambench_hub.models.pretrained import (
     trained_folder,
     training_record,
 )
-from dambench_hub.prediction_parts import Parts, Share
-from dambench_hub.prediction_reader import CONTAINERS
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.parts import Parts, Share
+from dambench_hub.predictions.reader import CONTAINERS
+from dambench_hub.predictions.validation import MAX_MEMBERS
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.runtime.files import sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tasks.task import Task, load_task, task_names
-from dambench_hub.validation import MAX_MEMBERS
 from dambench_hub.version import __version__
 
 

@@ -3,8 +3,8 @@
     python benchmarks/board_kills.py [--kills 200] [--seed 0]
 
 One process hands in files as fast as the queue takes them, and notes the id of each submission
-that was confirmed. Another scores them, each read in its jail. One of the two is sent SIGKILL at a
-random moment and started again, until all kills are done. Then the queue is worked off, and store
+that was confirmed. Another scores them, each read in its sandbox. One of the two is sent SIGKILL at
+a random moment and started again, until all kills are done. Then the queue is worked off, and store
 and folder are compared with what was confirmed. Exit code 1 if anything is lost, there twice or
 torn.
 """
@@ -37,7 +37,7 @@ from dambench_hub.board.worker import Worker
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.people import Person
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import write_tiny_dataset
 
 MANY = 1_000_000

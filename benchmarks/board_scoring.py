@@ -3,8 +3,9 @@
     python benchmarks/board_scoring.py [--times 36] [--format parquet] [--folder FOLDER]
 
 The data set is made up: smooth fields that turn with the time, 69 channels on 121x240. Each file is
-read by the leaderboard's jailed reader and nothing else; then handed in to a new store and worked
-on by a worker, with the maps and spectra of its page. The metric alone scores fields in memory.
+read by the leaderboard's sandboxed reader and nothing else; then handed in to a new store and
+worked on by a worker, with the maps and spectra of its page. The metric alone scores fields in
+memory.
 Best of --repeats; MB/s are those of the analysis' values. The last column is extrapolated, unless
 --times is 366; a year needs 20 GB of disk.
 """
@@ -24,7 +25,6 @@ import xarray as xr
 
 from dambench_hub.board import diagnostics
 from dambench_hub.board.diagnostics import Background
-from dambench_hub.board.jail import open_jailed
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.builder import Source, build_dataset
@@ -36,8 +36,9 @@ from dambench_hub.metrics import Scorer
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.people import Person
 from dambench_hub.plan import Plan
-from dambench_hub.prediction_reader import open_prediction
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.sandbox.parent import open_sandboxed
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import load_task
 from dambench_hub.testing import TYPICAL, smooth_field
 
@@ -108,8 +109,8 @@ def opened(path):
 
 
 def read_alone(path):
-    """Take every value out of the jail."""
-    with open_jailed(path) as prediction:
+    """Take every value out of the sandbox."""
+    with open_sandboxed(path) as prediction:
         for _ in prediction:
             pass
 

@@ -4,10 +4,10 @@ from .data import Data as Data
 from .data import load_data as load_data
 from .data import sample_order as sample_order
 from .errors import DambenchError as DambenchError
+from .predictions import validate as validate
 from .predictions import write_predictions as write_predictions
 from .scoring import score as score
 from .tasks import Task as Task
 from .tasks import load_task as load_task
 from .tasks import task_names as task_names
-from .validation import validate as validate
 from .version import __version__ as __version__

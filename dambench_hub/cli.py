@@ -73,7 +73,7 @@ def _dambench(version: VersionOption = False) -> None:
 def validate(file: File, data: DataOption = DATA, task: TaskOption = None) -> None:
     """List everything that keeps FILE from being scored; exit code 1 if there is anything."""
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.validation import validate as find_problems
+    from dambench_hub.predictions.validation import validate as find_problems
 
     dataset = load_data(data)
     if problems := find_problems(file, dataset, task):

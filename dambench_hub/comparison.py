@@ -12,10 +12,10 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import Channel, parse_channel
 from dambench_hub.errors import ChannelError, PredictionError, did_you_mean
 from dambench_hub.metrics.spectra import zonal_power
-from dambench_hub.prediction_reader import open_prediction
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.validation import header_problems, shortened, task_of
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task
-from dambench_hub.validation import header_problems, shortened, task_of
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data

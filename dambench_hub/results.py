@@ -21,11 +21,11 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.models import METHODS, MULTI
 from dambench_hub.people import Person, local_person
+from dambench_hub.predictions.validation import MAX_NAME
 from dambench_hub.rank_groups import neighbour_groups
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.scoring import MODEL_ATTRIBUTES, Result
 from dambench_hub.store import DEFAULT_STORE, Database, Event, append_event, stamp
-from dambench_hub.validation import MAX_NAME
 
 SIGNIFICANT_DIGITS = 4
 """Scores are ranked as they are shown; what rounding hides is no difference."""

@@ -13,12 +13,12 @@ import numpy as np
 
 from dambench_hub.errors import PredictionError
 from dambench_hub.metrics.scorer import SCORER_VERSION, Scorer
-from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
-from dambench_hub.prediction_reader import Opener, open_prediction
+from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header
+from dambench_hub.predictions.reader import Opener, open_prediction
+from dambench_hub.predictions.validation import ValueCheck, header_problems, shortened, task_of
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task
-from dambench_hub.validation import ValueCheck, header_problems, shortened, task_of
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data

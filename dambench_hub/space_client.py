@@ -15,7 +15,7 @@ from rich.progress import open as open_with_progress
 
 from dambench_hub.board.sign_in import KEY_HEADER
 from dambench_hub.errors import DambenchError
-from dambench_hub.prediction_reader import open_prediction
+from dambench_hub.predictions.reader import open_prediction
 
 if TYPE_CHECKING:
     from gradio_client import Client

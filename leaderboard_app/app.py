@@ -18,7 +18,6 @@ import gradio as gr
 
 from dambench_hub.board import api, theme
 from dambench_hub.board.hub_copy import copied_to_hub
-from dambench_hub.board.jail import self_test
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.options import add_site_options
 from dambench_hub.board.pages import about, board, compare, submission, submit
@@ -27,6 +26,7 @@ from dambench_hub.board.server import serve
 from dambench_hub.board.sign_in import SignIn
 from dambench_hub.board.site import Site, absolute_url
 from dambench_hub.errors import DambenchError
+from dambench_hub.predictions.sandbox.parent import self_test
 
 PAGES = {
     "": ("DAMBench", board),

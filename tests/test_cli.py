@@ -12,7 +12,7 @@ import pytest
 
 from dambench_hub import cli
 from dambench_hub.data.batch import Analysis
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import write_tiny_dataset
 
 

@@ -17,13 +17,13 @@ from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.records import read_records, restore_records
 from dambench_hub.data.dataset import load_data
 from dambench_hub.models import load_method
-from dambench_hub.prediction_reader import open_prediction
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.validation import validate
 from dambench_hub.results import Store
 from dambench_hub.scoring import score
 from dambench_hub.testing import write_tiny_dataset
 from dambench_hub.training import train
 from dambench_hub.training_config import make_config
-from dambench_hub.validation import validate
 
 FOLDER = Path(__file__).parent / "fixtures" / "version_0_1"
 SCORES = json.loads((FOLDER / "scores.json").read_text())

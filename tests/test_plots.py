@@ -10,7 +10,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import ChannelError, DambenchError, PredictionError
 from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.plots import plot_prediction
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring import score
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import dambench_hub
 from dambench_hub.data.dataset import load_data
-from dambench_hub.prediction_reader import open_prediction
+from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.publishing import describe
 from dambench_hub.release import collect
 from dambench_hub.testing import tiny_plan, write_tiny_dataset

@@ -21,7 +21,7 @@ from pathlib import Path
 from dambench_hub.board.site import Site
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import Person
-from dambench_hub.prediction_reader import CONTAINERS
+from dambench_hub.predictions.reader import CONTAINERS
 
 WAITING_FILES = 2
 """How many files of full size a person may send before one is handed in."""

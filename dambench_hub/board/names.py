@@ -12,7 +12,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.validation import MAX_NAME
+from dambench_hub.predictions.validation import MAX_NAME
 
 MAX_DESCRIPTION = 2000
 MAX_URL = 500

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from dambench_hub.board.diagnostics import Background, Gatherer
 from dambench_hub.data.dataset import Data
-from dambench_hub.prediction_reader import open_prediction
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.validation import task_of
 from dambench_hub.results import Entry
 from dambench_hub.scoring import Result, score
-from dambench_hub.validation import task_of
 
 
 def score_with_pictures(path: Path, data: Data, task: str | None = None) -> tuple[Result, Gatherer]:

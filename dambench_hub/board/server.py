@@ -19,12 +19,12 @@ from fastapi.responses import Response
 
 from dambench_hub.board.guard import Guard
 from dambench_hub.board.inbox import Inbox, largest_file
-from dambench_hub.board.jail import hide_process
 from dambench_hub.board.sign_in import is_loopback
 from dambench_hub.board.site import Site
 from dambench_hub.board.template import add_template
 from dambench_hub.board.uploads import add_upload
 from dambench_hub.errors import DambenchError
+from dambench_hub.predictions.sandbox.restrictions import hide_process
 
 QUEUED_EVENTS = 500
 EVENTS_AT_ONCE = 8

@@ -15,10 +15,10 @@ from dambench_hub.board.sign_in import SignIn
 from dambench_hub.board.submissions import Submissions
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import DambenchError, TaskError
+from dambench_hub.predictions.validation import MAX_MEMBERS
 from dambench_hub.results import DEFAULT_STORE, Store
 from dambench_hub.runtime.files import writing
 from dambench_hub.tasks.task import Task, load_task, task_names
-from dambench_hub.validation import MAX_MEMBERS
 
 OWN_MACHINE = Limits(tries_per_day=10_000, scored_per_day=10_000, scored_per_month=100_000)
 """Nobody needs to be kept from using their own machine."""

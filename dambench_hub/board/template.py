@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dambench_hub.board.site import Site
 from dambench_hub.data.batch import Analysis
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import Task
 
 EXAMPLE = """import dambench_hub as db

@@ -1,6 +1,6 @@
 """The worker: takes submissions from the queue one by one, scores them, and notes the outcome.
 
-A submission is read through the jail, scored and drawn in one pass. Its pictures' data are written
+A submission is read in the sandbox, scored and drawn in one pass. Its pictures' data are written
 before its result, so what is published is complete. Killed at any point, the worker leaves a claim
 that runs out and files that are written again; the outcome is noted once.
 """
@@ -19,7 +19,6 @@ import numpy as np
 from dambench_hub.board.backup import keep_backup
 from dambench_hub.board.diagnostics import Background, Diagnostics, Gatherer
 from dambench_hub.board.inbox import WAITING_SECONDS
-from dambench_hub.board.jail import open_jailed
 from dambench_hub.board.lease import Lease
 from dambench_hub.board.private_data import PrivateData
 from dambench_hub.board.queue import LeaseLost
@@ -27,11 +26,12 @@ from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import State, Submission
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
-from dambench_hub.prediction_reader import Opener, Prediction
+from dambench_hub.predictions.reader import Opener, Prediction
+from dambench_hub.predictions.sandbox.parent import open_sandboxed
+from dambench_hub.predictions.validation import validate
 from dambench_hub.scoring import Result, score
 from dambench_hub.store import StoreError
 from dambench_hub.tasks.task import Task, load_task
-from dambench_hub.validation import validate
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Worker:
         private: Data | None = None,
         keep_uploads: bool = True,
         stopping: Callable[[], bool] = lambda: False,
-        opener: Opener = open_jailed,
+        opener: Opener = open_sandboxed,
     ) -> None:
         self.site = site
         self.submissions = site.submissions

@@ -16,10 +16,10 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.models import METHODS, Assimilator
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.learned import LearnedAssimilator
-from dambench_hub.prediction_reader import open_prediction
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.validation import validate
 from dambench_hub.scoring import score
 from dambench_hub.testing import write_tiny_dataset
-from dambench_hub.validation import validate
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "predict.py"
 SPEC = importlib.util.spec_from_file_location("predict", SCRIPT)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dambench_hub.data.batch import Analysis
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring import score
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "table.py"

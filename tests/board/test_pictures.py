@@ -3,7 +3,7 @@ import pytest
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.cli import main
 from dambench_hub.data.batch import Analysis
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.results import Store
 
 

@@ -14,7 +14,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError
 from dambench_hub.people import Person
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
 
 

@@ -19,7 +19,7 @@ from gradio_client.exceptions import AppError
 from dambench_hub.board.sign_in import KEY_HEADER, SignIn
 from dambench_hub.data.batch import Analysis
 from dambench_hub.people import Person
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 
 APP = Path(__file__).parents[2] / "leaderboard_app" / "app.py"
 UPLOAD = "/gradio_api/upload"
@@ -392,7 +392,7 @@ def test_secrets_stay_out_of_pages_answers_and_the_log(space, ada):
 
 
 def test_the_templates_are_those_of_the_tasks(space, tiny_data, tmp_path):
-    from dambench_hub.prediction_reader import open_prediction
+    from dambench_hub.predictions.reader import open_prediction
 
     (tmp_path / "first.nc").write_bytes(HTTP.get(f"{space[0]}/template/unimodal.nc").content)
     with open_prediction(tmp_path / "first.nc") as template:

@@ -8,9 +8,9 @@ from dambench_hub import space_client
 from dambench_hub.cli import main
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.validation import validate
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.space_client import submit_to_space
-from dambench_hub.validation import validate
 
 
 @pytest.fixture(autouse=True)

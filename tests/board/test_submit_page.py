@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.data.batch import Analysis
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 90_000

@@ -22,17 +22,17 @@ from dambench_hub.board.worker import Worker
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import IsolationError, PredictionError
-from dambench_hub.prediction_reader import open_prediction
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.validation import validate
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.results import Store
 from dambench_hub.runtime.files import sha256
 from dambench_hub.scoring import score
 from dambench_hub.store import StoreError
-from dambench_hub.validation import validate
 
 ANNE, BOB = Person("hf:1", "anne"), Person("hf:2", "bob")
 PlainWorker = partial(Worker, opener=open_prediction)
-"""Reads in its own process, which is quicker; the jail has tests of its own."""
+"""Reads in its own process, which is quicker; the sandbox has tests of its own."""
 
 
 def open_site(folder, data, **limits):
@@ -109,7 +109,7 @@ def test_the_reference_itself_is_held(site, tiny_data, tmp_path):
     assert site.submissions.get(id).state is State.HELD
 
 
-@pytest.mark.parametrize("kind", [Worker, PlainWorker], ids=["jailed", "plain"])
+@pytest.mark.parametrize("kind", [Worker, PlainWorker], ids=["sandboxed", "plain"])
 def test_a_bad_file_is_rejected_with_every_problem_at_once(
     kind, site, prediction, tiny_data, tmp_path
 ):
@@ -162,7 +162,7 @@ def test_a_right_file_that_could_not_be_read_is_no_fault_of_the_owner(site, pred
 
 def test_a_machine_that_cannot_isolate_gives_the_submission_back(site, prediction):
     def refuse(path):
-        raise IsolationError("no seal")
+        raise IsolationError("no sandbox")
 
     id = hand_in(site, prediction)
     with pytest.raises(IsolationError):

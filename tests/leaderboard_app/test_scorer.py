@@ -15,7 +15,7 @@ from dambench_hub.board.scorer_process import ScorerProcess
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import Person, State
 from dambench_hub.data.batch import Analysis
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 
 SCRIPT = Path(__file__).parents[2] / "leaderboard_app" / "scorer.py"
 STARTS = 30.0

@@ -17,7 +17,7 @@ from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.card import Scored, background_mse, point_to, write_model_card
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.optimal_interpolation import OptimalInterpolation
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring import score
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "card.py"

@@ -20,8 +20,8 @@ from dambench_hub.board.template import example
 from dambench_hub.board.views import tasks_in_order
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import Person
-from dambench_hub.prediction_reader import CONTAINERS
-from dambench_hub.validation import MAX_NAME
+from dambench_hub.predictions.reader import CONTAINERS
+from dambench_hub.predictions.validation import MAX_NAME
 
 SECONDS = 2.0
 """Between two looks at a submission that is not scored yet."""

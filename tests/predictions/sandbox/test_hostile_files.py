@@ -1,4 +1,4 @@
-"""All hostile files: each is judged as it should be, in the jail as at home, and shows nothing."""
+"""All hostile files: each is judged as it should be, in the sandbox as at home; none leaks."""
 
 import json
 import os
@@ -15,19 +15,19 @@ import hostile_files as hostile
 import numpy as np
 import pytest
 
-from dambench_hub.board.jail import UNREADABLE, ReadingLimits, open_jailed
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError
-from dambench_hub.prediction_reader import CONTAINERS, open_prediction
-from dambench_hub.predictions import write_predictions
-from dambench_hub.validation import MAX_LENGTH, MAX_PROBLEMS, validate
+from dambench_hub.predictions.reader import CONTAINERS, open_prediction
+from dambench_hub.predictions.sandbox.parent import UNREADABLE, ReadingLimits, open_sandboxed
+from dambench_hub.predictions.validation import MAX_LENGTH, MAX_PROBLEMS, validate
+from dambench_hub.predictions.writer import write_predictions
 
 CANARY = "canary-3f9c1d"
 SHOWN = re.compile(rf"{CANARY}|/tmp/|/proc/|site-packages|Traceback|0x[0-9a-f]{{6}}|root:x|42\.42")
 """Of the machine, of the libraries and of the secret; none may stand in a message."""
-ONLY_JAILED = [case for case in hostile.CASES if case.unsafe]
+ONLY_SANDBOXED = [case for case in hostile.CASES if case.unsafe]
 AT_HOME = [case for case in hostile.CASES if not case.unsafe]
-SAMPLE = [case for case in ONLY_JAILED if "cut" not in case.name] + AT_HOME[::40]
+SAMPLE = [case for case in ONLY_SANDBOXED if "cut" not in case.name] + AT_HOME[::40]
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +72,10 @@ def test_a_file_is_judged(example, tiny_data, tmp_path, case):
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
-def test_a_file_is_judged_in_the_jail(example, tiny_data, tmp_path, case):
+def test_a_file_is_judged_in_the_sandbox(example, tiny_data, tmp_path, case):
     path = case.write(tmp_path, example)
-    jailed = partial(open_jailed, limits=ReadingLimits(cpu_seconds=1, wait_seconds=20))
-    problems = validate(path, tiny_data, "multimodal", jailed)
+    sandboxed = partial(open_sandboxed, limits=ReadingLimits(cpu_seconds=1, wait_seconds=20))
+    problems = validate(path, tiny_data, "multimodal", sandboxed)
     if problems != [UNREADABLE] or "heap" not in case.name:
         require_right(case, problems)
     if not case.unsafe:
@@ -85,13 +85,13 @@ def test_a_file_is_judged_in_the_jail(example, tiny_data, tmp_path, case):
 READ_ALL = """
 import json, sys
 from contextlib import ExitStack
-from dambench_hub.board import jailed_reader, seal
+from dambench_hub.predictions.sandbox import child, restrictions
 from dambench_hub.errors import PredictionError
-from dambench_hub.prediction_reader import CONTAINERS, read_prediction
+from dambench_hub.predictions.reader import CONTAINERS, read_prediction
 
 files = [open(path, "rb") for path in sys.argv[1:]]
-jailed_reader.warm_up()
-seal.seal(2 << 30, 60)
+child.warm_up()
+restrictions.restrict(2 << 30, 60)
 outcomes = []
 for file in files:
     try:
@@ -106,16 +106,16 @@ print(json.dumps(outcomes))
 """
 
 
-def test_one_sealed_process_reads_all_as_at_home(example, tmp_path):
-    """Nothing that some file needs is loaded only after the seal."""
+def test_one_sandboxed_process_reads_all_as_at_home(example, tmp_path):
+    """Nothing that some file needs is loaded only after the restrictions."""
     paths = []
     for number, case in enumerate(case for case in AT_HOME if case.suffix in CONTAINERS):
         paths.append(tmp_path / f"{number}{case.suffix}")
         case.write(tmp_path, example).rename(paths[-1])
     command = [sys.executable, "-I", "-c", READ_ALL, *paths]
-    sealed = subprocess.run(command, capture_output=True, env={}, timeout=100)
-    assert sealed.returncode == 0, sealed.stderr
-    for path, outcome in zip(paths, json.loads(sealed.stdout), strict=True):
+    restricted = subprocess.run(command, capture_output=True, env={}, timeout=100)
+    assert restricted.returncode == 0, restricted.stderr
+    for path, outcome in zip(paths, json.loads(restricted.stdout), strict=True):
         try:
             with open_prediction(path) as prediction:
                 header, values = outcome
@@ -150,7 +150,7 @@ def read_apart(path):
 
 @pytest.mark.parametrize("suffix", [".nc", ".safetensors"])
 def test_random_damage_is_an_error_or_none(example, tmp_path, suffix):
-    """HDF5 may crash or hang on it, which is what the jail is for; nothing else may happen."""
+    """HDF5 may crash or hang on it, which is what the sandbox is for; nothing else may happen."""
     good = example.netcdf if suffix == ".nc" else example.safetensors
     rng = random.Random(0)
     endings = []

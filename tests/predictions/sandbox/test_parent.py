@@ -1,4 +1,4 @@
-"""The jail: what comes out is the file or an error, whatever becomes of the child."""
+"""The sandbox: what comes out is the file or an error, whatever becomes of the child."""
 
 import os
 import subprocess
@@ -10,26 +10,33 @@ import numpy as np
 import psutil
 import pytest
 
-from dambench_hub.board import jail
-from dambench_hub.board.jail import UNREADABLE, ReadingLimits, open_jailed, self_test
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import IsolationError, PredictionError
-from dambench_hub.prediction_reader import open_prediction
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.sandbox import parent
+from dambench_hub.predictions.sandbox.parent import (
+    UNREADABLE,
+    ReadingLimits,
+    open_sandboxed,
+    self_test,
+)
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring import score
 
 QUICK = ReadingLimits(memory=1 << 28, cpu_seconds=1, wait_seconds=1)
 CHILD = """
 import ctypes, json, os, signal, sys, time
 from array import array
-from dambench_hub.board.seal import REPORT, UPLOAD, VALUES, seal, take_descriptors
+from dambench_hub.predictions.sandbox.restrictions import (
+    REPORT, UPLOAD, VALUES, restrict, take_descriptors
+)
 
 def report(**message):
     os.write(REPORT, json.dumps(message).encode() + b"\\n")
 
 *descriptors, container, memory, cpu_seconds = sys.argv[1:]
 take_descriptors([int(number) for number in descriptors])
-report(sealed=seal(int(memory), int(cpu_seconds)))
+report(restricted=restrict(int(memory), int(cpu_seconds)))
 header = {
     "shape": [2, 1, 2, 2], "dtype": "<f4", "time": [0, 3600000], "channels": ["t2m"],
     "latitude": [90.0, -90.0], "longitude": [0.0, 180.0], "attributes": {},
@@ -49,22 +56,22 @@ def file(request, tiny_data, tmp_path_factory):
 
 @pytest.fixture
 def child(tmp_path, monkeypatch):
-    """Open a file with a child that does this after it was sealed."""
+    """Open a file with a child that does this after it was restricted."""
     upload = tmp_path / "upload.nc"
     upload.write_bytes(b"\x89HDF\r\n\x1a\n and more")
 
     def opened(code, limits=QUICK):
         script = tmp_path / "child.py"
         script.write_text(CHILD + code)
-        monkeypatch.setattr(jail, "READER", (str(script),))
-        return open_jailed(upload, limits)
+        monkeypatch.setattr(parent, "READER", (str(script),))
+        return open_sandboxed(upload, limits)
 
     return opened
 
 
 @pytest.fixture
 def nothing_left(tmp_path, monkeypatch):
-    """No processes, descriptors or folders may be left of a jail."""
+    """No processes, descriptors or folders may be left of a sandbox."""
 
     def traces():
         children = psutil.Process().children(recursive=True)
@@ -78,18 +85,20 @@ def nothing_left(tmp_path, monkeypatch):
     assert traces() == before
 
 
-def test_a_file_is_the_same_in_the_jail(file, tiny_data):
-    with open_jailed(file) as jailed, open_prediction(file) as prediction:
-        assert jailed.header.to_dict() == prediction.header.to_dict()
-        for inside, outside in zip(jailed, prediction, strict=True):
+def test_a_file_is_the_same_in_the_sandbox(file, tiny_data):
+    with open_sandboxed(file) as sandboxed, open_prediction(file) as prediction:
+        assert sandboxed.header.to_dict() == prediction.header.to_dict()
+        for inside, outside in zip(sandboxed, prediction, strict=True):
             assert np.array_equal(inside, outside)
-    inside, outside = (score(file, tiny_data, open=way) for way in (open_jailed, open_prediction))
+    inside, outside = (
+        score(file, tiny_data, open=way) for way in (open_sandboxed, open_prediction)
+    )
     assert inside.to_dict() == outside.to_dict()
     assert inside.sample_mse == outside.sample_mse
 
 
 def test_values_come_in_order(file):
-    with open_jailed(file) as prediction:
+    with open_sandboxed(file) as prediction:
         assert np.array_equal(prediction[0], prediction[0])
         with pytest.raises(ValueError, match="time 1 is next, not 3"):
             prediction[3]
@@ -97,7 +106,7 @@ def test_values_come_in_order(file):
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_reading_may_stop_anywhere(file, nothing_left, count):
-    with pytest.raises(KeyError), open_jailed(file) as prediction:
+    with pytest.raises(KeyError), open_sandboxed(file) as prediction:
         for index in range(count):
             prediction[index]
         raise KeyError
@@ -105,10 +114,10 @@ def test_reading_may_stop_anywhere(file, nothing_left, count):
 
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
-        open_jailed(tmp_path / "none.nc")
+        open_sandboxed(tmp_path / "none.nc")
     (tmp_path / "x.pkl").write_bytes(b"")
     with pytest.raises(PredictionError, match=r"x\.pkl: the name .* ends in"):
-        open_jailed(tmp_path / "x.pkl")
+        open_sandboxed(tmp_path / "x.pkl")
 
 
 # Children that go wrong ---------------------------------------------------------------------------
@@ -202,42 +211,44 @@ def test_a_child_knows_nothing(child, monkeypatch):
     with pytest.raises(PredictionError) as error:
         child("report(problems=[' '.join(os.environ)])")
     names = str(error.value).removeprefix("upload.nc: ").split()
-    assert set(names) <= {*jail.ENVIRONMENT, "LC_CTYPE"}
+    assert set(names) <= {*parent.ENVIRONMENT, "LC_CTYPE"}
 
 
-# Whether there is a jail --------------------------------------------------------------------------
+# Whether there is a sandbox -----------------------------------------------------------------------
 
 
-def test_the_jail_holds():
+def test_the_sandbox_holds():
     assert {"descriptors", "limits"} <= set(self_test())
 
 
-def test_a_jail_that_leaks_is_found(tmp_path, monkeypatch):
-    """Without the seal, everything that the probe tries succeeds."""
+def test_a_sandbox_that_leaks_is_found(tmp_path, monkeypatch):
+    """Without restrictions, everything that the probe tries succeeds."""
     script = tmp_path / "probe.py"
     script.write_text(
         "import sys\n"
-        "from dambench_hub.board import jail_probe\n"
-        "jail_probe.seal = lambda memory, cpu_seconds: ()\n"
-        "jail_probe.main(sys.argv[1:])\n"
+        "from dambench_hub.predictions.sandbox import probe\n"
+        "probe.restrict = lambda memory, cpu_seconds: ()\n"
+        "probe.main(sys.argv[1:])\n"
     )
-    monkeypatch.setattr(jail, "PROBE", (str(script),))
+    monkeypatch.setattr(parent, "PROBE", (str(script),))
     with pytest.raises(IsolationError, match="can open a file, create a file, open a socket, fol"):
         self_test()
 
 
 @pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false"])
-def test_a_jail_that_does_not_start(file, monkeypatch, nothing_left, program):
+def test_a_sandbox_that_does_not_start(file, monkeypatch, nothing_left, program):
     monkeypatch.setattr(sys, "executable", program)
     with pytest.raises(IsolationError, match="cannot be read safely here"):
-        open_jailed(file)
+        open_sandboxed(file)
     with pytest.raises(IsolationError, match="Uploads are refused"):
         self_test()
 
 
 def test_a_hidden_process_cannot_be_looked_into():
     code = (
-        "import ctypes; from dambench_hub.board.jail import hide_process; hide_process(); "
+        "import ctypes\n"
+        "from dambench_hub.predictions.sandbox.restrictions import hide_process\n"
+        "hide_process()\n"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).stdout == b"0\n"

@@ -1,4 +1,4 @@
-"""The seal: a sealed process can compute and use what is open, and nothing else."""
+"""The restrictions: a sandboxed process can compute and use what is open, and nothing else."""
 
 import json
 import subprocess
@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from dambench_hub.board.seal import LAYERS
+from dambench_hub.predictions.sandbox.restrictions import LAYERS
 
-SEALED = """
+RESTRICTED = """
 import json, os, resource, socket, sys, threading
-from dambench_hub.board.seal import seal, take_descriptors
+from dambench_hub.predictions.sandbox.restrictions import restrict, take_descriptors
 
 null = os.open("/dev/null", os.O_RDWR)
 take_descriptors([null, null, null])
-layers = seal(1 << 28, 5)
+layers = restrict(1 << 28, 5)
 
 user = os.geteuid() != 0
 
@@ -46,18 +46,18 @@ print(json.dumps([layers, [name for name, attempt in attempts.items() if succeed
 
 
 @pytest.fixture(scope="module")
-def sealed():
-    command = [sys.executable, "-I", "-c", SEALED]
+def restricted():
+    command = [sys.executable, "-I", "-c", RESTRICTED]
     done = subprocess.run(command, capture_output=True, env={}, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_layers_are_named(sealed):
-    layers, _ = sealed
+def test_layers_are_named(restricted):
+    layers, _ = restricted
     assert {"descriptors", "limits"} <= set(layers) <= set(LAYERS)
 
 
-def test_only_what_was_open_can_be_used(sealed):
-    _, succeeded = sealed
+def test_only_what_was_open_can_be_used(restricted):
+    _, succeeded = restricted
     assert succeeded == ["write", "small"]

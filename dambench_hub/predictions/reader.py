@@ -21,7 +21,8 @@ import h5py
 import numpy as np
 
 from dambench_hub.errors import PredictionError
-from dambench_hub.plain_hdf5 import (
+from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, Header, list_of
+from dambench_hub.predictions.safe_hdf5 import (
     plain_text,
     plain_variable,
     read_attributes,
@@ -29,7 +30,6 @@ from dambench_hub.plain_hdf5 import (
     read_names,
     read_rows,
 )
-from dambench_hub.prediction_header import ATTRIBUTES, COORDINATES, Header, list_of
 
 CONTAINERS = {".nc": "NetCDF-4", ".h5": "NetCDF-4", ".safetensors": "safetensors"}
 """The container by the end of the file name."""

@@ -1,7 +1,7 @@
 """How a process gives up everything that reading one open file does not need.
 
 No root, container or seccomp is asked for. What the system offers beyond the limits of POSIX is
-used where it is there, and `seal` says what is on.
+used where it is there, and `restrict` says what is on.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import ctypes
 import fcntl
 import os
 import resource
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 UPLOAD, VALUES, REPORT = 3, 4, 5
-"""The only descriptors of a sealed process, beside the standard ones: one to read, two to write."""
+"""The only descriptors in a sandbox, beside the standard ones: one to read, two to write."""
 STACK_BYTES = 8 << 20
 NOBODY = 65534
 LAYERS = ("descriptors", "limits", "landlock", "nobody")
 
-PR_SET_NO_NEW_PRIVS = 38
+PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 444, 446
 LANDLOCK_VERSION = 1
 PATH_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
@@ -35,7 +36,7 @@ def take_descriptors(numbers: Sequence[int]) -> None:
     os.closerange(REPORT + 1, os.sysconf("SC_OPEN_MAX"))
 
 
-def seal(memory: int, cpu_seconds: int) -> tuple[str, ...]:
+def restrict(memory: int, cpu_seconds: int) -> tuple[str, ...]:
     """Allow nothing from now on but to compute, and to use the descriptors that are open.
 
     Call `take_descriptors` first, and import and use once whatever will be needed: no file can be
@@ -64,6 +65,15 @@ def seal(memory: int, cpu_seconds: int) -> tuple[str, ...]:
         resource.setrlimit(kind, (limit, limit))
     on = (True, True, landlock, nobody)
     return tuple(layer for layer, there in zip(LAYERS, on, strict=True) if there)
+
+
+def hide_process() -> None:
+    """Keep this process's memory, environment and open files from others of the same user.
+
+    Its memory is no longer written to a file when it crashes, either.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _become_nobody() -> bool:

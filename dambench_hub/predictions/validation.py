@@ -17,9 +17,9 @@ import numpy as np
 from dambench_hub.coordinates.constants import GRAVITY
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import PredictionError, did_you_mean
-from dambench_hub.prediction_header import REQUIRED_ATTRIBUTES, Header
-from dambench_hub.prediction_reader import Opener, open_prediction, quoted
-from dambench_hub.predictions import FORMAT
+from dambench_hub.predictions.header import REQUIRED_ATTRIBUTES, Header
+from dambench_hub.predictions.reader import Opener, open_prediction, quoted
+from dambench_hub.predictions.writer import FORMAT
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task, load_task
 

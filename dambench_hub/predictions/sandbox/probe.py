@@ -1,6 +1,6 @@
-"""A sealed process that tries to break out; `jail.self_test` starts it.
+"""A sandboxed process that tries to break out; `parent.self_test` starts it.
 
-It is started like `jailed_reader`, with an HDF5 file whose variable `analysis` lies in another
+It is started like `child`, with an HDF5 file whose variable `analysis` lies in another
 file, where every value is 42.
 """
 
@@ -14,18 +14,18 @@ from collections.abc import Callable
 import h5py
 import numpy as np
 
-from dambench_hub.board.jailed_reader import report, warm_up
-from dambench_hub.board.seal import UPLOAD, seal, take_descriptors
+from dambench_hub.predictions.sandbox.child import report, warm_up
+from dambench_hub.predictions.sandbox.restrictions import UPLOAD, restrict, take_descriptors
 
 SECRET = 42
 
 
 def main(arguments: list[str]) -> None:
-    """Seal this process, then report the names of all attempts that succeeded."""
+    """Restrict this process, then report the names of all attempts that succeeded."""
     *descriptors, _, memory, cpu_seconds = arguments
     take_descriptors([int(number) for number in descriptors])
     warm_up()
-    report(sealed=seal(int(memory), int(cpu_seconds)))
+    report(restricted=restrict(int(memory), int(cpu_seconds)))
     attempts: dict[str, Callable[[], bool]] = {
         "open a file": lambda: bool(os.open(__file__, os.O_RDONLY)),
         "create a file": lambda: bool(os.open("made", os.O_CREAT | os.O_WRONLY)),

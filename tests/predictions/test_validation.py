@@ -8,9 +8,9 @@ import xarray as xr
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.validation import MAX_LENGTH, MAX_PROBLEMS, time_problems, validate
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import load_task
-from dambench_hub.validation import MAX_LENGTH, MAX_PROBLEMS, time_problems, validate
 
 
 @pytest.fixture(scope="module")

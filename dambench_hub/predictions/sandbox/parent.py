@@ -1,18 +1,17 @@
 """Reading a stranger's prediction file in a process that can do nothing else.
 
-    this process                           sealed child, `jailed_reader`
-    open_jailed(path)  ── open file ──▶    parses, checks and inflates it
+    this process                           sandboxed child, `child`
+    open_sandboxed(path)  ── open file ──▶    parses, checks and inflates it
     .header            ◀── report ───      lines of JSON, 64 KiB in all
     iteration          ◀── values ───      float32, little endian, one time after the other
 
 Nothing that comes back is believed: the header is checked again as any file's, the number of bytes
 and the exit status must be right. Whatever becomes of the child, the file is one that could not be
-read. `seal` says what the child gives up before it looks at the file.
+read. `restrict` says what the child gives up before it looks at the file.
 """
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -31,15 +30,15 @@ from typing import Any, NoReturn
 import h5py
 import numpy as np
 
-from dambench_hub.board.jail_probe import SECRET
-from dambench_hub.board.jailed_reader import MAX_LENGTH, MAX_PROBLEMS
-from dambench_hub.board.seal import LAYERS
 from dambench_hub.errors import IsolationError, PredictionError
-from dambench_hub.prediction_header import Header, list_of
-from dambench_hub.prediction_reader import Prediction, Rows, container_of, naming
+from dambench_hub.predictions.header import Header, list_of
+from dambench_hub.predictions.reader import Prediction, Rows, container_of, naming
+from dambench_hub.predictions.sandbox.child import MAX_LENGTH, MAX_PROBLEMS
+from dambench_hub.predictions.sandbox.probe import SECRET
+from dambench_hub.predictions.sandbox.restrictions import LAYERS
 
-READER = ("-m", "dambench_hub.board.jailed_reader")
-PROBE = ("-m", "dambench_hub.board.jail_probe")
+READER = ("-m", "dambench_hub.predictions.sandbox.child")
+PROBE = ("-m", "dambench_hub.predictions.sandbox.probe")
 ENVIRONMENT = {
     "HDF5_PLUGIN_PRELOAD": "::",  # no filters from libraries
     "HDF5_USE_FILE_LOCKING": "FALSE",
@@ -50,7 +49,6 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
 """All that the child's environment holds."""
-PR_SET_DUMPABLE = 4
 START_SECONDS = 60
 PIPE_BYTES = 1 << 20
 REPORT_BYTES = 64 << 10
@@ -80,14 +78,14 @@ class ReadingLimits:
     wait_rate: int = 8 << 20
 
 
-def open_jailed(path: str | Path, limits: ReadingLimits = ReadingLimits()) -> Prediction:
-    """Open a prediction file as `open_prediction` does, but parse it in a sealed process.
+def open_sandboxed(path: str | Path, limits: ReadingLimits = ReadingLimits()) -> Prediction:
+    """Open a prediction file as `open_prediction` does, but parse it in a sandboxed process.
 
     The values can be read once, in order; memory does not depend on the size of the file.
 
     Raises:
         PredictionError: As `open_prediction`, or when the child crashes, hangs or needs too much.
-        IsolationError: When no sealed process can be started.
+        IsolationError: When no sandboxed process can be started.
         OSError: When there is no such file.
     """
     path = Path(path)
@@ -99,13 +97,13 @@ def open_jailed(path: str | Path, limits: ReadingLimits = ReadingLimits()) -> Pr
 
 
 def self_test() -> tuple[str, ...]:
-    """Try to break out of the seal, with a file that points at another one.
+    """Try to break out of the sandbox, with a file that points at another one.
 
     Returns:
-        The layers of the seal that are on, see `seal.LAYERS`.
+        The layers of the sandbox that are on, see `restrictions.LAYERS`.
 
     Raises:
-        IsolationError: When the seal does not hold here; then no upload must be read.
+        IsolationError: When the sandbox does not hold here; then no upload must be read.
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         secret, path = Path(folder, "secret"), Path(folder, "probe.nc")
@@ -119,17 +117,8 @@ def self_test() -> tuple[str, ...]:
         except PredictionError as error:
             raise IsolationError(_no_isolation("the attempt to test it failed")) from error
         if escapes:
-            raise IsolationError(_no_isolation(f"a sealed process can {', '.join(escapes)}"))
+            raise IsolationError(_no_isolation(f"a sandboxed process can {', '.join(escapes)}"))
         return child.layers
-
-
-def hide_process() -> None:
-    """Keep this process's memory, environment and open files from others of the same user.
-
-    Its memory is no longer written to a file when it crashes, either.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _no_isolation(reason: str) -> str:
@@ -140,7 +129,7 @@ def _no_isolation(reason: str) -> str:
 
 
 class _Child:
-    """A sealed process, and the two pipes it writes to."""
+    """A sandboxed process, and the two pipes it writes to."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], values: int, report: int, wait: float
@@ -154,10 +143,10 @@ class _Child:
         self.room = REPORT_BYTES
         self.report_ended = False
         try:
-            sealed = self.message("sealed")
-            self.layers = tuple(layer for layer in LAYERS if layer in sealed)
+            restricted = self.message("restricted")
+            self.layers = tuple(layer for layer in LAYERS if layer in restricted)
         except PredictionError as error:
-            raise IsolationError(_no_isolation("no sealed process can be started")) from error
+            raise IsolationError(_no_isolation("no sandboxed process can be started")) from error
         self.wait = wait
 
     def header(self) -> Header:

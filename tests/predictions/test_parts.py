@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
-from dambench_hub.prediction_parts import Parts, Share
+from dambench_hub.predictions.parts import Parts, Share
 
 TIMES = np.datetime64("2024-02-27", "h") + 6 * np.arange(7)
 SETTINGS = {"method": "mine", "members": None, "files": {"config.json": "abc"}}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dambench_hub.errors import PredictionError
-from dambench_hub.prediction_header import ATTRIBUTES, MAX_JSON, Header, list_of
+from dambench_hub.predictions.header import ATTRIBUTES, MAX_JSON, Header, list_of
 
 numbers = st.lists(st.floats(width=64), max_size=9)
 headers = st.builds(

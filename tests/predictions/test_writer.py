@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError, PredictionError
-from dambench_hub.predictions import open_prediction, write_predictions
+from dambench_hub.predictions.writer import open_prediction, write_predictions
 
 SUFFIXES = [".nc", ".h5", ".safetensors"]
 

@@ -21,8 +21,8 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError, did_you_mean
-from dambench_hub.prediction_header import OPTIONAL_ATTRIBUTES, Header
-from dambench_hub.prediction_reader import CONTAINERS, Prediction, open_prediction
+from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header
+from dambench_hub.predictions.reader import CONTAINERS, Prediction, open_prediction
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks.task import Task, load_task
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError
-from dambench_hub.prediction_reader import open_prediction
-from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.writer import write_predictions
 
 
 def write(path, data):

@@ -1,10 +1,11 @@
-"""The sealed process that reads one prediction file of a stranger; `jail` starts it.
+"""The sandboxed process that reads one prediction file of a stranger; `parent` starts it.
 
-    python -I -m dambench_hub.board.jailed_reader UPLOAD VALUES REPORT CONTAINER MEMORY CPU_SECONDS
+    python -I -m dambench_hub.predictions.sandbox.child UPLOAD VALUES REPORT CONTAINER MEMORY CPU
 
-The first three are open descriptors. On the report it writes lines of JSON: which layers of the
-seal are on, then the header or the problems, and problems again if there are any in the values.
-The values go out as they are read, float32, little endian, one time after the other.
+The first three are open descriptors, the last two bytes and seconds. On the report it writes lines
+of JSON: which layers of the sandbox are on, then the header or the problems, and problems again if
+there are any in the values. The values go out as they are read, float32, little endian, one time
+after the other.
 """
 
 from __future__ import annotations
@@ -20,20 +21,26 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dambench_hub.board.seal import REPORT, UPLOAD, VALUES, seal, take_descriptors
 from dambench_hub.errors import PredictionError
-from dambench_hub.prediction_header import Header
-from dambench_hub.prediction_reader import Rows, read_prediction
+from dambench_hub.predictions.header import Header
+from dambench_hub.predictions.reader import Rows, read_prediction
+from dambench_hub.predictions.sandbox.restrictions import (
+    REPORT,
+    UPLOAD,
+    VALUES,
+    restrict,
+    take_descriptors,
+)
 
 MAX_PROBLEMS, MAX_LENGTH = 20, 600
 
 
 def main(arguments: list[str]) -> None:
-    """Seal this process, then read the upload and send its header and values."""
+    """Restrict this process, then read the upload and send its header and values."""
     *descriptors, container, memory, cpu_seconds = arguments
     take_descriptors([int(number) for number in descriptors])
     warm_up()
-    report(sealed=seal(int(memory), int(cpu_seconds)))
+    report(restricted=restrict(int(memory), int(cpu_seconds)))
     try:
         with ExitStack() as stack:
             file = stack.enter_context(os.fdopen(UPLOAD, "rb"))
