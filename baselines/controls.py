@@ -29,11 +29,11 @@ from dambench_hub.bootstrap import Interval, paired_interval
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.data.modality_controls import CONTROLS, controlled
-from dambench_hub.devices import find_device
 from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer
-from dambench_hub.models import Assimilator, load_method
+from dambench_hub.models.devices import find_device
 from dambench_hub.models.multi_modal import MultiModal
+from dambench_hub.models.registry import Assimilator, load_method
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tables import number

@@ -30,7 +30,6 @@ import numpy as np
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
-from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
 from dambench_hub.models.pretrained import (
     CONFIG,
     WEIGHTS,
@@ -39,6 +38,7 @@ from dambench_hub.models.pretrained import (
     trained_folder,
     training_record,
 )
+from dambench_hub.models.registry import METHODS, MULTI, Assimilator, load_method, method_class
 from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.reader import CONTAINERS
 from dambench_hub.predictions.validation import MAX_MEMBERS
@@ -188,7 +188,7 @@ def prepare(method: Assimilator, args: argparse.Namespace) -> Any:
         return None
     import torch
 
-    from dambench_hub.devices import find_device
+    from dambench_hub.models.devices import find_device
 
     device = find_device(args.device)
     method.to(device)

@@ -22,7 +22,7 @@ import numpy as np
 
 from dambench_hub.bootstrap import paired_interval
 from dambench_hub.data.dataset import Data, load_data
-from dambench_hub.models import METHODS, load_method
+from dambench_hub.models.registry import METHODS, load_method
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import Result, score
 from dambench_hub.tables import number

@@ -10,10 +10,10 @@ from torch import nn
 
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
-from dambench_hub.models import method_class
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.models.pretrained import read_method, read_weights, resolve_folder
+from dambench_hub.models.registry import method_class
 from dambench_hub.training_config import TrainConfig
 
 

@@ -19,7 +19,7 @@ import sqlalchemy as sql
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DambenchError
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.models import METHODS, MULTI
+from dambench_hub.models.registry import METHODS, MULTI
 from dambench_hub.people import Person, local_person
 from dambench_hub.predictions.validation import MAX_NAME
 from dambench_hub.rank_groups import neighbour_groups

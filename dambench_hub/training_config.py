@@ -14,7 +14,7 @@ import yaml
 
 from dambench_hub.data.modality_controls import CONTROLS
 from dambench_hub.errors import DambenchError, TrainingError, did_you_mean
-from dambench_hub.models import CLASSICAL, MULTI, method_class
+from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
 from dambench_hub.schedules import SCHEDULES
 from dambench_hub.tasks.task import load_task
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.records import read_records, restore_records
 from dambench_hub.data.dataset import load_data
-from dambench_hub.models import load_method
+from dambench_hub.models.registry import load_method
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.validation import validate
 from dambench_hub.results import Store

@@ -21,8 +21,8 @@ from dambench_hub.checkpoints import checkpoint_steps, write_model
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DambenchError, DataError, TaskError, TrainingError
-from dambench_hub.models import METHODS, load_method
 from dambench_hub.models.learned import LearnedAssimilator
+from dambench_hub.models.registry import METHODS, load_method
 from dambench_hub.testing import write_tiny_dataset
 from dambench_hub.training import train
 from dambench_hub.training_config import make_config
@@ -60,7 +60,7 @@ class Nudging(LearnedAssimilator):
 @pytest.fixture(autouse=True)
 def nudging(monkeypatch):
     """The method of these tests, and a process that has not trained before."""
-    module = ModuleType("dambench_hub.models.nudging")
+    module = ModuleType("dambench_hub.models.registry.nudging")
     module.Nudging = Nudging
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(METHODS, "nudging", "Nudging")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dambench_hub.errors import TaskError, TrainingError
-from dambench_hub.models import CLASSICAL, METHODS, method_class
+from dambench_hub.models.registry import CLASSICAL, METHODS, method_class
 from dambench_hub.training_config import (
     NOT_CHOSEN,
     RULES,

@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import pad_to_multiple, require_odd, require_positive, run_block
+from dambench_hub.models.layers.attention import SwinBlock, linear
+from dambench_hub.models.layers.checks import require_odd, require_positive
+from dambench_hub.models.layers.patches import PATCH, ChannelSlots, PatchEmbedding, PatchRecovery
+from dambench_hub.models.layers.sphere import pad_to_multiple, run_block
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
-from dambench_hub.models.patches import PATCH, ChannelSlots, PatchEmbedding, PatchRecovery
-from dambench_hub.models.windows import SwinBlock, linear
 
 MULTIPLE = 8
 """The grid is padded to multiples of this, for the patches and two mergers of 2×2 tokens."""

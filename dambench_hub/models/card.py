@@ -16,7 +16,6 @@ import yaml
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.pretrained import (
     TRAINING_FILE,
     model_name,
@@ -25,6 +24,7 @@ from dambench_hub.models.pretrained import (
     training_file,
     training_record,
 )
+from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.tasks.task import load_task
 from dambench_hub.version import __version__
@@ -196,7 +196,7 @@ def model_card(model: Any, about: About) -> ModelCard:
         datasets=[about.dataset_id] if about.dataset_id else None,
         metrics=list(LABELS)[:1] if not about.scores else list(LABELS),
     )
-    template = Template(files("dambench_hub.cards").joinpath("model.md").read_text("utf-8"))
+    template = Template(files("dambench_hub.models").joinpath("model_card.md").read_text("utf-8"))
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{template.substitute(_text(model, about))}")
 
 

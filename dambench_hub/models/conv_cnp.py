@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dambench_hub.models.conv_blocks import (
+from dambench_hub.models.layers.checks import require_odd, require_positive
+from dambench_hub.models.layers.convolution import PointwiseConvolution
+from dambench_hub.models.layers.set_convolution import SetConvolution
+from dambench_hub.models.layers.sphere import Norm, resize_sphere
+from dambench_hub.models.learned import Inputs
+from dambench_hub.models.neural_process import (
+    FeatureStream,
     NeuralProcess,
     ResidualBlock,
-    Stream,
     pointwise_perceptron,
     predicted_std,
 )
-from dambench_hub.models.convolution import PointwiseConvolution
-from dambench_hub.models.layers import Norm, require_odd, require_positive, resize_sphere
-from dambench_hub.models.learned import Inputs
-from dambench_hub.models.set_convolution import SetConvolution
 
 
 class ConvCNP(NeuralProcess):
@@ -73,7 +74,7 @@ class ConvCNP(NeuralProcess):
         self.width, self.residual = width, residual
         count, periodic = len(self.channels), not upstream_padding
 
-        def stream() -> Stream:
+        def stream() -> FeatureStream:
             gather = SetConvolution(count, set_kernel, mix=False, periodic=periodic)
             blocks = [
                 ResidualBlock(
@@ -81,7 +82,7 @@ class ConvCNP(NeuralProcess):
                 )
                 for _ in range(depth)
             ]
-            return Stream(gather, width, blocks, latitude=static_channels)
+            return FeatureStream(gather, width, blocks, latitude=static_channels)
 
         self.observation_stream, self.background_stream = stream(), stream()
         self.fusion = PointwiseConvolution(2 * width, width)

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
+from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.learned import Inputs
-from dambench_hub.models.noise import Noise
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Estimates ε from (x_t, t)."""

@@ -10,24 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.coordinates.variables import variable_groups
-from dambench_hub.models.conv_blocks import (
+from dambench_hub.models.layers.checks import require_choice, require_odd, require_positive
+from dambench_hub.models.layers.convolution import PointwiseConvolution, SphereConvolution
+from dambench_hub.models.layers.set_convolution import SetConvolution
+from dambench_hub.models.layers.spectral import SpectralConvolution, require_resolved
+from dambench_hub.models.layers.sphere import Norm, resize_sphere
+from dambench_hub.models.learned import Inputs
+from dambench_hub.models.neural_process import (
+    FeatureStream,
     NeuralProcess,
     ResidualBlock,
-    Stream,
     pointwise_perceptron,
     predicted_std,
 )
-from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
-from dambench_hub.models.layers import (
-    Norm,
-    require_choice,
-    require_odd,
-    require_positive,
-    resize_sphere,
-)
-from dambench_hub.models.learned import Inputs
-from dambench_hub.models.set_convolution import SetConvolution
-from dambench_hub.models.spectral import SpectralConvolution, require_resolved
 
 Selection = Literal["far", "near"]
 """Which of two streams the fused one is merged with: the farther from it, or the nearer."""
@@ -96,7 +91,7 @@ class FNP(NeuralProcess):
             require_resolved(modes, *self.grid.shape)
         periodic = not upstream_padding
 
-        def stream(count: int, mix: bool) -> Stream:
+        def stream(count: int, mix: bool) -> FeatureStream:
             gather = SetConvolution(count, set_kernel, mix=mix, periodic=periodic)
             blocks: list[nn.Module] = []
             for _ in range(depth):
@@ -104,7 +99,7 @@ class FNP(NeuralProcess):
                     width, kernel, activation=functional.silu, norm=norm, periodic=periodic
                 )
                 blocks.append(FourierBlock(local, width, modes) if use_fourier else local)
-            return Stream(gather, width, blocks)
+            return FeatureStream(gather, width, blocks)
 
         groups = variable_groups(self.channels)
         sizes = [len(group) for group in groups.values()]
@@ -178,7 +173,11 @@ class Branch(nn.Module):
     """
 
     def __init__(
-        self, observations: Stream, background: Stream, merge: SphereConvolution, select: Selection
+        self,
+        observations: FeatureStream,
+        background: FeatureStream,
+        merge: SphereConvolution,
+        select: Selection,
     ) -> None:
         super().__init__()
         self.observations, self.background, self.merge = observations, background, merge

@@ -23,7 +23,7 @@ from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
-from dambench_hub.models.noise import Noise
+from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.pretrained import read_config, read_weights, resolve_folder
 from dambench_hub.storage.statistics import Statistics
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models import MULTI
-from dambench_hub.models.adapter import ModalityAdapter
+from dambench_hub.models.layers.adapter import ModalityAdapter
 from dambench_hub.models.learned import SCALES, Inputs, LearnedAssimilator
+from dambench_hub.models.registry import MULTI
 from dambench_hub.storage.statistics import Statistics
 
 

@@ -14,15 +14,15 @@ from scipy.linalg import cho_factor, cho_solve
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.covariances import (
+from dambench_hub.data.batch import Analysis, Batch
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.models.base import Assimilator
+from dambench_hub.models.covariances import (
     BackgroundCovariance,
     BackgroundErrors,
     ObservationCovariance,
     fit_background_covariance,
 )
-from dambench_hub.data.batch import Analysis, Batch
-from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.operators import GridSelection
 from dambench_hub.runtime.files import write_atomic
 

@@ -131,7 +131,7 @@ def read_config(folder: Path, model: type) -> dict[str, Any]:
     if method != model.name:  # type: ignore[attr-defined]
         raise DataError(
             f"{folder} holds the method {method}, not {model.name}. "  # type: ignore[attr-defined]
-            "dambench_hub.models.load_method finds the right class."
+            "dambench_hub.models.registry.load_method finds the right class."
         )
     known = list(inspect.signature(model).parameters)
     for key in config:

@@ -22,9 +22,9 @@ from dambench_hub.models.diffusion import (
     signal,
     summarise,
 )
-from dambench_hub.models.layers import require_choice
+from dambench_hub.models.layers.checks import require_choice
+from dambench_hub.models.layers.score_unet import ScoreUNet, require_levels
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
-from dambench_hub.models.score_unet import ScoreUNet, require_levels
 
 BackgroundMode = Literal["context", "as_obs", "sdedit"]
 Target = Literal["state", "increment"]

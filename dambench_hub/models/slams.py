@@ -20,9 +20,10 @@ from dambench_hub.models.diffusion import (
     noise_from_velocity,
     summarise,
 )
-from dambench_hub.models.layers import Norm, normalisation, require_choice
+from dambench_hub.models.layers.checks import require_choice
+from dambench_hub.models.layers.score_unet import ScoreUNet, SphericalConv, require_levels
+from dambench_hub.models.layers.sphere import Norm, normalisation
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
-from dambench_hub.models.score_unet import ScoreUNet, SphericalConv, require_levels
 
 Stage = Literal["autoencoder", "score"]
 

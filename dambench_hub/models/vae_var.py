@@ -10,10 +10,10 @@ from torch import Tensor
 from dambench_hub.coordinates.variables import variable_groups
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import require_choice, require_positive
+from dambench_hub.models.layers.checks import require_choice, require_positive
+from dambench_hub.models.layers.vae import conv_vae, kl_divergence, swin_vae
+from dambench_hub.models.layers.variable_unet import UNetSize
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
-from dambench_hub.models.vae import conv_vae, kl_divergence, swin_vae
-from dambench_hub.models.variable_unet import UNetSize
 
 HISTORY = 10
 """Steps that L-BFGS remembers."""

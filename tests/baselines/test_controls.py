@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dambench_hub.data.modality_controls import CONTROLS
-from dambench_hub.models import method_class
+from dambench_hub.models.registry import method_class
 from dambench_hub.testing import write_tiny_dataset
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "controls.py"

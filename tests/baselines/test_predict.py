@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from dambench_hub.data.batch import Analysis
-from dambench_hub.models import METHODS, Assimilator
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.learned import LearnedAssimilator
+from dambench_hub.models.registry import METHODS, Assimilator
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.validation import validate
 from dambench_hub.scoring import score
@@ -77,7 +77,7 @@ def registered(monkeypatch):
     def method_class(name):
         return CLASSES.get(name) or known(name)
 
-    monkeypatch.setattr("dambench_hub.models.method_class", method_class)
+    monkeypatch.setattr("dambench_hub.models.registry.method_class", method_class)
     monkeypatch.setattr(predict, "method_class", method_class)
     for variable in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(variable, raising=False)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from dambench_hub.models import CLASSICAL, METHODS
+from dambench_hub.models.registry import CLASSICAL, METHODS
 from dambench_hub.scoring import score
 from dambench_hub.training import train
 from dambench_hub.training_config import read_config

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from dambench_hub.models import load_method
+from dambench_hub.models.registry import load_method
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "train.py"
 SPEC = importlib.util.spec_from_file_location("train", SCRIPT)

@@ -9,7 +9,7 @@ import torch
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import TaskError
 from dambench_hub.models.adas import Adas, TokenConvolution
-from dambench_hub.models.patches import ChannelSlots
+from dambench_hub.models.layers.patches import ChannelSlots
 
 TINY = {"dim": 8, "heads": 2, "depth": 2}
 SMALL_KERNELS = [[3, 3, 3]] * 3

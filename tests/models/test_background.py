@@ -8,8 +8,8 @@ import pytest
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models import METHODS, load_method, method_class
 from dambench_hub.models.background import Background
+from dambench_hub.models.registry import METHODS, load_method, method_class
 
 
 def test_analysis_is_the_background():

@@ -171,7 +171,7 @@ def test_the_code_of_the_card_runs(run_folder, tiny_folder, tmp_path, monkeypatc
 
 
 def test_a_multi_modal_model_is_loaded_by_its_folder(tiny_data, tiny_folder, tmp_path, monkeypatch):
-    from dambench_hub.models import method_class
+    from dambench_hub.models.registry import method_class
 
     settings = {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3, "adapter_width": 16}
     model = method_class("multi_conv_cnp")(

@@ -17,7 +17,7 @@ from dambench_hub.models.diffusion import (
     summarise,
     trajectory_noise,
 )
-from dambench_hub.models.noise import Noise
+from dambench_hub.models.layers.noise import Noise
 
 TIMES = np.array(["2001-01-01", "2001-01-02"], "datetime64[h]")
 

@@ -13,10 +13,10 @@ from torch import nn
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.multi_modal import MultiModal, multi_modal
 from dambench_hub.models.pretrained import read_config, read_weights
+from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_class
 
 
 class Regression(LearnedAssimilator):

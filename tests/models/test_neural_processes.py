@@ -11,8 +11,8 @@ from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import TaskError
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.fnp import FNP
+from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.learned import Inputs
-from dambench_hub.models.noise import Noise
 
 SMALL = {
     ConvCNP: {"width": 8, "depth": 1, "kernel": 5, "set_kernel": 5, "hidden_layers": 1},

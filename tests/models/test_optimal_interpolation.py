@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.covariances import BackgroundCovariance
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models import load_method
+from dambench_hub.models.covariances import BackgroundCovariance
 from dambench_hub.models.optimal_interpolation import OptimalInterpolation
+from dambench_hub.models.registry import load_method
 from dambench_hub.observations.networks import ObservationSettings, draw_observations
 
 GRID = Grid(9, 16)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.data.batch import Analysis
-from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
-from dambench_hub.models.layers import Norm, normalisation, run_block
+from dambench_hub.models.layers.convolution import PointwiseConvolution, SphereConvolution
+from dambench_hub.models.layers.set_convolution import SetConvolution
+from dambench_hub.models.layers.sphere import Norm, normalisation, run_block
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
-from dambench_hub.models.set_convolution import SetConvolution
 
 SMALLEST_STD = 0.01
 """Floor of the predicted standard deviation, in units of a channel's variability."""
@@ -90,7 +90,7 @@ class ResidualBlock(nn.Module):
         return self.pointwise[1](q + h)
 
 
-class Stream(nn.Module):
+class FeatureStream(nn.Module):
     """From values at points to features on their grid.
 
     Args:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dambench_hub.models.set_convolution import SetConvolution
+from dambench_hub.models.layers.set_convolution import SetConvolution
 
 EVERY = [(mix, periodic) for mix in (False, True) for periodic in (False, True)]
 

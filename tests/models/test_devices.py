@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dambench_hub.devices import find_device
 from dambench_hub.errors import TaskError
+from dambench_hub.models.devices import find_device
 
 
 @pytest.fixture(params=[0, 3])

@@ -5,8 +5,8 @@ import torch
 
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, variable_groups
 from dambench_hub.errors import TaskError
-from dambench_hub.models.vae import conv_vae, kl_divergence, latent_shares, swin_vae
-from dambench_hub.models.variable_unet import UNetSize, VariableUNet
+from dambench_hub.models.layers.vae import conv_vae, kl_divergence, latent_shares, swin_vae
+from dambench_hub.models.layers.variable_unet import UNetSize, VariableUNet
 
 SMALL = UNetSize(width=4, blocks=2, global_width=8, global_blocks=2, heads=(1, 2, 2))
 VARIABLES = [[3], [0, 1], [4, 2]]

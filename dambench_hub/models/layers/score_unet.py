@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import pad_sphere, pad_to_multiple, run_block
+from dambench_hub.models.layers.sphere import pad_sphere, pad_to_multiple, run_block
 
 FREQUENCIES = 16
 """How many sines and cosines of the diffusion time are the embedding's input."""

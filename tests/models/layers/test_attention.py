@@ -5,7 +5,7 @@ from math import prod
 import pytest
 import torch
 
-from dambench_hub.models.windows import SwinBlock, WindowAttention, Windows, linear
+from dambench_hub.models.layers.attention import SwinBlock, WindowAttention, Windows, linear
 
 CASES = [
     ((8, 16), (4, 4)),

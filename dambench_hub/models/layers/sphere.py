@@ -1,11 +1,11 @@
-"""Blocks that two or more methods share.
+"""Fields on the sphere as tensors: padding, resizing, normalising, and blocks in less memory.
 
 Fields are (B, C, Y, X): latitude Y north to south, ending at the poles, and longitude X periodic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from math import gcd
 from typing import Any, Literal, get_args
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.models.layers.checks import require_choice
 
 LatitudePadding = Literal["zero", "reflect"]
 
@@ -113,36 +113,3 @@ def normalisation(norm: Norm, width: int) -> nn.Module:
     if norm == "none":
         return nn.Identity()
     return nn.BatchNorm2d(width) if norm == "batch" else nn.GroupNorm(gcd(GROUPS, width), width)
-
-
-def require_positive(**sizes: int) -> None:
-    """Check hyper-parameters that count something.
-
-    Raises:
-        TaskError: When one is no positive whole number.
-    """
-    for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
-            raise TaskError(f"{name} must be a positive whole number, got {size!r}.")
-
-
-def require_odd(**kernels: int) -> None:
-    """Check the widths of kernels, which have a middle.
-
-    Raises:
-        TaskError: When one is no positive odd number.
-    """
-    require_positive(**kernels)
-    for name, kernel in kernels.items():
-        if kernel % 2 == 0:
-            raise TaskError(f"{name} must be odd, so that kernels have a middle, got {kernel}.")
-
-
-def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse an option's value that is none of the choices.
-
-    Raises:
-        TaskError: With the closest choice.
-    """
-    if value not in choices:
-        raise TaskError(f"Unknown {name} {value!r}. {did_you_mean(value, choices)}")

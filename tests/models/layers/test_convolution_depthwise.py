@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dambench_hub.models.convolution import PointwiseConvolution, SphereConvolution
-from dambench_hub.models.depthwise import depthwise_convolution
+from dambench_hub.models.layers.convolution import (
+    PointwiseConvolution,
+    SphereConvolution,
+    depthwise_convolution,
+)
 
 PERIODIC = pytest.mark.parametrize("periodic", [True, False])
 

@@ -6,8 +6,8 @@ import torch
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models.adapter import ModalityAdapter, interpolation
-from dambench_hub.models.noise import Noise
+from dambench_hub.models.layers.adapter import ModalityAdapter, interpolation
+from dambench_hub.models.layers.noise import Noise
 
 TINY = {"width": 32, "heads": 2, "layers": 1}
 BOTH = ("precipitation", "olr")

@@ -4,13 +4,11 @@ import pytest
 import torch
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import (
+from dambench_hub.models.layers.checks import require_choice, require_odd, require_positive
+from dambench_hub.models.layers.sphere import (
     normalisation,
     pad_sphere,
     pad_to_multiple,
-    require_choice,
-    require_odd,
-    require_positive,
     resize_sphere,
     run_block,
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.spectral import SpectralConvolution
+from dambench_hub.models.layers.spectral import SpectralConvolution
 
 
 def with_fast_transforms(layer, x):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.covariances import (
+from dambench_hub.errors import DataError
+from dambench_hub.models.covariances import (
     BLOCK_HOURS,
     BackgroundCovariance,
     BackgroundErrors,
@@ -12,7 +13,6 @@ from dambench_hub.covariances import (
     fit_background_covariance,
     length_scales,
 )
-from dambench_hub.errors import DataError
 
 GRID = Grid(9, 16)
 SCALE = np.array([300.0, 2.0, 1e-3])

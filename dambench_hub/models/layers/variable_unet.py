@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import require_positive, run_block
-from dambench_hub.models.windows import SwinBlock, linear
+from dambench_hub.models.layers.attention import SwinBlock, linear
+from dambench_hub.models.layers.checks import require_positive
+from dambench_hub.models.layers.sphere import run_block
 
 Positions = Sequence[Sequence[int]]
 """For each variable, where its channels stand."""

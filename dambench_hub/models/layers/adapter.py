@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, TaskError, did_you_mean
-from dambench_hub.models.layers import run_block
-from dambench_hub.models.noise import Noise
+from dambench_hub.models.layers.noise import Noise
+from dambench_hub.models.layers.sphere import run_block
 
 SCALES: dict[str, Callable[[Tensor], Tensor]] = {
     "precipitation": lambda mm_per_day: mm_per_day.clamp_min(0.0).log1p(),

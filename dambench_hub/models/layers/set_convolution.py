@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dambench_hub.models.convolution import SphereConvolution, convolve_sphere
+from dambench_hub.models.layers.convolution import SphereConvolution, convolve_sphere
 
 SMALLEST_DENSITY = 1e-5
 """The field fades to 0 where the density is smaller."""

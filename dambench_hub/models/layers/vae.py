@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers import pad_sphere, pad_to_multiple, run_block
-from dambench_hub.models.variable_unet import UNetSize, VariableUNet
+from dambench_hub.models.layers.sphere import pad_sphere, pad_to_multiple, run_block
+from dambench_hub.models.layers.variable_unet import UNetSize, VariableUNet
 
 COARSENING = 4
 """Grid points along each side of a cell of the coarsest feature maps."""

@@ -5,7 +5,7 @@ import torch
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
-from dambench_hub.models.score_unet import (
+from dambench_hub.models.layers.score_unet import (
     ChannelNorm,
     ScoreUNet,
     SphericalConv,

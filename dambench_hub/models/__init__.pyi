@@ -1,0 +1,14 @@
+from .base import Assimilator as Assimilator
+from .registry import CLASSICAL as CLASSICAL
+from .registry import FNP as FNP
+from .registry import METHODS as METHODS
+from .registry import MULTI as MULTI
+from .registry import SDA as SDA
+from .registry import SLAMS as SLAMS
+from .registry import Adas as Adas
+from .registry import Background as Background
+from .registry import ConvCNP as ConvCNP
+from .registry import OptimalInterpolation as OptimalInterpolation
+from .registry import VAEVar as VAEVar
+from .registry import load_method as load_method
+from .registry import method_class as method_class
