@@ -22,7 +22,7 @@ from pathlib import Path
 
 from dambench_hub.data.dataset import load_data
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.training_config import read_config
+from dambench_hub.training.config import read_config
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,7 +46,7 @@ def train(args: argparse.Namespace) -> None:
     seed = [] if args.seed is None else [f"seed={args.seed}"]
     config = read_config(args.config, [*args.overrides, *seed])
     data = load_data(args.data)
-    from dambench_hub import training  # with torch, which takes seconds to import
+    from dambench_hub.training import loop as training
 
     training.train(config, data, args.out, shlex.join(sys.argv))
 

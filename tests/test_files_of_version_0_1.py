@@ -22,8 +22,8 @@ from dambench_hub.predictions.validation import validate
 from dambench_hub.results import Store
 from dambench_hub.scoring import score
 from dambench_hub.testing import write_tiny_dataset
-from dambench_hub.training import train
-from dambench_hub.training_config import make_config
+from dambench_hub.training.config import make_config
+from dambench_hub.training.loop import train
 
 FOLDER = Path(__file__).parent / "fixtures" / "version_0_1"
 SCORES = json.loads((FOLDER / "scores.json").read_text())

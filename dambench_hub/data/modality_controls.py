@@ -15,6 +15,7 @@ import numpy as np
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError, did_you_mean
+from dambench_hub.storage.manifest import TRAIN_SPLIT
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
@@ -29,7 +30,6 @@ CONTROLS = {
 }
 """What each control gives instead of the modalities."""
 
-TRAINING = "train"
 APART_HOURS = 30 * 24
 """Shuffled modalities are older than the memory of the weather."""
 LAG_HOURS = 24
@@ -81,8 +81,8 @@ def _replaced(
 
 
 def _constant(data: Data) -> Callable[[np.datetime64], Fields]:
-    indices = np.unique(np.linspace(0, data.size(TRAINING) - 1, MEAN_SAMPLES).astype(int))
-    samples = [data.example(TRAINING, int(i), data.manifest.modalities) for i in indices]
+    indices = np.unique(np.linspace(0, data.size(TRAIN_SPLIT) - 1, MEAN_SAMPLES).astype(int))
+    samples = [data.example(TRAIN_SPLIT, int(i), data.manifest.modalities) for i in indices]
     mean = {name: _mean([s[name] for s in samples]) for name in data.manifest.modalities}
     return lambda time: mean
 
@@ -99,7 +99,7 @@ def _mean(fields: list[np.ndarray]) -> np.ndarray:
 
 
 def _shuffled(data: Data, seed: int) -> Callable[[np.datetime64], Fields | None]:
-    hours = hours_since_epoch(data.times(TRAINING))
+    hours = hours_since_epoch(data.times(TRAIN_SPLIT))
 
     def donor(time: np.datetime64) -> Fields | None:
         now = int(hours_since_epoch(time))
@@ -107,7 +107,7 @@ def _shuffled(data: Data, seed: int) -> Callable[[np.datetime64], Fields | None]
         if not candidates:
             return None
         index = int(np.random.default_rng([seed, now]).integers(candidates))
-        return data.example(TRAINING, index, data.manifest.modalities)
+        return data.example(TRAIN_SPLIT, index, data.manifest.modalities)
 
     return donor
 

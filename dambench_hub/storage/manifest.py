@@ -29,6 +29,9 @@ FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
 MANIFEST = "manifest.json"
 STATISTICS = "statistics.safetensors"
+TRAIN_SPLIT = "train"
+"""The split that methods learn from, and from which all statistics are."""
+
 GEOGRAPHY = "geography/geography-00000-of-00001.parquet"
 
 

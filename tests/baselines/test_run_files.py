@@ -10,8 +10,8 @@ from accelerate.state import AcceleratorState
 
 from dambench_hub.models.registry import CLASSICAL, METHODS
 from dambench_hub.scoring import score
-from dambench_hub.training import train
-from dambench_hub.training_config import read_config
+from dambench_hub.training.config import read_config
+from dambench_hub.training.loop import train
 
 BASELINES = Path(__file__).parents[2] / "baselines"
 LEARNED = [method for method in METHODS if method not in CLASSICAL]

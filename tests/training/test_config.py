@@ -8,7 +8,7 @@ import yaml
 
 from dambench_hub.errors import TaskError, TrainingError
 from dambench_hub.models.registry import CLASSICAL, METHODS, method_class
-from dambench_hub.training_config import (
+from dambench_hub.training.config import (
     NOT_CHOSEN,
     RULES,
     UPSTREAM,

@@ -8,7 +8,7 @@ import numpy as np
 
 from dambench_hub.data.sampling import sample_order
 from dambench_hub.errors import TrainingError
-from dambench_hub.training_config import TrainConfig
+from dambench_hub.training.config import TrainConfig
 
 
 @dataclass(frozen=True)

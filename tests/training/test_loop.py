@@ -16,16 +16,16 @@ from accelerate.state import AcceleratorState
 from filelock import FileLock
 from torch import nn
 
-from dambench_hub import checkpoints
-from dambench_hub.checkpoints import checkpoint_steps, write_model
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DambenchError, DataError, TaskError, TrainingError
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.registry import METHODS, load_method
 from dambench_hub.testing import write_tiny_dataset
-from dambench_hub.training import train
-from dambench_hub.training_config import make_config
+from dambench_hub.training import checkpoints
+from dambench_hub.training.checkpoints import checkpoint_steps, write_model
+from dambench_hub.training.config import make_config
+from dambench_hub.training.loop import train
 
 
 class Nudging(LearnedAssimilator):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dambench_hub.weight_average import WeightAverage
+from dambench_hub.training.weight_average import WeightAverage
 
 
 @pytest.fixture

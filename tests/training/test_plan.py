@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dambench_hub.errors import TrainingError
-from dambench_hub.training_config import TrainConfig
-from dambench_hub.training_plan import TrainingPlan, epoch_key
+from dambench_hub.training.config import TrainConfig
+from dambench_hub.training.plan import TrainingPlan, epoch_key
 
 
 def plan(samples=23, **changes):

@@ -14,7 +14,7 @@ from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.models.pretrained import read_method, read_weights, resolve_folder
 from dambench_hub.models.registry import method_class
-from dambench_hub.training_config import TrainConfig
+from dambench_hub.training.config import TrainConfig
 
 
 def initial_model(config: TrainConfig, data: Data) -> LearnedAssimilator:

@@ -10,15 +10,15 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from dambench_hub.checkpoints import checkpoint_steps
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.models.pretrained import RUN_CONFIG
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.training_config import WITHOUT_EFFECT, TrainConfig
+from dambench_hub.training.checkpoints import checkpoint_steps
+from dambench_hub.training.config import WITHOUT_EFFECT, TrainConfig
 from dambench_hub.version import __version__
 
-CHECKPOINTS = "checkpoints"
+STATES_FOLDER = "checkpoints"
 MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
 
 
@@ -49,7 +49,7 @@ def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterato
         DambenchError: When the folder cannot be written.
     """
     path = out / RUN_CONFIG
-    if path.exists() and checkpoint_steps(out / CHECKPOINTS):
+    if path.exists() and checkpoint_steps(out / STATES_FOLDER):
         _require_same(path, description)
     if not main:
         yield

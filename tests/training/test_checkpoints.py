@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from dambench_hub import checkpoints as module
-from dambench_hub.checkpoints import (
+from dambench_hub.errors import DambenchError
+from dambench_hub.training import checkpoints as module
+from dambench_hub.training.checkpoints import (
     checkpoint_steps,
     damage,
     load_optimizer,
@@ -23,9 +24,8 @@ from dambench_hub.checkpoints import (
     remove_partial_folders,
     write_checkpoint,
 )
-from dambench_hub.errors import DambenchError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TENSORS = {
     "model": {"weight": torch.arange(6.0).reshape(2, 3).T, "spectrum": torch.ones(2) * 1j},
     "average": {},

@@ -10,7 +10,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 
-from dambench_hub.checkpoints import (
+from dambench_hub.errors import TrainingError
+from dambench_hub.models.learned import LearnedAssimilator
+from dambench_hub.training.checkpoints import (
     checkpoint_steps,
     load_optimizer,
     optimizer_tensors,
@@ -18,10 +20,8 @@ from dambench_hub.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from dambench_hub.errors import TrainingError
-from dambench_hub.models.learned import LearnedAssimilator
-from dambench_hub.training_config import TrainConfig
-from dambench_hub.weight_average import WeightAverage
+from dambench_hub.training.config import TrainConfig
+from dambench_hub.training.weight_average import WeightAverage
 
 
 @dataclass

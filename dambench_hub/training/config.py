@@ -15,8 +15,8 @@ import yaml
 from dambench_hub.data.modality_controls import CONTROLS
 from dambench_hub.errors import DambenchError, TrainingError, did_you_mean
 from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
-from dambench_hub.schedules import SCHEDULES
 from dambench_hub.tasks.task import load_task
+from dambench_hub.training.schedules import SCHEDULES
 
 NOT_CHOSEN = ("channels", "grid")
 """Arguments of a method's constructor that its data set decides."""

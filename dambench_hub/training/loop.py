@@ -24,26 +24,27 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs, broadcast
 
-from dambench_hub.checkpoints import (
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.dataset import Data
+from dambench_hub.errors import TrainingError
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.signals import StopRequests
+from dambench_hub.storage.manifest import TRAIN_SPLIT
+from dambench_hub.training.batches import training_batches
+from dambench_hub.training.checkpoints import (
     checkpoint_steps,
     newest_checkpoint,
     remove_partial_folders,
     write_model,
 )
-from dambench_hub.data.batch import Batch
-from dambench_hub.data.dataset import Data
-from dambench_hub.errors import TrainingError
-from dambench_hub.initial_model import initial_model
-from dambench_hub.run_folder import CHECKPOINTS, claimed, describe_run
-from dambench_hub.runtime.progress import track
-from dambench_hub.runtime.signals import StopRequests
-from dambench_hub.schedules import SCHEDULES
-from dambench_hub.trackers import JsonLines, trackers
-from dambench_hub.training_batches import TRAINING, training_batches
-from dambench_hub.training_config import TrainConfig
-from dambench_hub.training_plan import TrainingPlan
-from dambench_hub.training_state import Progress, TrainingState
-from dambench_hub.validation_error import VALIDATION, validation_error
+from dambench_hub.training.config import TrainConfig
+from dambench_hub.training.initial_model import initial_model
+from dambench_hub.training.plan import TrainingPlan
+from dambench_hub.training.run_folder import STATES_FOLDER, claimed, describe_run
+from dambench_hub.training.schedules import SCHEDULES
+from dambench_hub.training.selection import VALIDATION, validation_error
+from dambench_hub.training.state import Progress, TrainingState
+from dambench_hub.training.trackers import JsonLines, trackers
 
 
 def train(config: TrainConfig, data: Data, out: Path, command: str = "") -> Progress:
@@ -113,9 +114,9 @@ class Trainer:
         self, config: TrainConfig, data: Data, out: Path, accelerator: Accelerator
     ) -> None:
         self.config, self.data, self.out, self.accelerator = config, data, out, accelerator
-        self.checkpoints = out / CHECKPOINTS
+        self.checkpoints = out / STATES_FOLDER
         self.plan = TrainingPlan(
-            config, data.size(TRAINING), accelerator.process_index, accelerator.num_processes
+            config, data.size(TRAIN_SPLIT), accelerator.process_index, accelerator.num_processes
         )
         data.size(VALIDATION)  # a missing split is told now, not after an epoch
         accelerator.gradient_accumulation_steps = self.plan.accumulation
@@ -249,7 +250,7 @@ class Trainer:
     def _require_finite(self, name: str, value: float, step: int) -> None:
         if math.isfinite(value):
             return
-        times = self.data.times(TRAINING)[self.plan.batch(step)]
+        times = self.data.times(TRAIN_SPLIT)[self.plan.batch(step)]
         saved = checkpoint_steps(self.checkpoints)
         untouched = f"The training state of step {saved[-1]} is untouched. " if saved else ""
         raise TrainingError(

@@ -11,7 +11,7 @@ from dambench_hub.data.batch import Batch
 from dambench_hub.data.dataset import Data
 from dambench_hub.data.modality_controls import controlled
 from dambench_hub.models.learned import LearnedAssimilator
-from dambench_hub.training_config import TrainConfig
+from dambench_hub.training.config import TrainConfig
 
 VALIDATION = "validation"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dambench_hub.augmentation import rolled
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Batch
+from dambench_hub.training.batches import rolled
 
 
 def sample_batch(rng, iid=False):

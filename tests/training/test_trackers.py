@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from dambench_hub import trackers as module
 from dambench_hub.errors import DambenchError
-from dambench_hub.trackers import JsonLines, trackers
+from dambench_hub.training import trackers as module
+from dambench_hub.training.trackers import JsonLines, trackers
 
 
 def test_lines_are_json(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dambench_hub.schedules import SCHEDULES, paper
+from dambench_hub.training.schedules import SCHEDULES, paper
 
 
 @pytest.mark.parametrize(
