@@ -27,7 +27,8 @@ from dambench_hub.board import diagnostics
 from dambench_hub.board.diagnostics import Background
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
-from dambench_hub.builder import Source, build_dataset
+from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.data.batch import Analysis
@@ -35,7 +36,6 @@ from dambench_hub.data.dataset import load_data
 from dambench_hub.metrics import Scorer
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.people import Person
-from dambench_hub.plan import Plan
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.writer import write_predictions

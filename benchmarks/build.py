@@ -34,12 +34,12 @@ import zarr
 from rich.console import Console
 from rich.table import Table
 
+from dambench_hub.building.sources.arco import open_arco
+from dambench_hub.building.sources.states import read_states
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import Regridder
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.sources.arco import open_arco
-from dambench_hub.sources.states import read_states
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
 

@@ -276,7 +276,7 @@ def convert(
 
     Interrupted, it goes on where it stopped when it is run again.
     """
-    from dambench_hub.conversion import convert_dataset
+    from dambench_hub.building.conversion import convert_dataset
 
     names = None if configs is None else [n for text in configs for n in text.split(",") if n]
     manifest = convert_dataset(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.builder import Fields, Source, build_dataset
+from dambench_hub.building.builder import Fields, Source, build_dataset
+from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.plan import Plan
 from dambench_hub.storage.manifest import Manifest
 
 TYPICAL = {

@@ -57,7 +57,7 @@ def test_every_file_of_the_package_is_inside(installed):
     }
     inside = {path.relative_to(installed) for path in (installed / "dambench_hub").rglob("*.*")}
     assert {path for path in inside if (installed / path).is_file()} == source
-    for name in ("py.typed", "cards/dataset.md", "tasks/multimodal.yaml"):
+    for name in ("py.typed", "building/dataset_card.md", "tasks/multimodal.yaml"):
         assert Path("dambench_hub", name) in source
     assert Path("dambench_hub/dambench_metrics/dambench_metrics.py") in source
 
@@ -79,19 +79,20 @@ IMPORT = """
 import json, sys
 import dambench_hub
 after = {}
-for below in ("", ".metrics", ".scoring", ".builder"):
+for below in ("", ".metrics", ".scoring", ".building.builder"):
     name = "dambench_hub" + below
     __import__(name)
     after[name] = sorted({"torch", "jax", "gradio", "accelerate", "jcm"} & set(sys.modules))
     if name == "dambench_hub":
         after["heavy"] = sorted({"datasets", "pyarrow", "xarray", "scipy"} & set(sys.modules))
-from dambench_hub import card, load_task, task_names
+from dambench_hub import load_task, task_names
+from dambench_hub.building import card
 print(json.dumps({
     "after": after,
     "file": dambench_hub.__file__,
     "version": dambench_hub.__version__,
     "tasks": [load_task(name).name for name in task_names()],
-    "card": len(card.files("dambench_hub.cards").joinpath("dataset.md").read_text("utf-8")),
+    "card": len(card.files("dambench_hub.building").joinpath("dataset_card.md").read_text("utf-8")),
 }))
 """
 
@@ -119,7 +120,12 @@ def test_the_installed_package_works_alone(imported, installed, wheel):
 
 @pytest.mark.parametrize(
     "module",
-    ["dambench_hub", "dambench_hub.metrics", "dambench_hub.scoring", "dambench_hub.builder"],
+    [
+        "dambench_hub",
+        "dambench_hub.metrics",
+        "dambench_hub.scoring",
+        "dambench_hub.building.builder",
+    ],
 )
 def test_no_torch_until_a_model_is_used(imported, module):
     assert imported["after"][module] == []

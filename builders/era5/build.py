@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.alignment import MODES
-from dambench_hub.builder import Source, begin_part, build_dataset
+from dambench_hub.building.builder import Source, begin_part, build_dataset
+from dambench_hub.building.era5.alignment import MODES
 from dambench_hub.building.era5.ingestion import (
     Patience,
     Segments,
@@ -31,15 +31,22 @@ from dambench_hub.building.era5.ingestion import (
     forget_gaps,
     ingest,
 )
+from dambench_hub.building.era5.recipe import (
+    BACKGROUNDS,
+    CADENCES,
+    SOURCES,
+    Recipe,
+    read_recipe,
+    recipe_keys,
+)
+from dambench_hub.building.era5.triplets import Triplets
+from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channel
 from dambench_hub.errors import BuildError
-from dambench_hub.plan import Plan
-from dambench_hub.recipes import BACKGROUNDS, CADENCES, SOURCES, Recipe, read_recipe, recipe_keys
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.runtime.workers import Run, open_workers
 from dambench_hub.storage.manifest import FORMATS
-from dambench_hub.triplets import Triplets
 
 ARCHIVE = "archive"
 """Folder of the segments, inside the folder for intermediate files."""
@@ -182,7 +189,7 @@ def build(args: argparse.Namespace) -> None:
 
 def download(recipe: Recipe) -> None:
     """Fetch the files of the Climate Data Store that are not there yet."""
-    from dambench_hub.sources.cds import download, requests
+    from dambench_hub.building.sources.cds.download import download, requests
 
     if recipe.source != "cds":
         raise BuildError("--download is for --source cds; the other sources are read in place.")

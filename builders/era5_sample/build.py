@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from dambench_hub.builder import Fields, Reader, Source, build_dataset
+from dambench_hub.building.builder import Fields, Reader, Source, build_dataset
+from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import VARIABLES
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.plan import Plan
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.manifest import FORMATS
 

@@ -39,8 +39,8 @@ from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.manifest import FORMATS
 
 if TYPE_CHECKING:
-    from dambench_hub.builder import Source
-    from dambench_hub.plan import Plan
+    from dambench_hub.building.builder import Source
+    from dambench_hub.building.plan import Plan
 
 # ---------------------------------------------------------------------------------------------
 # Worlds
@@ -356,7 +356,7 @@ def plan(
 ) -> Plan:
     """The data set to build from a world."""
     # Not at the top: worker processes import this file too, and need no `datasets`.
-    from dambench_hub.plan import Plan
+    from dambench_hub.building.plan import Plan
 
     preset = world.preset
     return Plan(
@@ -389,7 +389,7 @@ def plan(
 
 def open_world(world: World, workers: int, work: Path) -> Source:
     """Simulate what is missing; the source of its examples."""
-    from dambench_hub.builder import Source
+    from dambench_hub.building.builder import Source
 
     simulate(world, work / "model", workers)
     archive = Archive(world, work / "model")
@@ -424,7 +424,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the data set; the exit code."""
-    from dambench_hub.builder import build_dataset
+    from dambench_hub.building.builder import build_dataset
 
     args = parse_args(argv)
 

@@ -9,7 +9,7 @@ from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.private_data import PrivateData
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
-from dambench_hub.builder import Source, build_dataset
+from dambench_hub.building.builder import Source, build_dataset
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError

@@ -60,7 +60,7 @@ class Nudging(LearnedAssimilator):
 @pytest.fixture(autouse=True)
 def nudging(monkeypatch):
     """The method of these tests, and a process that has not trained before."""
-    module = ModuleType("dambench_hub.models.registry.nudging")
+    module = ModuleType("dambench_hub.models.nudging")
     module.Nudging = Nudging
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(METHODS, "nudging", "Nudging")

@@ -22,13 +22,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from dambench_hub.building.sources.states import MissingData
+from dambench_hub.building.sources.zarr_stores import Unreachable
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.runtime.files import require_space, write_atomic
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run
-from dambench_hub.sources.states import MissingData
-from dambench_hub.sources.stores import Unreachable
 
 Found = tuple[np.datetime64, np.ndarray | MissingData]
 Read = Callable[[np.ndarray], Iterator[Found]]

@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dambench_hub.alignment import product_day, usable_times
+from dambench_hub.building.era5.alignment import product_day, usable_times
 from dambench_hub.building.era5.ingestion import Found, Read, Stream
+from dambench_hub.building.era5.recipe import Recipe
+from dambench_hub.building.sources.arco import open_arco
+from dambench_hub.building.sources.attribution import attribution
+from dambench_hub.building.sources.cds.download import open_cds
+from dambench_hub.building.sources.daily.olr import open_olr
+from dambench_hub.building.sources.daily.precipitation import open_precipitation
+from dambench_hub.building.sources.daily.series import read_day, require_days
+from dambench_hub.building.sources.fengwu.model import STEP_HOURS, FengWu, read_forecasts
+from dambench_hub.building.sources.hosted_forecasts import open_forecasts
+from dambench_hub.building.sources.states import read_states, require_channels, require_times
+from dambench_hub.building.sources.weatherbench import open_weatherbench
 from dambench_hub.coordinates.constants import GRAVITY
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import WINDS, Regridder, unify_poles
 from dambench_hub.coordinates.variables import parse_channel
-from dambench_hub.recipes import Recipe
-from dambench_hub.sources.arco import open_arco
-from dambench_hub.sources.cds import open_cds
-from dambench_hub.sources.copernicus import attribution
-from dambench_hub.sources.daily import read_day, require_days
-from dambench_hub.sources.fengwu import STEP_HOURS, FengWu, read_forecasts
-from dambench_hub.sources.forecasts import open_forecasts
-from dambench_hub.sources.olr import open_olr
-from dambench_hub.sources.precipitation import open_precipitation
-from dambench_hub.sources.states import read_states, require_channels, require_times
-from dambench_hub.sources.weatherbench import open_weatherbench
 
 ANALYSES: Mapping[str, Callable[[Any], xr.Dataset]] = {
     "wb2": open_weatherbench,

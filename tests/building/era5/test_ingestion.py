@@ -20,11 +20,11 @@ from dambench_hub.building.era5.ingestion import (
     forget_gaps,
     ingest,
 )
+from dambench_hub.building.sources.states import MissingData
+from dambench_hub.building.sources.zarr_stores import Unreachable
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.runtime.workers import in_process, open_workers
-from dambench_hub.sources.states import MissingData
-from dambench_hub.sources.stores import Unreachable
 
 TIMES = np.datetime64("2020-02-25", "h") + 24 * np.arange(11)
 QUICK = Patience(tries=3, pause=0.0, timeout=5, gaps=0.5)

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 
 from dambench_hub.building.era5 import streams
+from dambench_hub.building.era5.recipe import Recipe
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import Regridder, unify_poles
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, VARIABLES
 from dambench_hub.errors import BuildError
-from dambench_hub.recipes import Recipe
 
 FINE, COARSE = Grid(17, 32), Grid(9, 16)
 TYPICAL = {"z": 5e4, "q": 0.005, "u": 5, "v": 0, "t": 250, "u10": 1, "v10": 0, "t2m": 280}

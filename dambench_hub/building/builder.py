@@ -1,0 +1,365 @@
+"""From a source of fields to a complete data set folder: resumable, atomic, reproducible.
+
+A builder says what it wants (`Plan`) and how to read one example (`Reader`); the rest is here:
+statistics of the training split, the observations drawn from them, shards, card and manifest.
+Work in progress lies in `.build/` inside the folder. Every finished shard has a record there; a
+killed build, run again, does only what is missing and ends with the same content.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial, reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+
+from dambench_hub.building.card import write_card
+from dambench_hub.building.geography import write_geography
+from dambench_hub.building.plan import Job, Plan, jobs
+from dambench_hub.building.workspace import WORK, clear, lock, note_plan, refuse_other
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import MODALITIES
+from dambench_hub.errors import BuildError
+from dambench_hub.observations import draw_observations
+from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.workers import Run, in_process
+from dambench_hub.storage.features import example_features
+from dambench_hub.storage.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Gap, Manifest, Shard
+from dambench_hub.storage.rounding import (
+    ROUNDING,
+    note_rounding,
+    noted_rounding,
+    rounded_backgrounds,
+)
+from dambench_hub.storage.shards import READERS, write_shard
+from dambench_hub.storage.statistics import Moments, Statistics
+
+GAPS = "gaps.json"
+Fields = Mapping[str, np.ndarray]
+"""`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
+
+Reader = Callable[[str, int], Fields]
+"""(split, index) -> the fields of one example. May be called twice, in any order."""
+
+CHUNK = 16
+"""Examples whose moments are taken together; always the same ones, so that sums round alike."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the fields of a plan's examples come from.
+
+    Attributes:
+        read: Gives the fields of one example; the index counts the plan's times, gaps included.
+        gaps: What the source does not have; these examples are left out of the data set.
+        orography: Height of the surface, (Y, X), m, for a plan with geography; None if unknown.
+        statistics: If given, they are taken as they are, and `read` gives whole examples: `time`,
+            `observation_index` and `observations` too.
+    """
+
+    read: Reader
+    gaps: tuple[Gap, ...] = ()
+    orography: np.ndarray | None = None
+    statistics: Statistics | None = None
+
+
+def build_dataset(
+    out: Path,
+    plan: Plan,
+    open_source: Callable[[Path], Source],
+    fresh: bool = False,
+    run: Run = in_process,
+) -> Manifest:
+    """Build the data set of a plan in the folder `out`, or what is missing of it.
+
+    Args:
+        out: The folder; made if absent. A complete data set of the same plan is left as it is; of
+            a damaged one, what is whole.
+        plan: What to build.
+        open_source: Called once if anything is missing, with a folder for intermediate files that
+            is kept until the data set is complete; returns the source.
+        fresh: Delete an existing data set, or a build in progress, of other settings first.
+        run: Who takes statistics and writes shards; see `open_workers`.
+
+    Returns:
+        The manifest, as written.
+
+    Raises:
+        BuildError: When the folder holds something else, another process builds in it, or the
+            reader gives fields of a wrong shape or with values that are not finite.
+        DambenchError: When the disk is full or the folder cannot be written.
+    """
+    refuse_other(out, plan, fresh)
+    work = out / WORK
+    with lock(work):
+        remove_partial(out)
+        if fresh:
+            clear(out, work)
+        if (out / MANIFEST).exists():
+            manifest = Manifest.read(out)
+            if not manifest.damage(out, full=True):
+                shutil.rmtree(work, ignore_errors=True)
+                return manifest
+            _reopen(out, work, manifest)
+        note_plan(work, plan)
+        source = open_source(work)
+        plan, read = _without_gaps(plan, source)
+        _note_gaps(work, source.gaps)
+        statistics, error_std, read = _completed(work, plan, read, source.statistics, run)
+        statistics.write(out / STATISTICS)
+        todo = jobs(plan)
+        written = dict(
+            track(run(partial(_shard, out, work, plan, read), todo), len(todo), "Writing shards")
+        )
+        shards = {job: written[job] for job in todo}
+        configs = dict.fromkeys(job.config for job in todo)
+        copies = {config: _splits(shards, config) for config in configs}
+        manifest = Manifest(
+            name=plan.name,
+            channels=plan.channels,
+            grid=plan.grid,
+            modalities=plan.modalities,
+            lead_hours=plan.lead_hours,
+            alignment=plan.alignment,
+            observations=plan.observations,
+            observation_error_std=tuple(error_std.tolist()),
+            format=plan.format,
+            source=plan.source,
+            splits=copies.pop("multimodal"),
+            copies=copies,
+            statistics_sha256=sha256(out / STATISTICS),
+            gaps=source.gaps,
+            geography_sha256=_geography(out, work, plan, source.orography),
+            rounding=noted_rounding(
+                work,
+                [job.path for job in todo if job.config == "multimodal"],  # each example once
+                plan.keep_bits,
+                statistics.background_error_std,
+            ),
+        )
+        write_card(out, manifest)
+        manifest.write(out)
+    shutil.rmtree(work, ignore_errors=True)
+    return manifest
+
+
+@contextmanager
+def begin_part(out: Path, plan: Plan, name: str) -> Iterator[Path]:
+    """The folder for intermediate files, for one process that brings in a part of them.
+
+    Args:
+        out: The data set's folder, shared by all parts.
+        plan: The same for all of them, and for `build_dataset` at the end.
+        name: Of the part; two processes cannot have the same part at a time.
+
+    Raises:
+        BuildError: When the folder holds something else, the data set is complete already, or
+            another process brings in this part.
+        DambenchError: When the folder cannot be written.
+    """
+    refuse_other(out, plan, fresh=False)
+    if (out / MANIFEST).exists():
+        raise BuildError(f"The data set in {out} is complete; there is nothing left for {name}.")
+    work = out / WORK
+    with lock(work, name):
+        note_plan(work, plan)
+        yield work
+
+
+def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
+    """Make a damaged data set a build in progress, which keeps the shards that are whole."""
+    _note_gaps(work, manifest.gaps)
+    for shard in manifest.all_shards():
+        _record(work, shard)
+    if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it
+        note_rounding(work, manifest.rounding)
+    (out / MANIFEST).unlink()
+
+
+def _without_gaps(plan: Plan, source: Source) -> tuple[Plan, Reader]:
+    """The plan of the examples that exist, and their reader."""
+    absent = {(gap.split, gap.hours) for gap in source.gaps if gap.what == "example"}
+    kept = {
+        split: [
+            n for n, hours in enumerate(hours_since_epoch(times)) if (split, hours) not in absent
+        ]
+        for split, times in plan.times.items()
+    }
+    for split, indices in kept.items():
+        if not indices:
+            reason = next(gap.reason for gap in source.gaps if gap.split == split)
+            raise BuildError(
+                f"Nothing is left of the split {split}: the source has gaps ({reason})."
+            )
+    times = {split: plan.times[split][indices] for split, indices in kept.items()}
+    return replace(plan, times=times), lambda split, index: source.read(split, kept[split][index])
+
+
+def _note_gaps(work: Path, gaps: tuple[Gap, ...]) -> None:
+    """Forget what was made with other gaps: statistics, and all that depends on them."""
+    record, content = work / GAPS, json.dumps([asdict(gap) for gap in gaps])
+    if record.exists() and record.read_text() != content:
+        # Another training split scales the observation errors of every split otherwise.
+        shutil.rmtree(work / "shards", ignore_errors=True)
+        for path in (work / STATISTICS, work / ROUNDING):
+            path.unlink(missing_ok=True)
+    write_atomic(record, content)
+
+
+def _completed(
+    work: Path, plan: Plan, read: Reader, known: Statistics | None, run: Run
+) -> tuple[Statistics, np.ndarray, Reader]:
+    """The statistics, the observation error's standard deviation, a reader of whole examples."""
+    read = read if known else _checked(plan, read)
+    statistics = known or _statistics(work, plan, read, run)
+    error_std = plan.observations.error_scale * statistics.background_error_std
+    return statistics, error_std, read if known else _with_observations(plan, read, error_std)
+
+
+def _checked(plan: Plan, read: Reader) -> Reader:
+    """The reader, with every field checked and as float32."""
+    state = (len(plan.channels), *plan.grid.shape)
+    shapes: dict[str, tuple[int, ...]] = {"background": state, "reference": state}
+    shapes |= {name: plan.grid.shape for name in plan.modalities}
+
+    def checked(split: str, index: int) -> Fields:
+        at = f"{split} {plan.times[split][index]}"
+        try:
+            came = read(split, index)
+        except OSError as error:
+            raise BuildError(f"{at}: the source cannot be read ({error}).") from error
+        fields = {}
+        for name, shape in shapes.items():
+            if name not in came or came[name].shape != shape:
+                got = came[name].shape if name in came else "nothing"
+                raise BuildError(f"{at}: {name} must have shape {shape}, the source gave {got}.")
+            with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+                fields[name] = np.ascontiguousarray(np.ma.filled(came[name], np.nan), "<f4")
+            # In the modalities NaN means that nothing was measured.
+            bad = np.isinf(fields[name]) if name in MODALITIES else ~np.isfinite(fields[name])
+            if np.any(bad):
+                channel = (
+                    "" if name in MODALITIES else f" in {plan.channels[np.argwhere(bad)[0, 0]]}"
+                )
+                raise BuildError(f"{at}: {name} has values{channel} that are not finite.")
+        return fields
+
+    return checked
+
+
+def _statistics(work: Path, plan: Plan, read: Reader, run: Run) -> Statistics:
+    """One pass over the training split, or its record."""
+    record = work / STATISTICS
+    if record.exists():
+        return Statistics.read(record, len(plan.channels))
+    count = len(plan.times["train"])
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    moments: dict[range, tuple[Moments, Moments]] = {}
+
+    def examples() -> Iterator[int]:
+        for chunk, parts in run(partial(_moments, read), chunks):
+            moments[chunk] = parts
+            yield from chunk
+
+    for _ in track(examples(), count, "Statistics of the training split"):
+        pass
+    reference, error = (
+        reduce(add, parts) for parts in zip(*(moments[chunk] for chunk in chunks), strict=True)
+    )
+    statistics = Statistics(reference.mean, reference.std, error.std)
+    for name in ("std", "background_error_std"):
+        if np.any(zero := getattr(statistics, name) == 0):
+            channel = plan.channels[int(np.argmax(zero))]
+            raise BuildError(f"{name} of {channel} is 0 over the training split; it cannot scale.")
+    statistics.write(record)
+    return statistics
+
+
+def _moments(read: Reader, indices: range) -> tuple[Moments, Moments]:
+    """Moments of the reference and of the background error over some training examples."""
+    states, errors = [], []
+    for index in indices:
+        fields = read("train", index)
+        states.append(Moments.of(fields["reference"]))
+        errors.append(Moments.of(fields["background"].astype(np.float64) - fields["reference"]))
+    return reduce(add, states), reduce(add, errors)
+
+
+def _with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reader:
+    """The reader, with `time` and the keyed observations added."""
+
+    def example(split: str, index: int) -> Fields:
+        fields, time = dict(read(split, index)), plan.times[split][index]
+        fields["time"] = np.asarray(time, "datetime64[h]")
+        fields["observation_index"], fields["observations"] = draw_observations(
+            plan.observations, plan.grid, fields["reference"], error_std, time
+        )
+        return fields
+
+    return example
+
+
+def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
+    """Write one shard and its record, unless both are there and agree."""
+    path = out / job.path
+    hours = tuple(hours_since_epoch(plan.times[job.split][job.start : job.stop]).tolist())
+    if (record := _record_path(work, job.path)).exists() and path.exists():
+        shard = Shard.from_dict(json.loads(record.read_text()))
+        same = shard.hours == hours and path.stat().st_size == shard.bytes
+        if same and sha256(path) == shard.sha256:
+            return shard
+    features = example_features(plan.shapes(job.config))
+    examples: Iterable[Fields] = (read(job.split, i) for i in range(job.start, job.stop))
+    if plan.keep_bits is not None and "background" in features:
+        examples = rounded_backgrounds(examples, plan.keep_bits, work, job.path)
+    with atomic_path(path) as partial:
+        content = write_shard(partial, examples, job.stop - job.start, features, plan.format)
+        _read_back(partial, plan, job)
+        size, digest = partial.stat().st_size, sha256(partial)
+    shard = Shard(job.path, hours, size, digest, content)
+    _record(work, shard)
+    return shard
+
+
+def _geography(out: Path, work: Path, plan: Plan, orography: np.ndarray | None) -> str | None:
+    """Write the config `geography`, unless it is there, if the plan has it; the file's hash."""
+    if not plan.geography:
+        return None
+    record, path = work / "geography.sha256", out / GEOGRAPHY
+    if not (record.exists() and path.exists() and sha256(path) == record.read_text()):
+        write_geography(out, plan.grid, orography)
+        write_atomic(record, sha256(path))
+    return record.read_text()
+
+
+def _read_back(path: Path, plan: Plan, job: Job) -> None:
+    """Open a shard anew before it gets its name, and find each example's time in its place."""
+    reader = READERS[plan.format](path, plan.shapes(job.config))
+    times = plan.times[job.split][job.start : job.stop].astype("datetime64[h]")
+    for row, time in enumerate(times):
+        if (found := reader.read(row, ["time"])["time"]) != time:
+            raise BuildError(f"{path} gives {found} where {time} was written; the disk may fail.")
+
+
+def _record(work: Path, shard: Shard) -> None:
+    """Note that a shard is finished."""
+    write_atomic(_record_path(work, shard.path), json.dumps(asdict(shard)))
+
+
+def _record_path(work: Path, path: str) -> Path:
+    return work / "shards" / f"{path}.json"
+
+
+def _splits(shards: Mapping[Job, Shard], config: str) -> dict[str, tuple[Shard, ...]]:
+    splits = dict.fromkeys(job.split for job in shards if job.config == config)
+    return {
+        split: tuple(s for job, s in shards.items() if (job.config, job.split) == (config, split))
+        for split in splits
+    }

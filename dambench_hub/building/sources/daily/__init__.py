@@ -1,0 +1,1 @@
+"""Daily products: gauge precipitation and satellite outgoing longwave radiation."""

@@ -1,0 +1,1 @@
+"""Backgrounds by FengWu: the model in ONNX Runtime, and its statistics."""
