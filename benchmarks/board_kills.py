@@ -29,7 +29,6 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
 
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import QuotaError, State
@@ -38,6 +37,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.people import Person
 from dambench_hub.predictions.writer import write_predictions
+from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.testing import write_tiny_dataset
 
 MANY = 1_000_000

@@ -33,7 +33,7 @@ from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.results import Store
-from dambench_hub.scoring import Result
+from dambench_hub.scoring.evaluation import Result
 
 APP = Path(__file__).parents[1] / "leaderboard_app" / "app.py"
 SECRET = "the secret of a benchmark"

@@ -23,8 +23,6 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 import xarray as xr
 
-from dambench_hub.board import diagnostics
-from dambench_hub.board.diagnostics import Background
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
 from dambench_hub.building.builder import Source, build_dataset
@@ -39,6 +37,8 @@ from dambench_hub.people import Person
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.writer import write_predictions
+from dambench_hub.scoring import diagnostics
+from dambench_hub.scoring.diagnostics import Background
 from dambench_hub.tasks.task import load_task
 from dambench_hub.testing import TYPICAL, smooth_field
 

@@ -89,7 +89,7 @@ def score(
 ) -> None:
     """Validate FILE and print its scores."""
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.scoring import score as compute_scores
+    from dambench_hub.scoring.evaluation import score as compute_scores
     from dambench_hub.tables import result_tables
 
     result = compute_scores(file, load_data(data), task)
@@ -133,7 +133,7 @@ def submit(
     from dambench_hub.data.dataset import load_data
     from dambench_hub.people import local_person
     from dambench_hub.results import DuplicateResult, Store
-    from dambench_hub.scoring import score as compute_scores
+    from dambench_hub.scoring.evaluation import score as compute_scores
 
     gatherer = None
     if folder:

@@ -22,13 +22,11 @@ from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.models.registry import METHODS, MULTI
 from dambench_hub.people import Person, local_person
 from dambench_hub.predictions.validation import MAX_NAME
-from dambench_hub.rank_groups import neighbour_groups
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
-from dambench_hub.scoring import MODEL_ATTRIBUTES, Result
+from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result
+from dambench_hub.scoring.precision import rounded
+from dambench_hub.scoring.significance import neighbour_groups
 from dambench_hub.store import DEFAULT_STORE, Database, Event, append_event, stamp
-
-SIGNIFICANT_DIGITS = 4
-"""Scores are ranked as they are shown; what rounding hides is no difference."""
 
 BACKGROUND = "background"
 
@@ -41,7 +39,6 @@ __all__ = [
     "insert_result",
     "is_baseline_name",
     "number_of",
-    "rounded",
 ]
 
 
@@ -269,15 +266,6 @@ def is_baseline_name(name: str) -> bool:
     (True, False)
     """
     return name.removeprefix(MULTI) in METHODS
-
-
-def rounded(score: float) -> float:
-    """A score as it is shown and ranked, to 4 significant digits.
-
-    >>> rounded(0.0123456)
-    0.01235
-    """
-    return float(f"{score:.{SIGNIFICANT_DIGITS}g}")
 
 
 def _ranked(

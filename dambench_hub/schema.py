@@ -17,7 +17,7 @@ from enum import StrEnum
 import sqlalchemy as sql
 
 from dambench_hub.people import LOCAL
-from dambench_hub.scoring import MODEL_ATTRIBUTES
+from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES
 
 SCHEMA_VERSION = 2
 

@@ -16,12 +16,13 @@ from rich.text import Text
 
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.scoring.precision import number
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
     from dambench_hub.results import Ranking
-    from dambench_hub.scoring import Result
+    from dambench_hub.scoring.evaluation import Result
     from dambench_hub.storage.manifest import Manifest
 
 NUMBER_WIDTH = 8
@@ -209,15 +210,6 @@ def _modalities(data: Data) -> str:
         f"{name} ({100 * np.isfinite(v).mean():.0f} % of the grid)" for name, v in example.items()
     )
     return ", ".join(shares) or "none"
-
-
-def number(value: float) -> str:
-    """A score to 4 significant digits, as it is ranked.
-
-    >>> number(0.0123456), number(1234567.0)
-    ('0.01235', '1.235e+06')
-    """
-    return f"{value:#.4g}".rstrip(".")
 
 
 def _table(title: str, *columns: str, header: bool = True) -> Table:

@@ -15,7 +15,7 @@ import pytest
 
 from dambench_hub.data.dataset import load_data
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.scoring import Result
+from dambench_hub.scoring.evaluation import Result
 from dambench_hub.testing import write_tiny_dataset
 
 

@@ -80,7 +80,7 @@ def test_submitting_again(board, url, make_result, monkeypatch, capsys):
 
     def submit(result):
         monkeypatch.setattr("dambench_hub.data.dataset.load_data", lambda _: None)
-        monkeypatch.setattr("dambench_hub.scoring.score", lambda *_: result)
+        monkeypatch.setattr("dambench_hub.scoring.evaluation.score", lambda *_: result)
         try:
             cli.main(["submit", __file__, "--name", "mine", "--store", url])
             code = 0

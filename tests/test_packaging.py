@@ -123,7 +123,7 @@ def test_the_installed_package_works_alone(imported, installed, wheel):
     [
         "dambench_hub",
         "dambench_hub.metrics",
-        "dambench_hub.scoring",
+        "dambench_hub.scoring.evaluation",
         "dambench_hub.building.builder",
     ],
 )

@@ -11,7 +11,7 @@ from dambench_hub.errors import ChannelError, DambenchError, PredictionError
 from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.plots import plot_prediction
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 
 
 def write(path, data, members=False):

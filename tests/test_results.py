@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dambench_hub.bootstrap import paired_interval
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import local_person
-from dambench_hub.rank_groups import neighbour_groups
-from dambench_hub.results import DuplicateResult, Store, is_baseline_name, rounded
+from dambench_hub.results import DuplicateResult, Store, is_baseline_name
+from dambench_hub.scoring.precision import rounded
+from dambench_hub.scoring.significance import neighbour_groups, paired_interval
 
 
 @pytest.fixture

@@ -8,17 +8,17 @@ from functools import cached_property
 import numpy as np
 from markupsafe import Markup
 
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.markup import shaded
-from dambench_hub.board.scorecard import FULL_SHADE, Card, difference_cells, scorecards, signed
+from dambench_hub.board.scorecard import FULL_SHADE, Card, difference_cells, scorecards
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import SCORES
-from dambench_hub.bootstrap import Interval, paired_interval
 from dambench_hub.coordinates.units import pretty
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import TaskError
 from dambench_hub.results import Entry
-from dambench_hub.tables import number
+from dambench_hub.scoring.diagnostics import Diagnostics
+from dambench_hub.scoring.precision import number, signed
+from dambench_hub.scoring.significance import Interval, paired_interval
 
 TINY = 1e-300
 

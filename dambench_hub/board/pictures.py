@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dambench_hub.board.diagnostics import Background, Gatherer
 from dambench_hub.data.dataset import Data
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.validation import task_of
 from dambench_hub.results import Entry
-from dambench_hub.scoring import Result, score
+from dambench_hub.scoring.diagnostics import Background, Gatherer
+from dambench_hub.scoring.evaluation import Result, score
 
 
 def score_with_pictures(path: Path, data: Data, task: str | None = None) -> tuple[Result, Gatherer]:

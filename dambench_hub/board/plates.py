@@ -9,13 +9,13 @@ import numpy as np
 from markupsafe import Markup
 
 from dambench_hub.board.charts import draw_profiles, draw_spectra
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.maps import Atlas, colour_bar
 from dambench_hub.board.site import Site
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.data.geography import assemble, read_geography
-from dambench_hub.tables import number
+from dambench_hub.scoring.diagnostics import Diagnostics
+from dambench_hub.scoring.precision import number
 
 PERCENTILE = 99.5
 """Where the colours end: what few cells go beyond does not wash out all others."""

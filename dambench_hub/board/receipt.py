@@ -10,8 +10,8 @@ from dambench_hub.board.views import SCORES, links
 from dambench_hub.errors import DambenchError
 from dambench_hub.people import Person
 from dambench_hub.results import BACKGROUND, Entry, Ranking
-from dambench_hub.scoring import Result
-from dambench_hub.tables import number
+from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.precision import number
 
 STATES = {
     State.RECEIVED: "waiting to be scored",

@@ -12,7 +12,7 @@ from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import State, Submission
 from dambench_hub.errors import DambenchError, TaskError, did_you_mean
 from dambench_hub.people import Person
-from dambench_hub.results import rounded
+from dambench_hub.scoring.precision import rounded
 from dambench_hub.store import StoreError
 
 log = logging.getLogger(__name__)

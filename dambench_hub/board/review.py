@@ -14,7 +14,7 @@ import sqlalchemy as sql
 from dambench_hub.board.limits import Limits
 from dambench_hub.people import ADMINISTRATOR, LOCAL
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
-from dambench_hub.scoring import Result
+from dambench_hub.scoring.evaluation import Result
 
 HELD_FOR_REVIEW = "held for review"
 """What the owner is told."""

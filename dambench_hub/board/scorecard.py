@@ -10,7 +10,7 @@ from markupsafe import Markup
 from dambench_hub.board.markup import cell, shaded
 from dambench_hub.coordinates.units import pretty
 from dambench_hub.coordinates.variables import VARIABLES, parse_channels, variable_groups
-from dambench_hub.tables import number
+from dambench_hub.scoring.precision import number, signed
 
 FULL_SHADE = 10.0
 """A difference of so many percent has the full colour."""
@@ -86,12 +86,3 @@ def difference_cells(rmse: Mapping[str, float], other: Mapping[str, float]) -> d
         percent = 100 * (value / other[name] - 1) if other[name] > 0 else 0.0
         cells[name] = shaded(signed(percent), 1 + percent / FULL_SHADE)
     return cells
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, as it is printed.
-
-    >>> signed(-0.25, 2)
-    '−0.25'
-    """
-    return f"{value:+.{digits}f}".replace("-", "−")

@@ -26,7 +26,7 @@ from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.people import Person
 from dambench_hub.results import Store, insert_result, is_baseline_name
 from dambench_hub.schema import EVENTS, RESULTS, SUBMISSIONS, State
-from dambench_hub.scoring import Result
+from dambench_hub.scoring.evaluation import Result
 from dambench_hub.store import Event, append_event, stamp
 from dambench_hub.tasks.task import load_task
 

@@ -20,7 +20,7 @@ from dambench_hub.coordinates.variables import (
 )
 from dambench_hub.errors import DambenchError
 from dambench_hub.results import BACKGROUND, Entry, Ranking
-from dambench_hub.tables import number
+from dambench_hub.scoring.precision import number
 from dambench_hub.tasks.task import Task
 
 OVERVIEW = "overview"

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.board.backup import keep_backup
-from dambench_hub.board.diagnostics import Background, Diagnostics, Gatherer
 from dambench_hub.board.inbox import WAITING_SECONDS
 from dambench_hub.board.lease import Lease
 from dambench_hub.board.private_data import PrivateData
@@ -29,7 +28,8 @@ from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.predictions.reader import Opener, Prediction
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.validation import validate
-from dambench_hub.scoring import Result, score
+from dambench_hub.scoring.diagnostics import Background, Diagnostics, Gatherer
+from dambench_hub.scoring.evaluation import Result, score
 from dambench_hub.store import StoreError
 from dambench_hub.tasks.task import Task, load_task
 

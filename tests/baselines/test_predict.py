@@ -18,7 +18,7 @@ from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.registry import METHODS, Assimilator
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.validation import validate
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 from dambench_hub.testing import write_tiny_dataset
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "predict.py"

@@ -9,7 +9,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from dambench_hub.models.registry import CLASSICAL, METHODS
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 from dambench_hub.training.config import read_config
 from dambench_hub.training.loop import train
 

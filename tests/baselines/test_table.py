@@ -8,7 +8,7 @@ import pytest
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "table.py"
 SPEC = importlib.util.spec_from_file_location("table", SCRIPT)

@@ -9,7 +9,6 @@ import httpx
 import numpy as np
 import pytest
 
-from dambench_hub.board.diagnostics import Background, Gatherer
 from dambench_hub.board.server import VISITS_KEPT
 from dambench_hub.board.site import Site
 from dambench_hub.metrics import Scorer
@@ -17,7 +16,8 @@ from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.people import Person, local_person
 from dambench_hub.results import insert_result
 from dambench_hub.schema import SUBMISSIONS, State
-from dambench_hub.scoring import Result
+from dambench_hub.scoring.diagnostics import Background, Gatherer
+from dambench_hub.scoring.evaluation import Result
 from dambench_hub.store import Event, append_event, stamp
 from dambench_hub.tasks.task import load_task
 

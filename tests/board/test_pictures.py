@@ -1,10 +1,10 @@
 import pytest
 
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.cli import main
 from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.results import Store
+from dambench_hub.scoring.diagnostics import Diagnostics
 
 
 @pytest.fixture

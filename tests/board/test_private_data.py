@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.private_data import PrivateData
 from dambench_hub.board.site import Site
 from dambench_hub.board.worker import Worker
@@ -15,6 +14,7 @@ from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError
 from dambench_hub.people import Person
 from dambench_hub.predictions.writer import write_predictions
+from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
 
 

@@ -600,7 +600,7 @@ import itertools, os, sys, threading
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.submissions import Person, Submissions
 from dambench_hub.results import Store
-from dambench_hub.scoring import Result, SCORER_VERSION
+from dambench_hub.scoring.evaluation import Result, SCORER_VERSION
 
 many = 10**6
 limits = Limits(many, 0, many, many, many, many, many, attempts=many)

@@ -14,7 +14,6 @@ import xarray as xr
 
 from dambench_hub.board import lease, worker
 from dambench_hub.board.backup import restore
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.site import Site
 from dambench_hub.board.submissions import Person, State, Submissions
@@ -27,7 +26,8 @@ from dambench_hub.predictions.validation import validate
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.results import Store
 from dambench_hub.runtime.files import sha256
-from dambench_hub.scoring import score
+from dambench_hub.scoring.diagnostics import Diagnostics
+from dambench_hub.scoring.evaluation import score
 from dambench_hub.store import StoreError
 
 ANNE, BOB = Person("hf:1", "anne"), Person("hf:2", "bob")

@@ -18,7 +18,7 @@ from dambench_hub.models.card import Scored, background_mse, point_to, write_mod
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.optimal_interpolation import OptimalInterpolation
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "card.py"
 SPEC = importlib.util.spec_from_file_location("card_script", SCRIPT)

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.maps import Atlas
 from dambench_hub.board.markup import render
 from dambench_hub.board.matchup import Matchup, find_matchup
@@ -17,6 +16,7 @@ from dambench_hub.board.plates import atlas_of, comparison_plates, spectra
 from dambench_hub.board.site import Site
 from dambench_hub.board.views import tasks_in_order
 from dambench_hub.coordinates.variables import parse_channel
+from dambench_hub.scoring.diagnostics import Diagnostics
 
 CHOOSE = "Choose two methods of one task."
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from dambench_hub.board.diagnostics import Diagnostics
 from dambench_hub.board.maps import Atlas
 from dambench_hub.board.markup import render
 from dambench_hub.board.pages import QUIET, WAITING, take_any_text
@@ -18,6 +17,7 @@ from dambench_hub.board.scorecard import relative_cells, scorecards
 from dambench_hub.board.site import Site
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import DataError
+from dambench_hub.scoring.diagnostics import Diagnostics
 
 BACKGROUND, BEST = "the background", "the best other"
 UNKNOWN = "There is no such submission, or you may not see it. Sign in if it is yours."

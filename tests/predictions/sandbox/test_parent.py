@@ -21,7 +21,7 @@ from dambench_hub.predictions.sandbox.parent import (
     self_test,
 )
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 
 QUICK = ReadingLimits(memory=1 << 28, cpu_seconds=1, wait_seconds=1)
 CHILD = """

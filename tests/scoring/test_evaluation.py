@@ -11,7 +11,7 @@ from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.metrics import Scorer
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring import score
+from dambench_hub.scoring.evaluation import score
 
 
 def write(path, data, analyses, task="multimodal"):

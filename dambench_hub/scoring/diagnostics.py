@@ -29,7 +29,7 @@ from dambench_hub.tasks.task import Task
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
-    from dambench_hub.scoring import Result
+    from dambench_hub.scoring.evaluation import Result
 
 FEWEST_SAMPLES = 60
 """Spectra and increments are means over every k-th time, of at least so many where there are."""

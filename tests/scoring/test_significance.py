@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dambench_hub.bootstrap import paired_interval
 from dambench_hub.errors import TaskError
+from dambench_hub.scoring.significance import paired_interval
 
 START = np.datetime64("2024-01-01", "h")
 

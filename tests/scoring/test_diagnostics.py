@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dambench_hub.board.diagnostics import Background, Diagnostics, Errors, Gatherer, shown_rows
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError
 from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring import score
+from dambench_hub.scoring.diagnostics import Background, Diagnostics, Errors, Gatherer, shown_rows
+from dambench_hub.scoring.evaluation import score
 from dambench_hub.tasks.task import load_task
 
 TASK = load_task("multimodal")

@@ -1,0 +1,2 @@
+from .evaluation import Result as Result
+from .evaluation import score as score
