@@ -302,7 +302,7 @@ def plot(
 ) -> None:
     """Draw maps of the errors, errors by channel, and power spectra of FILE."""
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.plots import plot_prediction
+    from dambench_hub.plots.figures import plot_prediction
 
     for path in plot_prediction(file, load_data(data), task, channel=channel, folder=out):
         typer.echo(path)

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
-from dambench_hub.comparison import Comparison, compare
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import Channel, parse_channel
+from dambench_hub.plots.comparison import Comparison, compare
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks.task import Task
 

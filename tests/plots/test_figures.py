@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from dambench_hub.comparison import compare
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import ChannelError, DambenchError, PredictionError
 from dambench_hub.metrics.spectra import zonal_power
-from dambench_hub.plots import plot_prediction
+from dambench_hub.plots.comparison import compare
+from dambench_hub.plots.figures import plot_prediction
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
 

@@ -1,0 +1,1 @@
+from .figures import plot_prediction as plot_prediction
