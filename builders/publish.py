@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.publishing import describe, publish
-from dambench_hub.release import KINDS, collect
+from dambench_hub.hub.publishing import describe, publish
+from dambench_hub.hub.release import KINDS, collect
 from dambench_hub.runtime.signals import exit_code
 
 

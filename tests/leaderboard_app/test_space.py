@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from dambench_hub.errors import BuildError
-from dambench_hub.publishing import describe
-from dambench_hub.release import collect
+from dambench_hub.hub.publishing import describe
+from dambench_hub.hub.release import collect
 from dambench_hub.version import __version__
 
 FOLDER = Path(__file__).parents[2] / "leaderboard_app"

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from dambench_hub.errors import BuildError, DataError
-from dambench_hub.release import ReleaseFile, collect
+from dambench_hub.hub.release import ReleaseFile, collect
 from dambench_hub.storage.manifest import GEOGRAPHY, Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from dambench_hub.croissant import CROISSANT, croissant
 from dambench_hub.errors import BuildError
+from dambench_hub.hub.croissant import CROISSANT, croissant
 from dambench_hub.models.card import point_to
 from dambench_hub.models.pretrained import RUN_CONFIG, model_name
 from dambench_hub.runtime.files import sha256

@@ -14,12 +14,12 @@ import pytest
 
 import dambench_hub
 from dambench_hub.data.dataset import load_data
+from dambench_hub.hub.publishing import describe
+from dambench_hub.hub.release import collect
 from dambench_hub.predictions.reader import open_prediction
-from dambench_hub.publishing import describe
-from dambench_hub.release import collect
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 METRIC = Path(dambench_hub.__file__).parent / "dambench_metrics"
 
 
@@ -31,8 +31,8 @@ sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.001))  # waits are minutes in earnest
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.publishing import publish
-from dambench_hub.release import collect
+from dambench_hub.hub.publishing import publish
+from dambench_hub.hub.release import collect
 
 for line in sys.stdin:
     job = json.loads(line)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from dambench_hub.croissant import croissant
+from dambench_hub.hub.croissant import croissant
 from dambench_hub.storage.features import CONFIGS
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dambench_hub.errors import BuildError
-from dambench_hub.release import Release, ReleaseFile
+from dambench_hub.hub.release import Release, ReleaseFile
 from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
 from dambench_hub.storage.features import CONFIGS
 
