@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 import dambench_hub
+from dambench_hub.cli.install_metric import install_metric
 from dambench_hub.errors import ScoreError
-from dambench_hub.metric_install import install_metric
 from dambench_hub.metrics import SCORER_VERSION, Scorer
 
 evaluate = pytest.importorskip("evaluate")
@@ -78,7 +78,7 @@ def test_the_bare_name_loads_from_any_folder_after_install(tmp_path):
         """
         import json
         import evaluate, numpy as np
-        from dambench_hub.metric_install import install_metric
+        from dambench_hub.cli.install_metric import install_metric
 
         try:
             evaluate.load("dambench_metrics")
@@ -99,7 +99,7 @@ def test_what_the_card_and_the_description_show_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
     assert len(blocks) >= 4
     program = [
-        "from dambench_hub.metric_install import install_metric",
+        "from dambench_hub.cli.install_metric import install_metric",
         "install_metric()",
         *blocks,
         "import doctest",

@@ -1,6 +1,6 @@
 import pytest
 
-from dambench_hub.cli import main
+from dambench_hub.cli.commands import main
 from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.results import Store

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dambench_hub import space_client
-from dambench_hub.cli import main
+from dambench_hub.cli.commands import main
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError
 from dambench_hub.predictions.validation import validate

@@ -15,8 +15,8 @@ import xarray as xr
 import yaml
 from datasets import load_dataset
 
-from dambench_hub import cli
 from dambench_hub.building.conversion import convert_dataset
+from dambench_hub.cli import commands as cli
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import Regridder, unify_poles
 from dambench_hub.coordinates.times import hours_since_epoch

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.resources import files
 from pathlib import Path
 
 from dambench_hub.runtime.files import write_atomic
 
-MODULE = Path(__file__).parent / "dambench_metrics" / "dambench_metrics.py"
+MODULE = files("dambench_hub").joinpath("dambench_metrics", "dambench_metrics.py")
 
 
 def install_metric() -> Path:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from dambench_hub import cli
 from dambench_hub.board.limits import Limits
 from dambench_hub.board.submissions import Person, State, Submissions
+from dambench_hub.cli import commands as cli
 from dambench_hub.results import Store
 
 ANN = Person("hf:1", "Ann [red]")

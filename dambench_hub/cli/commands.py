@@ -14,8 +14,8 @@ import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from dambench_hub import admin
-from dambench_hub.admin import STORE, StoreOption
+from dambench_hub.cli import admin
+from dambench_hub.cli.admin import STORE, StoreOption
 from dambench_hub.errors import DambenchError
 from dambench_hub.version import __version__
 
@@ -88,9 +88,9 @@ def score(
     file: File, data: DataOption = DATA, task: TaskOption = None, as_json: JsonOption = False
 ) -> None:
     """Validate FILE and print its scores."""
+    from dambench_hub.cli.tables import result_tables
     from dambench_hub.data.dataset import load_data
     from dambench_hub.scoring.evaluation import score as compute_scores
-    from dambench_hub.tables import result_tables
 
     result = compute_scores(file, load_data(data), task)
     if as_json:
@@ -203,8 +203,8 @@ def tasks(
     ] = None,
 ) -> None:
     """List the tasks."""
+    from dambench_hub.cli.tables import tasks_table
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.tables import tasks_table
     from dambench_hub.tasks.task import task_names
 
     _print(tasks_table(task_names(), load_data(data) if data else None))
@@ -213,8 +213,8 @@ def tasks(
 @app.command()
 def info(data: DataArgument = DATA) -> None:
     """Describe a data set: grid, channels, splits, observations, licence."""
+    from dambench_hub.cli.tables import info_tables
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.tables import info_tables
 
     _print(info_tables(load_data(data)))
 
@@ -311,7 +311,7 @@ def plot(
 @app.command()
 def install_metric() -> None:
     """Make evaluate.load("dambench_metrics") work from any folder."""
-    from dambench_hub.metric_install import install_metric as install
+    from dambench_hub.cli.install_metric import install_metric as install
 
     typer.echo(install())
 
@@ -368,7 +368,7 @@ def _print_json(content: Any) -> None:
 
 
 def _print_boards(rankings: list[Ranking]) -> None:
-    from dambench_hub.tables import board_table
+    from dambench_hub.cli.tables import board_table
 
     console = _console()
     for ranking in rankings:
@@ -376,7 +376,3 @@ def _print_boards(rankings: list[Ranking]) -> None:
             console.print(board_table(ranking, console.width))
     if not any(ranking.entries for ranking in rankings):
         console.print("No results yet. Record one: dambench submit FILE --name NAME")
-
-
-if __name__ == "__main__":
-    main()

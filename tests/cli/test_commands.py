@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from dambench_hub import cli
+from dambench_hub.cli import commands as cli
 from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import write_tiny_dataset
@@ -53,7 +53,7 @@ def store(tmp_path):
 
 def test_help_is_quick_and_needs_nothing():
     start = time.monotonic()
-    code = "import sys; from dambench_hub.cli import main; main(['--help'])"
+    code = "import sys; from dambench_hub.cli.commands import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True)
     assert done.returncode == 0
     assert time.monotonic() - start < 5
