@@ -29,13 +29,13 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
 
-from dambench_hub.board.limits import Limits
-from dambench_hub.board.site import Site
-from dambench_hub.board.submissions import QuotaError, State
-from dambench_hub.board.worker import Worker
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
-from dambench_hub.people import Person
+from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.leaderboard.scorer.worker import Worker
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.submissions.lifecycle import QuotaError, State
+from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.testing import write_tiny_dataset
@@ -142,7 +142,7 @@ def damage(folder):
     scored = [one for one in known.values() if one.state in SCORED]
     torn = 0
     for one in scored:
-        shown = Diagnostics.read(site.views / f"{one.id}.safetensors")
+        shown = Diagnostics.read(site.diagnostics / f"{one.id}.safetensors")
         torn += (shown.submission, shown.value_hash) != (one.id, one.value_hash)
     print(f"{len(confirmed)} submissions confirmed,", end=" ")
     print(f"{len(known)} in the store, {len(scored)} scored; integrity check: {sound}")

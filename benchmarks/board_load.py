@@ -29,10 +29,10 @@ import psutil
 from itsdangerous import TimestampSigner
 from playwright.sync_api import sync_playwright
 
-from dambench_hub.board.site import Site
-from dambench_hub.board.views import tasks_in_order
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.results import Store
 from dambench_hub.scoring.evaluation import Result
 
 APP = Path(__file__).parents[1] / "leaderboard_app" / "app.py"

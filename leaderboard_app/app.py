@@ -16,16 +16,16 @@ from pathlib import Path
 
 import gradio as gr
 
-from dambench_hub.board import api, theme
-from dambench_hub.board.hub_copy import copied_to_hub
-from dambench_hub.board.limits import Limits
-from dambench_hub.board.options import add_site_options
-from dambench_hub.board.pages import about, board, compare, submission, submit
-from dambench_hub.board.scorer_process import ScorerProcess
-from dambench_hub.board.server import serve
-from dambench_hub.board.sign_in import SignIn
-from dambench_hub.board.site import Site, absolute_url
 from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.accounts.sign_in import SignIn
+from dambench_hub.leaderboard.options import add_site_options
+from dambench_hub.leaderboard.scorer.process import ScorerProcess
+from dambench_hub.leaderboard.site import Site, absolute_url
+from dambench_hub.leaderboard.store.mirror import copied_to_hub
+from dambench_hub.leaderboard.submissions.limits import Limits
+from dambench_hub.leaderboard.web import api, theme
+from dambench_hub.leaderboard.web.pages import about, board, compare, submission, submit
+from dambench_hub.leaderboard.web.server import serve
 from dambench_hub.predictions.sandbox.parent import self_test
 
 PAGES = {

@@ -16,12 +16,12 @@ import sys
 # One thread for each process, however many cores: the sums of a score must not depend on it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-from dambench_hub.board.limits import Limits
-from dambench_hub.board.options import add_site_options
-from dambench_hub.board.site import Site
-from dambench_hub.board.worker import Worker
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.options import add_site_options
+from dambench_hub.leaderboard.scorer.worker import Worker
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.predictions.sandbox.parent import self_test
 from dambench_hub.predictions.sandbox.restrictions import hide_process
 from dambench_hub.runtime.signals import StopRequests

@@ -11,9 +11,9 @@ import typer
 from dambench_hub.errors import DambenchError
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
-    from dambench_hub.board.submissions import Submission, Submissions
-    from dambench_hub.people import Person
-    from dambench_hub.schema import State
+    from dambench_hub.leaderboard.accounts.person import Person
+    from dambench_hub.leaderboard.store.schema import State
+    from dambench_hub.leaderboard.submissions.lifecycle import Submission, Submissions
 
 STORE = "sqlite:///dambench.db"
 
@@ -103,8 +103,8 @@ def backup(
     store: StoreOption = STORE,
 ) -> None:
     """Copy a SQLite store while it is in use, and check the copy."""
-    from dambench_hub.board.backup import back_up
-    from dambench_hub.results import Store
+    from dambench_hub.leaderboard.store.backup import back_up
+    from dambench_hub.leaderboard.store.results import Store
 
     typer.echo(f"{out}: sha256 {back_up(Store(store), out)}")
 
@@ -121,9 +121,9 @@ def restore(
     store: StoreOption = STORE,
 ) -> None:
     """Make a store that is not there from a copy, or from its records on the Hub."""
-    from dambench_hub.board.backup import restore as restore_copy
-    from dambench_hub.board.mirror import download_records
-    from dambench_hub.board.records import read_records, restore_records
+    from dambench_hub.leaderboard.store.backup import restore as restore_copy
+    from dambench_hub.leaderboard.store.mirror import download_records
+    from dambench_hub.leaderboard.store.records import read_records, restore_records
 
     if (copy is None) == (from_records is None):
         raise typer.BadParameter("give one of BACKUP and --from-records")
@@ -139,16 +139,16 @@ def restore(
 @app.command()
 def mirror(repo_id: RepoOption, store: StoreOption = STORE) -> None:
     """Send to the Hub what it does not hold: a record for everything that ever happened."""
-    from dambench_hub.board.mirror import mirror as send
-    from dambench_hub.results import Store
+    from dambench_hub.leaderboard.store.mirror import mirror as send
+    from dambench_hub.leaderboard.store.results import Store
 
     count = send(Store(store), repo_id, _say)
     typer.echo(f"{repo_id} holds all records, {count} of them new.")
 
 
 def _submissions(store: str) -> Submissions:
-    from dambench_hub.board.submissions import Submissions
-    from dambench_hub.results import Store
+    from dambench_hub.leaderboard.store.results import Store
+    from dambench_hub.leaderboard.submissions.lifecycle import Submissions
 
     return Submissions(Store(store))
 
@@ -173,14 +173,14 @@ def _decide(decision: str, start: str, reason: str, store: str, outcome: str) ->
 
 
 def _keeper() -> Person:
-    from dambench_hub.people import ADMINISTRATOR, local_person
+    from dambench_hub.leaderboard.accounts.person import ADMINISTRATOR, local_person
 
     return local_person(ADMINISTRATOR)
 
 
 def _state(name: str | None) -> State | None:
     from dambench_hub.errors import did_you_mean
-    from dambench_hub.schema import State
+    from dambench_hub.leaderboard.store.schema import State
 
     if name is None:
         return None

@@ -20,7 +20,7 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.version import __version__
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
-    from dambench_hub.results import Ranking
+    from dambench_hub.leaderboard.store.ranking import Ranking
 
 WIDTH_OF_FILES = 160
 """Columns of a table that is not printed to a terminal."""
@@ -131,15 +131,18 @@ def submit(
         _submit_to_space(file, space, name, task)
         return
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.people import local_person
-    from dambench_hub.results import DuplicateResult, Store
+    from dambench_hub.leaderboard.accounts.person import local_person
+    from dambench_hub.leaderboard.store.results import DuplicateResult, Store
     from dambench_hub.scoring.evaluation import score as compute_scores
 
     gatherer = None
     if folder:
-        from dambench_hub.board.pictures import keep_pictures, score_with_pictures
+        from dambench_hub.leaderboard.diagnostics_files import (
+            keep_diagnostics,
+            score_with_diagnostics,
+        )
 
-        result, gatherer = score_with_pictures(file, load_data(data), task)
+        result, gatherer = score_with_diagnostics(file, load_data(data), task)
     else:
         result = compute_scores(file, load_data(data), task)
     results = Store(store, create=True)
@@ -152,7 +155,7 @@ def submit(
     if entry is None:
         raise DambenchError(f"{name} was taken off the board: see `dambench admin list`.")
     if folder and gatherer:
-        keep_pictures(gatherer, result, entry, folder)
+        keep_diagnostics(gatherer, result, entry, folder)
     if entry.result.value_hash != result.value_hash:
         _note(f"An earlier result of {name!r} is as good or better, and stands on the board.")
     total = len(ranking.entries)
@@ -176,8 +179,8 @@ def leaderboard(
 ) -> None:
     """Print the ranking; results of other data set revisions or scorers are not mixed in."""
     from dambench_hub.data.dataset import load_data
-    from dambench_hub.exports import rankings_csv
-    from dambench_hub.results import Store
+    from dambench_hub.leaderboard.store.exports import rankings_csv
+    from dambench_hub.leaderboard.store.results import Store
     from dambench_hub.tasks.task import load_task
 
     if as_json and as_csv:
@@ -328,7 +331,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _submit_to_space(file: Path, space: str, name: str, task: str | None) -> None:
-    from dambench_hub.space_client import submit_to_space
+    from dambench_hub.leaderboard.client import submit_to_space
 
     told = submit_to_space(file, space, name, task=task, tell=_note)
     if told["state"] == "rejected":

@@ -21,7 +21,7 @@ from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
-    from dambench_hub.results import Ranking
+    from dambench_hub.leaderboard.store.ranking import Ranking
     from dambench_hub.scoring.evaluation import Result
     from dambench_hub.storage.manifest import Manifest
 

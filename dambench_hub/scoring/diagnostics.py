@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
     from dambench_hub.scoring.evaluation import Result
 
+FOLDER = "views"
+"""Where a leaderboard keeps the files of diagnostics, within its own folder."""
+
 FEWEST_SAMPLES = 60
 """Spectra and increments are means over every k-th time, of at least so many where there are."""
 FEW_CHANNELS = 4

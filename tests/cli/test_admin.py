@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from dambench_hub.board.limits import Limits
-from dambench_hub.board.submissions import Person, State, Submissions
 from dambench_hub.cli import commands as cli
-from dambench_hub.results import Store
+from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.submissions.lifecycle import Person, State, Submissions
+from dambench_hub.leaderboard.submissions.limits import Limits
 
 ANN = Person("hf:1", "Ann [red]")
 
@@ -102,7 +102,7 @@ def test_submitting_again(board, url, make_result, monkeypatch, capsys):
 
 def test_a_new_scorer(board, admin, monkeypatch):
     board.store.add(board.store.result(board.all()[0].id), "local")
-    monkeypatch.setattr("dambench_hub.board.submissions.SCORER_VERSION", "2")
+    monkeypatch.setattr("dambench_hub.leaderboard.submissions.lifecycle.SCORER_VERSION", "2")
     code, out, _ = admin("rescore")
     assert code == 0
     assert "1 submissions are in the queue again" in out

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dambench_hub.board import scorer_process
-from dambench_hub.board.scorer_process import ScorerProcess
-from dambench_hub.board.site import Site
-from dambench_hub.board.submissions import Person, State
 from dambench_hub.data.batch import Analysis
+from dambench_hub.leaderboard.scorer import process as scorer_process
+from dambench_hub.leaderboard.scorer.process import ScorerProcess
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.submissions.lifecycle import Person, State
 from dambench_hub.predictions.writer import write_predictions
 
 SCRIPT = Path(__file__).parents[2] / "leaderboard_app" / "scorer.py"

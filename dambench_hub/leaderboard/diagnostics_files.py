@@ -1,0 +1,66 @@
+"""The files of what the pages of submissions show beside their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from dambench_hub.data.dataset import Data
+from dambench_hub.errors import DataError
+from dambench_hub.leaderboard.store.ranking import Entry
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.validation import task_of
+from dambench_hub.scoring.diagnostics import FOLDER, Background, Diagnostics, Gatherer
+from dambench_hub.scoring.evaluation import Result, score
+from dambench_hub.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class DiagnosticsFiles:
+    """A folder of diagnostics.
+
+    Attributes:
+        folder: Where they lie, `Site.diagnostics`.
+    """
+
+    folder: Path
+
+    def path(self, submission: str) -> Path:
+        """The file of a submission, by its id."""
+        return self.folder / f"{submission}.safetensors"
+
+    def background_path(self, revision: str, task: Task) -> Path:
+        """The file of what the diagnostics of all submissions to a task share."""
+        return self.folder / f"background-{revision}-{task.split}-{task.stride}.safetensors"
+
+    def read(self, submission: str) -> Diagnostics | None:
+        """What was gathered while a submission was scored; None if there is nothing."""
+        path = self.path(submission)
+        try:
+            return _read(path, path.stat().st_mtime_ns)
+        except (DataError, FileNotFoundError):
+            return None
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, changed: int) -> Diagnostics:
+    return Diagnostics.read(path)
+
+
+def score_with_diagnostics(
+    path: Path, data: Data, task: str | None = None
+) -> tuple[Result, Gatherer]:
+    """Score a file, and gather what its page shows beside its scores; see `scoring.score`."""
+    with open_prediction(path) as prediction:
+        found = task_of(prediction.header, task)
+    gatherer = Gatherer(data, found, Background.of(data, found))
+    return score(path, data, found, observer=gatherer), gatherer
+
+
+def keep_diagnostics(gatherer: Gatherer, result: Result, entry: Entry, board: Path) -> None:
+    """Write them into the folder of a leaderboard, unless the entry stands for other values."""
+    if entry.result.value_hash == result.value_hash:
+        files = DiagnosticsFiles(board / FOLDER)
+        files.folder.mkdir(parents=True, exist_ok=True)
+        gatherer.finish(entry.submission, result).write(files.path(entry.submission))

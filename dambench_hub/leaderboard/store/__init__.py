@@ -1,0 +1,1 @@
+"""The database of submissions and results: its schema, rankings, records, copies."""

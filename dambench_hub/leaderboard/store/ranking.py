@@ -1,0 +1,113 @@
+"""`Ranking`: results that can be compared, best first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
+from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.significance import neighbour_groups
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One row of a ranking.
+
+    Attributes:
+        rank: From 1; equal scores share a rank, the earlier one stands first.
+        name: Under which the result was submitted.
+        submitted_at: UTC, like 2026-01-31T12:00:00Z.
+        result: The scores and all they depend on.
+        submission: Id of the submission.
+        owner: Who submitted it.
+        baseline: Whether this is one of the package's methods, run by who keeps the store.
+        model_url: Where the model is described.
+        paper_url: Where the paper is.
+    """
+
+    rank: int
+    name: str
+    submitted_at: str
+    result: Result
+    submission: str
+    owner: Person
+    baseline: bool = False
+    model_url: str | None = None
+    paper_url: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `dambench leaderboard --json` prints."""
+        ranked = {"rank": self.rank, "name": self.name, "submitted_at": self.submitted_at}
+        return ranked | self.result.to_dict()
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Results that can be compared, best first: of each person and name the best one.
+
+    Attributes:
+        task: Name of the task.
+        dataset_revision: Revision that all entries share.
+        entries: The rows.
+        hidden: Published submissions of the task that have results of other revisions or scorer
+            versions only.
+    """
+
+    task: str
+    dataset_revision: str
+    entries: tuple[Entry, ...]
+    hidden: int
+    _groups: dict[bytes, tuple[int, ...] | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def board(self) -> list[dict[str, Any]]:
+        """The rows of a leaderboard, with the same columns in each.
+
+        Returns:
+            `rank`, `name`, then `mse`, `mae` and `specdiv`; `skill`, the share of the background's
+            mse that is gone, where the baseline called background is there; then the RMSE of those
+            of `HEADLINE_CHANNELS` that are scored, called for example `rmse_z500`.
+        """
+        background = [
+            e.result.scores["mse"] for e in self.entries if e.baseline and e.name == BACKGROUND
+        ]
+        rows = []
+        for entry in self.entries:
+            scores = entry.result.scores
+            row = {"rank": entry.rank, "name": entry.name}
+            row |= {name: scores[name] for name in ("mse", "mae", "specdiv")}
+            if background and background[0] > 0:
+                row["skill"] = 1 - scores["mse"] / background[0]
+            rmse = {
+                name: scores["rmse"][name] for name in HEADLINE_CHANNELS if name in scores["rmse"]
+            }
+            rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
+        return rows
+
+    def entry(self, owner: Person, name: str) -> Entry | None:
+        """The best result of a person under a name; None if there is none."""
+        wanted = (owner.id, name.strip())
+        return next((e for e in self.entries if (e.owner.id, e.name) == wanted), None)
+
+    def groups(self, time: np.ndarray) -> tuple[int, ...] | None:
+        """Which neighbours in the ranking chance alone could have put in their order.
+
+        Args:
+            time: Valid times of the task, (N,), those of `Result.sample_mse`.
+
+        Returns:
+            A number for each entry, from 1: an entry that a paired block bootstrap over days cannot
+            tell from the one before has its number. None where there are too few days to say.
+        """
+        key = time.astype("datetime64[h]").tobytes()
+        if key not in self._groups:
+            errors = np.array([entry.result.sample_mse for entry in self.entries], np.float64)
+            self._groups[key] = neighbour_groups(errors, time)
+        return self._groups[key]

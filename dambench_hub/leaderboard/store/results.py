@@ -1,0 +1,268 @@
+"""Results, as they are added and ranked.
+
+Every row names all that its score depends on: model, task, data set revision, scorer version and
+the hash of the values. Rows that differ in one of those are never ranked against each other.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sql
+
+from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.accounts.person import Person, local_person
+from dambench_hub.leaderboard.store.database import (
+    DEFAULT_STORE,
+    Database,
+    Event,
+    append_event,
+    stamp,
+)
+from dambench_hub.leaderboard.store.ranking import Entry, Ranking
+from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.models.registry import METHODS, MULTI
+from dambench_hub.predictions.validation import MAX_NAME
+from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result
+from dambench_hub.scoring.precision import rounded
+
+
+class DuplicateResult(DambenchError):
+    """The same values are recorded under the same name already."""
+
+
+class Store(Database):
+    """The database, as the ranking sees it; see `Database` for arguments and errors."""
+
+    def __init__(self, url: str = DEFAULT_STORE, *, create: bool = False) -> None:
+        super().__init__(url, create=create)
+        self._rankings: dict[tuple[str, str | None, str], tuple[int, Ranking]] = {}
+
+    def add(self, result: Result, name: str, file: Path | None = None) -> None:
+        """Record and publish a result made on this machine; once this returns, it is on the disk.
+
+        Args:
+            result: The scores.
+            name: What the ranking calls it.
+            file: The prediction file, of which the size is noted.
+
+        Raises:
+            DuplicateResult: When the same values are recorded under this name already.
+            DambenchError: When the name cannot be shown or the store cannot be written.
+        """
+        name = name.strip()
+        if not name or len(name) > MAX_NAME or not name.isprintable():
+            raise DambenchError(
+                f"A name has 1 to {MAX_NAME} printable characters, got {ascii(name[:MAX_NAME])}."
+            )
+        owner, key = local_person(), uuid.uuid4().hex
+        with self.transaction(write=True) as connection:
+            if connection.execute(_recorded(result, owner.id, name)).first():
+                raise DuplicateResult(
+                    f"These values are already recorded as {name!r} for the task {result.task}. "
+                    "Submit another file, or choose another --name."
+                )
+            at = self.now(connection)
+            row = {
+                "id": key,
+                "owner": owner.id,
+                "owner_name": owner.name,
+                "name": name,
+                "task": result.task,
+                "description": "",
+                "model_url": result.attributes.get("model_url"),
+                "paper_url": result.attributes.get("paper_url"),
+                "publish": True,
+                "file": "",
+                "bytes": file.stat().st_size if file else 0,
+                "sha256": "",
+                "received_at": stamp(at),
+            }
+            connection.execute(SUBMISSIONS.insert().values(row))
+            number = insert_result(connection, key, owner.id, result, at)
+            append_event(connection, key, at, Event(State.PUBLISHED, owner.id, result=number))
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks that have published results, sorted."""
+        with self.transaction() as connection:
+            query = sql.select(RESULTS.c.task).where(_is_published(RESULTS.c.submission))
+            return sorted(connection.scalars(query.distinct()))
+
+    def result(self, submission: str) -> Result | None:
+        """The newest scores of a submission, by its id; None while there are none."""
+        query = RESULTS.select().where(RESULTS.c.submission == submission)
+        with self.transaction() as connection:
+            row = connection.execute(query.order_by(RESULTS.c.sequence.desc())).mappings().first()
+        return _result(dict(row)) if row else None
+
+    def ranking(
+        self, task: str, revision: str | None = None, scorer_version: str = SCORER_VERSION
+    ) -> Ranking:
+        """The published results of a task, best first; of one revision and scorer version only.
+
+        Args:
+            task: Name of the task.
+            revision: Of the data set; None for that of the newest result.
+            scorer_version: Of the scores.
+        """
+        key = (task, revision, scorer_version)
+        with self.transaction() as connection:
+            latest = connection.scalar(
+                sql.select(sql.func.max(EVENTS.c.sequence))
+                .join(SUBMISSIONS, SUBMISSIONS.c.id == EVENTS.c.submission)
+                .where(SUBMISSIONS.c.task == task)
+            )
+            known = self._rankings.get(key)
+            if known and known[0] == latest:
+                return known[1]
+            ranking = _ranked(connection, task, revision, scorer_version)
+        if ranking.entries:  # else whoever asks for what is not there could fill the memory
+            self._rankings[key] = (latest or 0, ranking)
+        return ranking
+
+
+def insert_result(
+    connection: sql.Connection, submission: str, owner: str, result: Result, at: datetime
+) -> int:
+    """Add the scores of a submission; the row's number.
+
+    Raises:
+        DambenchError: When a score is not finite.
+        IntegrityError: When the submission, or these values of the owner, have such a row.
+    """
+    if not _all_finite([result.main_score, result.scores, result.sample_mse]):
+        raise DambenchError(f"{submission}: a score that is not finite is no score.")
+    row = {key: value for key, value in vars(result).items() if key in RESULTS.columns}
+    row |= {"submission": submission, "owner": owner, "scored_at": stamp(at)}
+    row["sample_mse"] = list(result.sample_mse)
+    added = connection.execute(RESULTS.insert().values(row | result.attributes))
+    return number_of(added)
+
+
+def number_of(added: sql.CursorResult[Any]) -> int:
+    """The number that the database gave to a new row."""
+    key = added.inserted_primary_key
+    assert key is not None  # one row was added
+    return key[0]
+
+
+def is_baseline_name(name: str) -> bool:
+    """Whether a name is that of one of the package's methods.
+
+    >>> is_baseline_name("multi_fnp"), is_baseline_name("mine")
+    (True, False)
+    """
+    return name.removeprefix(MULTI) in METHODS
+
+
+def _ranked(
+    connection: sql.Connection, task: str, revision: str | None, scorer_version: str
+) -> Ranking:
+    """Read and rank."""
+    published = (RESULTS.c.task == task, _is_published(RESULTS.c.submission))
+    keys = connection.execute(
+        sql.select(RESULTS.c.submission, RESULTS.c.dataset_revision, RESULTS.c.scorer_version)
+        .where(*published)
+        .order_by(RESULTS.c.sequence)
+    ).all()
+    current = [found for _, found, version in keys if version == scorer_version]
+    revision = revision or (current[-1] if current else "")
+    rows = connection.execute(
+        sql.select(RESULTS, *_SHOWN)
+        .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
+        .where(
+            *published,
+            RESULTS.c.dataset_revision == revision,
+            RESULTS.c.scorer_version == scorer_version,
+        )
+        .order_by(SUBMISSIONS.c.sequence)
+    ).mappings()
+    ranked = sorted(rows, key=lambda row: rounded(row["main_score"]))  # stable: earlier ones first
+    best: dict[tuple[str, str], Any] = {}
+    for row in ranked:
+        best.setdefault((row["owner"], row["name"]), row)
+    scores = [rounded(row["main_score"]) for row in best.values()]
+    entries = tuple(
+        _entry(scores.index(score) + 1, dict(row))
+        for score, row in zip(scores, best.values(), strict=True)
+    )
+    hidden = {submission for submission, *_ in keys} - {row["submission"] for row in ranked}
+    return Ranking(task, revision, entries, len(hidden))
+
+
+_SHOWN = (
+    SUBMISSIONS.c.name,
+    SUBMISSIONS.c.owner_name,
+    SUBMISSIONS.c.received_at,
+    SUBMISSIONS.c.model_url.label("given_model_url"),
+    SUBMISSIONS.c.paper_url.label("given_paper_url"),
+)
+"""Columns of a submission that an entry shows."""
+
+
+def _entry(rank: int, row: dict[str, Any]) -> Entry:
+    owner = Person(row["owner"], row["owner_name"])
+    return Entry(
+        rank=rank,
+        name=row["name"],
+        submitted_at=row["received_at"],
+        result=_result(row),
+        submission=row["submission"],
+        owner=owner,
+        baseline=owner.is_trusted and is_baseline_name(row["name"]),
+        model_url=row["given_model_url"] or row["model_url"],
+        paper_url=row["given_paper_url"] or row["paper_url"],
+    )
+
+
+def _is_published(submission: sql.ColumnElement[str]) -> sql.ColumnElement[bool]:
+    """Whether the last event of a submission is its publication."""
+    last = sql.select(sql.func.max(EVENTS.c.sequence)).group_by(EVENTS.c.submission)
+    return submission.in_(
+        sql.select(EVENTS.c.submission).where(
+            EVENTS.c.sequence.in_(last), EVENTS.c.state == str(State.PUBLISHED)
+        )
+    )
+
+
+def _recorded(result: Result, owner: str, name: str) -> sql.Select[Any]:
+    return (
+        sql.select(RESULTS.c.sequence)
+        .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
+        .where(
+            RESULTS.c.owner == owner,
+            SUBMISSIONS.c.name == name,
+            RESULTS.c.value_hash == result.value_hash,
+            RESULTS.c.task == result.task,
+            RESULTS.c.dataset_revision == result.dataset_revision,
+            RESULTS.c.scorer_version == result.scorer_version,
+        )
+    )
+
+
+def _all_finite(value: Any) -> bool:
+    """Whether all numbers in nested dictionaries and sequences are finite."""
+    if isinstance(value, dict):
+        return all(map(_all_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_all_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _result(row: dict[str, Any]) -> Result:
+    attributes = {name: row[name] for name in MODEL_ATTRIBUTES}
+    return Result(
+        attributes={name: value for name, value in attributes.items() if value is not None},
+        sample_mse=tuple(row["sample_mse"]),
+        **{
+            field.name: row[field.name]
+            for field in fields(Result)
+            if field.name not in ("attributes", "sample_mse")
+        },
+    )

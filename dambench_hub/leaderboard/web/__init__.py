@@ -1,0 +1,1 @@
+"""The server: what people see, and what they and programs may ask."""

@@ -1,0 +1,147 @@
+"""Where people hand in their files, ask what became of them, and decide what is shown."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import Any
+
+from dambench_hub.errors import DambenchError, TaskError, did_you_mean
+from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.leaderboard.accounts.text_rules import check_description
+from dambench_hub.leaderboard.inbox import Inbox, digest_of
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.store.database import StoreError
+from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
+from dambench_hub.scoring.precision import rounded
+
+log = logging.getLogger(__name__)
+
+
+class Reception:
+    """What the page and the programming interface let a person do with their submissions.
+
+    Args:
+        site: The site.
+        inbox: Where the files have arrived.
+    """
+
+    def __init__(self, site: Site, inbox: Inbox) -> None:
+        self.site = site
+        self.inbox = inbox
+        self._lock = Lock()
+
+    def receive(
+        self, person: Person | None, ticket: str, *, name: str, task: str, **wishes: Any
+    ) -> Submission:
+        """Put a file that has arrived into the queue; once this returns, it is on the disk.
+
+        Args:
+            person: Who hands it in; None for somebody who has not signed in.
+            ticket: Of the file.
+            name: What the board will call it.
+            task: Name of the task.
+            **wishes: `description`, `model_url`, `paper_url`, `publish`; see `Submissions.receive`.
+
+        Raises:
+            DambenchError: When something must be mended first; the file stays for an hour.
+        """
+        if person is None:
+            raise DambenchError("Sign in first.")
+        if task not in self.site.tasks:
+            raise TaskError(
+                f"Unknown task {ascii(task[:80])}. {did_you_mean(task, self.site.tasks)}"
+            )
+        if not ticket:
+            raise DambenchError("Choose a file first, and wait until it is here.")
+        with self._lock:  # one file is handed in once, whoever clicks twice
+            path = self.inbox.find(person, ticket)
+            if path.name in self.inbox.handed_in(person):
+                raise DambenchError("You handed this file in already. See your submissions below.")
+            size, limit = path.stat().st_size, self.site.upload_limit(task)
+            if size > limit:
+                raise DambenchError(
+                    f"The file has {size / 1e6:.1f} MB, and the task {task} needs at most "
+                    f"{limit / 1e6:.1f} MB. Was it made for another task?"
+                )
+            path.touch()  # what is left lying for an hour is removed
+            return self.site.submissions.receive(
+                person,
+                name,
+                task,
+                file=path.name,
+                bytes=size,
+                sha256=digest_of(ticket),
+                **wishes,
+            )
+
+    def find(self, person: Person | None, id: str) -> Submission:
+        """A submission that this person may ask about: their own, or one that all may see.
+
+        Raises:
+            DambenchError: When there is none; the same is said of what belongs to others.
+        """
+        submission = self.site.submissions.get(id)
+        if not submission.visible_to(person):
+            raise DambenchError(f"There is no submission {ascii(id[:40])}.")
+        return submission
+
+    def decide(self, person: Person | None, id: str, action: str, reason: str) -> None:
+        """Publish or withdraw what belongs to this person.
+
+        Raises:
+            DambenchError: When they may not.
+        """
+        if person is None or self.find(person, id).owner.id != person.id:
+            raise DambenchError("Choose one of your own submissions.")
+        if action == "publish":
+            self.site.submissions.publish(id, person)
+        elif action == "withdraw":
+            why = check_description(reason)
+            self.site.submissions.withdraw(id, person, why or "withdrawn by its owner")
+
+    def tell(self, submission: Submission, person: Person | None) -> dict[str, Any]:
+        """What became of a submission, as JSON; the owner learns more than others.
+
+        Returns:
+            `id`, `name`, `task`, `state`, `received_at`; while it waits `place` (1 is next) and
+            `progress` (0 to 1); `problems` of a file that cannot be scored; `reason`; once it is
+            scored, `score`; once it is on the board, `rank` and `entries`. What does not apply is
+            None or empty.
+        """
+        own = person is not None and person.id == submission.owner.id
+        waiting = submission.state is State.RECEIVED
+        place = self.site.submissions.queue_place(submission.id) if waiting else None
+        told: dict[str, Any] = {
+            "id": submission.id,
+            "name": submission.name,
+            "task": submission.task,
+            "state": str(submission.state),
+            "received_at": submission.received_at,
+            "place": place,
+            "progress": submission.progress if waiting else None,
+            "problems": list(submission.problems) if own else [],
+            "reason": submission.reason if own else None,
+        }
+        return told | self._outcome(submission)
+
+    def _outcome(self, submission: Submission) -> dict[str, Any]:
+        """Score and rank, where there are any to show."""
+        outcome: dict[str, Any] = {"score": None, "rank": None, "entries": None}
+        if submission.state in (State.PRIVATE, State.PUBLISHED):
+            result = self.site.store.result(submission.id)
+            outcome["score"] = rounded(result.main_score) if result else None
+        if submission.state is State.PUBLISHED:
+            entries = self.site.store.ranking(submission.task, self.site.data.revision).entries
+            ranks = [entry.rank for entry in entries if entry.submission == submission.id]
+            if ranks:
+                outcome |= {"rank": ranks[0], "entries": len(entries)}
+        return outcome
+
+
+def plain(error: DambenchError) -> str:
+    """What a stranger may read of an error: never the place of the store."""
+    if isinstance(error, StoreError):
+        log.error("%s", error)
+        return "The board's store cannot be reached at the moment. Try again in some minutes."
+    return str(error)

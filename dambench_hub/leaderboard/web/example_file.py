@@ -1,0 +1,58 @@
+"""A prediction file to begin with: the background at the first time of a task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from dambench_hub.data.batch import Analysis
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.predictions.writer import write_predictions
+from dambench_hub.tasks.task import Task
+
+EXAMPLE = """import dambench_hub as db
+
+task = db.load_task("{task}")
+data = db.load_data("{data}")
+
+def analyses():
+    for batch in data.batches(task):
+        yield db.Analysis(my_method(batch.without_reference()))  # (B, C, Y, X), physical units
+
+db.write_predictions("mine.nc", analyses(), task=task, data=data, model_name="my method")
+# Then look at it yourself:  dambench validate mine.nc --data {data}"""
+
+
+def example(task: Task, data: str) -> str:
+    """Code that makes a prediction file for a task."""
+    return EXAMPLE.format(task=task.name, data=data)
+
+
+def add_template(app: FastAPI, site: Site) -> None:
+    """Give the server the route of the templates, each made when it is first asked for."""
+    folder = site.folder / "templates"
+    lock = Lock()
+
+    @app.get("/template/{task}.nc")
+    def template(task: str) -> Response:
+        if task not in site.tasks:
+            return JSONResponse({"error": "There is no such task."}, 404)
+        path = folder / f"{site.data.revision}-{task}.nc"
+        with lock:
+            if not path.is_file():
+                _write(path, site, site.tasks[task])
+        return FileResponse(
+            path, filename=f"{task}-first-time.nc", media_type="application/x-netcdf"
+        )
+
+
+def _write(path: Path, site: Site, task: Task) -> None:
+    first = replace(task, stride=len(task.times(site.data.manifest)))
+    background = site.data.background(task.split, 0)
+    write_predictions(
+        path, [Analysis(background[None])], task=first, data=site.data, model_name="template"
+    )

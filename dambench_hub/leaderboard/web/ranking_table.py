@@ -1,0 +1,248 @@
+"""What the ranking shows: columns and rows of a table, for an overview or for one variable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from markupsafe import Markup
+
+from dambench_hub.coordinates.units import pretty
+from dambench_hub.coordinates.variables import (
+    HEADLINE_CHANNELS,
+    VARIABLES,
+    parse_channel,
+    variable_groups,
+)
+from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.accounts.text_rules import check_url
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.store.ranking import BACKGROUND, Entry, Ranking
+from dambench_hub.leaderboard.web.markup import cell, shaded
+from dambench_hub.scoring.precision import number
+from dambench_hub.tasks.task import Task
+
+OVERVIEW = "overview"
+FIRST_TASKS = ("multimodal", "unimodal")
+SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "": 1.0}
+SCORES = {
+    "mse": ("MSE", "mean squared error, in units of each channel's variance"),
+    "mae": ("MAE", "mean absolute error, in units of each channel's standard deviation"),
+    "specdiv": ("SpecDiv", "divergence of the smallest scales' power spectrum, nats"),
+}
+"""Scores over all channels: title and meaning. Smaller is better."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the ranking.
+
+    Attributes:
+        name: In the address.
+        title: At its head.
+        units: Below the title.
+        better: ↓ where smaller is better, ↑ where larger is, empty where neither.
+        hint: What it means.
+        style: Class of its cells.
+    """
+
+    name: str
+    title: str
+    units: str = ""
+    better: str = ""
+    hint: str = ""
+    style: str = ""
+
+    @property
+    def first(self) -> str:
+        """The direction that a first click sorts in: `up` or `down`."""
+        return "down" if self.better == "↑" else "up"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the ranking; `cells` are those after rank and name."""
+
+    id: str
+    rank: int
+    name: str
+    kind: str
+    mine: bool
+    parameters: float | None
+    links: tuple[tuple[str, str], ...]
+    cells: tuple[Markup, ...]
+
+
+class Board:
+    """The table of a task.
+
+    Args:
+        site: The site.
+        task: Which task.
+        view: `overview`, `surface`, or an upper-air variable: `z`, `t` ….
+        person: Id of who looks at it, to mark what is theirs.
+    """
+
+    def __init__(self, site: Site, task: Task, view: str, person: str | None = None) -> None:
+        self.task = task
+        self.ranking = site.store.ranking(task.name, site.data.revision)
+        times = task.times(site.data.manifest)
+        self.times, self.first, self.last = len(times), _day(times[0]), _day(times[-1])
+        groups = variable_groups(site.data.channels)
+        self.view = view if view in groups else OVERVIEW
+        self.channels = [site.data.channels[at] for at in groups.get(self.view, ())] or [
+            name for name in HEADLINE_CHANNELS if name in site.data.channels
+        ]
+        self.person = person
+        self.ties = _ties(self.ranking, times)
+        self.hidden = self.ranking.hidden
+
+    @property
+    def heading(self) -> str:
+        """What the RMSE is of."""
+        one = VARIABLES.get(self.view)
+        return one.long_name if one else "single-level variables"
+
+    @property
+    def units(self) -> str:
+        """Where the RMSE's units stand, or what they are."""
+        one = VARIABLES.get(self.view)
+        return f"in {pretty(one.units)}, by pressure level" if one else "in the units of each"
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """All columns in order."""
+        columns = [
+            Column("rank", "rank"),
+            Column("name", "method", style="method"),
+            *([Column("tie", "tie", hint="ranks that cannot be told apart")] if self.ties else []),
+            *([Column("skill", "skill", "%", "↑", "share of the background's MSE that is gone")]),
+        ]
+        columns += [
+            Column(name, title, "", "↓", hint) for name, (title, hint) in self._scores.items()
+        ]
+        columns += [self._channel_column(name) for name in self.channels]
+        columns += [Column("date", "handed in"), Column("by", "by", style="text")]
+        return [*columns, Column("links", "links", style="text")]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The table, best first."""
+        return [self._row(at, entry) for at, entry in enumerate(self.ranking.entries)]
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """What can be hidden: kinds of methods and their titles."""
+        return [("baseline", "Baselines"), ("submission", "Submissions")]
+
+    @property
+    def any_mine(self) -> bool:
+        """Whether something of who looks at it is there."""
+        return any(entry.owner.id == self.person for entry in self.ranking.entries)
+
+    @property
+    def any_parameters(self) -> bool:
+        """Whether a method says how many parameters it has."""
+        return any(_parameters(entry) is not None for entry in self.ranking.entries)
+
+    @property
+    def any_shade(self) -> bool:
+        """Whether cells are compared with the background."""
+        return self.view != OVERVIEW and self._background is not None
+
+    @cached_property
+    def _background(self) -> Entry | None:
+        found = [e for e in self.ranking.entries if e.baseline and e.name == BACKGROUND]
+        return found[0] if found else None
+
+    @property
+    def _scores(self) -> dict[str, tuple[str, str]]:
+        return SCORES if self.view == OVERVIEW else {}
+
+    def _channel_column(self, name: str) -> Column:
+        channel = parse_channel(name)
+        hint = f"RMSE of {channel.long_name}"
+        if self.view in VARIABLES:
+            return Column(f"rmse_{name}", str(channel.level), "hPa", "↓", hint)
+        return Column(f"rmse_{name}", name, pretty(channel.units), "↓", hint)
+
+    def _row(self, at: int, entry: Entry) -> Row:
+        scores = entry.result.scores
+        cells = [cell(self.ties[at], style="tie")] if self.ties else []
+        cells.append(self._skill(scores["mse"]))
+        cells += [cell(number(scores[name])) for name in self._scores]
+        cells += [self._rmse(name, scores["rmse"][name]) for name in self.channels]
+        cells += [cell(entry.submitted_at[:10]), cell(entry.owner.name, style="text")]
+        return Row(
+            id=entry.submission,
+            rank=entry.rank,
+            name=entry.name,
+            kind="baseline" if entry.baseline else "submission",
+            mine=entry.owner.id == self.person,
+            parameters=_parameters(entry),
+            links=links(entry.model_url, entry.paper_url),
+            cells=tuple(cells),
+        )
+
+    def _skill(self, mse: float) -> Markup:
+        base = self._background.result.scores["mse"] if self._background else 0.0
+        if base <= 0:
+            return cell("")
+        skill = 1 - mse / base
+        bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(skill, 0.0), 1.0))
+        return cell(f"{100 * skill:.1f}".replace("-", "−"), style="gauge", value=skill, inner=bar)
+
+    def _rmse(self, channel: str, rmse: float) -> Markup:
+        if not self.any_shade or self._background is None:
+            return cell(number(rmse))
+        base = self._background.result.scores["rmse"][channel]
+        return shaded(number(rmse), rmse / base if base > 0 else None)
+
+
+def tasks_in_order(site: Site) -> list[str]:
+    """Names of the site's tasks: those of the paper first, then the variations by name."""
+    return sorted(site.tasks, key=lambda name: (name not in FIRST_TASKS, name))
+
+
+def views(site: Site) -> list[tuple[str, str]]:
+    """Titles and names of the views that the data set's channels allow."""
+    names = [name for name in variable_groups(site.data.channels)]
+    titles = {name: variable.long_name for name, variable in VARIABLES.items()}
+    return [("overview", OVERVIEW), *((titles.get(name, name), name) for name in names)]
+
+
+def links(model_url: str | None, paper_url: str | None) -> tuple[tuple[str, str], ...]:
+    """Titles and addresses of what can be linked to; files may name anything, which is left out."""
+    found = []
+    for title, address in (("model", model_url), ("paper", paper_url)):
+        try:
+            if address and (checked := check_url(address)):
+                found.append((title, checked))
+        except DambenchError:
+            continue
+    return tuple(found)
+
+
+def _ties(ranking: Ranking, times: object) -> list[str]:
+    """For each entry the ranks that cannot be told apart from its own; empty if nobody can say."""
+    groups = ranking.groups(times) if len(ranking.entries) > 1 else None  # type: ignore[arg-type]
+    if groups is None:
+        return []
+    ranks: dict[int, list[int]] = {}
+    for group, entry in zip(groups, ranking.entries, strict=True):
+        ranks.setdefault(group, []).append(entry.rank)
+    spans = {g: "–".join(map(str, sorted({r[0], r[-1]}))) for g, r in ranks.items()}
+    ties = [spans[group] if len(ranks[group]) > 1 else "" for group in groups]
+    return ties if any(ties) else []
+
+
+def _parameters(entry: Entry) -> float | None:
+    """How many parameters a method says it has: `12 M`, `3.5e6`, `1 200 000`."""
+    text = entry.result.attributes.get("parameters", "").replace(",", "").replace(" ", "").lower()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?)([kmbg]?)(?:parameters)?", text)
+    return float(match[1]) * SUFFIXES[match[2]] if match else None
+
+
+def _day(time: object) -> str:
+    return str(time)[:10]

@@ -1,0 +1,169 @@
+"""A submission in words: what was handed in, what became of it, and what its scores depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.store.ranking import BACKGROUND, Entry, Ranking
+from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
+from dambench_hub.leaderboard.web.ranking_table import SCORES, links
+from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.precision import number
+
+STATES = {
+    State.RECEIVED: "waiting to be scored",
+    State.REJECTED: "cannot be scored",
+    State.FAILED: "failed, which is not your fault",
+    State.PRIVATE: "private: only you see it",
+    State.HELD: "held until somebody has looked at it",
+    State.PUBLISHED: "published",
+    State.WITHDRAWN: "withdrawn",
+}
+"""What each state means to people."""
+
+
+@dataclass(frozen=True, eq=False)
+class Receipt:
+    """All that is known of a submission without its fields.
+
+    Attributes:
+        site: The site.
+        submission: What was handed in.
+        result: Its newest scores; None while there are none.
+        ranking: Of its task.
+    """
+
+    site: Site
+    submission: Submission
+    result: Result | None
+    ranking: Ranking
+
+    @classmethod
+    def of(cls, site: Site, identity: str, person: Person | None) -> Receipt | None:
+        """The submission called `identity`, if there is one and this person may see it."""
+        try:
+            submission = site.submissions.get(identity)
+        except DambenchError:
+            return None
+        if not submission.visible_to(person):
+            return None
+        shown = submission.state != State.WITHDRAWN
+        result = site.store.result(identity) if shown else None
+        ranking = site.store.ranking(submission.task, site.data.revision)
+        return cls(site, submission, result, ranking)
+
+    @property
+    def entry(self) -> Entry | None:
+        """Its row in the ranking; None if it has none."""
+        found = [e for e in self.ranking.entries if e.submission == self.submission.id]
+        return found[0] if found else None
+
+    @property
+    def background(self) -> Entry | None:
+        """The background's row in the ranking."""
+        found = [e for e in self.ranking.entries if e.baseline and e.name == BACKGROUND]
+        return found[0] if found else None
+
+    @property
+    def best(self) -> Entry | None:
+        """The first of the ranking that is not this one."""
+        found = [e for e in self.ranking.entries if e.submission != self.submission.id]
+        return found[0] if found else None
+
+    @property
+    def notice(self) -> str:
+        """What has to be said first; empty if it is simply published."""
+        state, reason = self.submission.state, self.submission.reason
+        if state == State.PUBLISHED:
+            return "" if self.entry else self._superseded
+        place = self.site.submissions.queue_place(self.submission.id)
+        said = STATES[state].capitalize()
+        if place is not None:
+            said += f", number {place} in the queue"
+        return f"{said}{f': {reason}' if reason else ''}."
+
+    @property
+    def _superseded(self) -> str:
+        if self.result and self.result.dataset_revision != self.ranking.dataset_revision:
+            return "Scored with another revision of the data, so it is not ranked any more."
+        return "A better result of the same name stands on the board."
+
+    def figures(self) -> list[tuple[str, str, str]]:
+        """Scores over all channels: title, value and meaning."""
+        if self.result is None:
+            return []
+        scores = self.result.scores
+        base = self.background.result.scores["mse"] if self.background else 0.0
+        shown = [(title, number(scores[name]), hint) for name, (title, hint) in SCORES.items()]
+        if base > 0:
+            skill = f"{100 * (1 - scores['mse'] / base):.1f} %".replace("-", "−")
+            shown.insert(0, ("skill", skill, "share of the background's MSE that is gone"))
+        return shown
+
+    def head(self) -> dict[str, object]:
+        """What the head of the page shows."""
+        it, entry, result = self.submission, self.entry, self.result
+        return {
+            "id": it.id,
+            "name": it.name,
+            "task": it.task,
+            "rank": entry.rank if entry else None,
+            "entries": len(self.ranking.entries),
+            "kind": "baseline" if entry and entry.baseline else "submission",
+            "person": it.owner.name,
+            "date": it.received_at[:10],
+            "authors": result.attributes.get("authors", "") if result else "",
+            "links": links(
+                it.model_url or (result.attributes.get("model_url") if result else None),
+                it.paper_url or (result.attributes.get("paper_url") if result else None),
+            ),
+            "notice": self.notice,
+            "problems": it.problems,
+            "description": it.description,
+            "figures": self.figures(),
+        }
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What the scores depend on."""
+        it, result = self.submission, self.result
+        facts = [("submission", it.id), ("handed in", it.received_at), ("state", STATES[it.state])]
+        if it.bytes:
+            facts.append(("file", f"{it.bytes / 1e6:,.1f} MB"))
+        if it.sha256:
+            facts.append(("SHA-256 of the file", it.sha256))
+        if result:
+            facts += [
+                ("values", result.value_hash),
+                ("data set", f"{result.dataset}, revision {result.dataset_revision}"),
+                ("scorer version", result.scorer_version),
+            ]
+            facts += [(key.replace("_", " "), text) for key, text in result.attributes.items()]
+        return [fact for fact in facts if fact[1] and not fact[0].endswith("url")]
+
+    @property
+    def command(self) -> str:
+        """What computes the same numbers; empty where there are none."""
+        if self.result is None:
+            return ""
+        return f"dambench score FILE --data {self.result.dataset} --task {self.result.task}"
+
+    def history(self) -> list[dict[str, object]]:
+        """What the same person showed under the same name, newest first; empty if it is alone."""
+        rows = []
+        it = self.submission
+        for past in self.site.submissions.history(it.owner, it.name, it.task):
+            withdrawn = past.state == State.WITHDRAWN
+            scored = None if withdrawn else self.site.store.result(past.id)
+            rows.append(
+                {
+                    "id": past.id,
+                    "date": past.received_at[:16].replace("T", ", "),
+                    "state": STATES[past.state],
+                    "score": number(scored.main_score) if scored else "",
+                    "current": past.id == self.submission.id,
+                }
+            )
+        return rows if len(rows) > 1 else []

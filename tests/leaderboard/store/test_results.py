@@ -1,0 +1,202 @@
+"""Results: finite, and each once; the ranking: like with like only, the best of each name."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.accounts.person import local_person
+from dambench_hub.leaderboard.store.results import DuplicateResult, Store, is_baseline_name
+from dambench_hub.scoring.precision import rounded
+from dambench_hub.scoring.significance import neighbour_groups, paired_interval
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/sub/results.db"
+
+
+@pytest.fixture
+def store(url):
+    return Store(url, create=True)
+
+
+def names(ranking):
+    return [(entry.rank, entry.name) for entry in ranking.entries]
+
+
+def test_what_is_recorded_is_ranked(store, url, make_result):
+    recorded = make_result(0.25)
+    store.add(recorded, " mine ")
+    [entry] = Store(url).ranking("unimodal").entries
+    assert (entry.rank, entry.name, entry.owner) == (1, "mine", local_person())
+    assert dataclasses.asdict(entry.result) == dataclasses.asdict(recorded)
+    assert dataclasses.asdict(store.result(entry.submission)) == dataclasses.asdict(recorded)
+    assert entry.model_url == "https://example.org"
+    assert entry.to_dict() == {
+        "rank": 1,
+        "name": "mine",
+        "submitted_at": entry.submitted_at,
+        **recorded.to_dict(),
+    }
+    assert entry.submitted_at.endswith("Z")
+
+
+def test_smaller_is_better_and_ties_share_a_rank(store, make_result):
+    for name, score in [("b", 0.30000001), ("c", 0.5), ("a", 0.1), ("d", 0.3), ("e", 0.29)]:
+        store.add(make_result(score, name), name)
+    ranking = store.ranking("unimodal")
+    assert names(ranking) == [(1, "a"), (2, "e"), (3, "b"), (3, "d"), (5, "c")]
+
+
+def test_the_best_of_a_name_stands_on_the_board(store, make_result):
+    for score in 0.3, 0.2, 0.4:
+        store.add(make_result(score, str(score)), "mine")
+    store.add(make_result(0.25, "other"), "other")
+    ranking = store.ranking("unimodal")
+    assert names(ranking) == [(1, "mine"), (2, "other")]
+    assert ranking.entry(local_person(), "mine").result.main_score == 0.2
+    assert ranking.entry(local_person(), "nobody's") is None
+    assert ranking.hidden == 0
+
+
+def test_revisions_and_scorers_are_not_mixed(store, make_result):
+    store.add(make_result(0.3, "1"), "old data")
+    store.add(make_result(0.2, "2", scorer_version="0"), "old scorer")
+    store.add(make_result(0.1, "3", task="noise-free"), "other task")
+    store.add(make_result(0.4, "4", dataset_revision="r2"), "new")
+    newest = store.ranking("unimodal")
+    assert (names(newest), newest.hidden, newest.dataset_revision) == ([(1, "new")], 2, "r2")
+    assert names(store.ranking("unimodal", "r1")) == [(1, "old data")]
+    assert names(store.ranking("unimodal", "r1", "0")) == [(1, "old scorer")]
+    assert store.tasks() == ["noise-free", "unimodal"]
+    assert store.ranking("multimodal").entries == ()
+
+
+def test_a_ranking_is_kept_until_something_happens(store, url, make_result):
+    store.add(make_result(0.3, "1"), "first")
+    ranking = store.ranking("unimodal")
+    Store(url).add(make_result(0.2, "2", task="noise-free"), "other task")
+    assert store.ranking("unimodal") is ranking
+    Store(url).add(make_result(0.2, "2"), "second")
+    assert names(store.ranking("unimodal")) == [(1, "second"), (2, "first")]
+
+
+def test_a_result_is_recorded_once(store, make_result):
+    store.add(make_result(), "mine")
+    with pytest.raises(DuplicateResult, match="already recorded as 'mine'.*another --name"):
+        store.add(make_result(), "mine")
+    store.add(make_result(), "yours")
+    store.add(make_result(dataset_revision="r2"), "mine")
+    assert len(store.ranking("unimodal", "r1").entries) == 2
+
+
+def test_two_at_once_are_recorded_once(url, store, make_result):
+    outcomes = []
+
+    def add():
+        try:
+            Store(url).add(make_result(), "mine")
+            outcomes.append("added")
+        except DuplicateResult:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["added"] + ["refused"] * 7
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_no_number_is_refused(store, score, make_result):
+    """SQLite keeps NaN as NULL, which would sort first."""
+    for wrong in (
+        make_result(score, scores={}),
+        make_result(scores={"mse": 0.5, "rmse": {"z500": score}}),
+        make_result(sample_mse=(0.1, score)),
+    ):
+        with pytest.raises(DambenchError, match="not finite"):
+            store.add(wrong, "mine")
+    assert store.ranking("unimodal").entries == ()
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\nb", "a\x1b[31mb", "a\u202eb"])
+def test_a_name_that_cannot_be_shown_is_refused(store, name, make_result):
+    with pytest.raises(DambenchError, match="1 to 80 printable characters"):
+        store.add(make_result(), name)
+
+
+def test_the_board_has_the_same_columns_in_each_row(store, make_result):
+    store.add(make_result(0.5), "background")
+    store.add(make_result(0.2, "b"), "better")
+    ranking = store.ranking("unimodal")
+    rows = ranking.board()
+    assert [list(row) for row in rows] == 2 * [
+        ["rank", "name", "mse", "mae", "specdiv", "skill", "rmse_z500"]
+    ]
+    assert [row["skill"] for row in rows] == [pytest.approx(0.6), 0.0]
+    assert [entry.baseline for entry in ranking.entries] == [False, True]
+
+
+def test_baselines_are_the_package_s_methods():
+    assert is_baseline_name("optimal_interpolation") and is_baseline_name("multi_adas")
+    assert not is_baseline_name("Background") and not is_baseline_name("")
+
+
+def test_rounding_is_to_four_digits():
+    assert rounded(123456.0) == 123500.0
+    assert rounded(0.0) == 0.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 1e6)), max_size=12))
+def test_a_rank_counts_who_is_better(make_result, submitted):
+    """Whatever is submitted: the best of each name, and one more than those that are better."""
+    store = Store("sqlite://", create=True)
+    best = {}
+    for number, (name, score) in enumerate(submitted):
+        store.add(make_result(score, str(number)), name)
+        best[name] = min(best.get(name, score), score, key=rounded)
+    entries = store.ranking("unimodal").entries
+    assert sorted(entry.name for entry in entries) == sorted(best)
+    for entry in entries:
+        assert entry.result.main_score == best[entry.name]
+        mine = rounded(entry.result.main_score)
+        assert entry.rank == 1 + sum(rounded(other) < mine for other in best.values())
+
+
+DAYS = np.datetime64("2024-01-01", "h") + 24 * np.arange(100)
+
+
+def test_neighbours_that_chance_could_exchange_share_a_group(rng, store, make_result):
+    shared = rng.gamma(3, size=100)
+    errors = {
+        "best": shared,
+        "as good": shared + 0.3 * rng.normal(size=100),
+        "worse": shared + 1 + 0.3 * rng.normal(size=100),
+        "same as worse": shared + 1 + 0.3 * rng.normal(size=100),
+    }
+    for name, series in errors.items():
+        score = {"best": 1, "as good": 2, "worse": 3, "same as worse": 4}[name]
+        store.add(make_result(score, name, sample_mse=tuple(series.tolist())), name)
+    ranking = store.ranking("unimodal")
+    assert ranking.groups(DAYS) == (1, 1, 2, 2)
+    assert ranking.groups(DAYS) is ranking.groups(DAYS)
+
+
+def test_groups_are_those_of_single_intervals(rng):
+    errors = np.cumsum(rng.normal(0.05, 1, size=(20, 100)), axis=0)
+    groups = neighbour_groups(errors, DAYS)
+    for index, difference in enumerate(np.diff(errors, axis=0)):
+        interval = paired_interval(difference, DAYS)
+        apart = not interval.low <= 0 <= interval.high
+        assert groups[index + 1] - groups[index] == apart
+    assert neighbour_groups(errors[:, :10], DAYS[:10]) is None  # too few days to say
+    assert neighbour_groups(errors[:1], DAYS) == (1,)
+    assert neighbour_groups(errors[:0], DAYS) == ()

@@ -1,0 +1,264 @@
+"""The pages in a real browser, on the real server, with a store that has hostile names in it."""
+
+import csv
+import io
+import shutil
+import uuid
+
+import httpx
+import numpy as np
+import pytest
+
+from dambench_hub.leaderboard.accounts.person import Person, local_person
+from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.store.database import Event, append_event, stamp
+from dambench_hub.leaderboard.store.results import insert_result
+from dambench_hub.leaderboard.store.schema import SUBMISSIONS, State
+from dambench_hub.leaderboard.web.server import VISITS_KEPT
+from dambench_hub.metrics import Scorer
+from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.scoring.diagnostics import Background, Gatherer
+from dambench_hub.scoring.evaluation import Result
+from dambench_hub.tasks.task import load_task
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+
+PATIENCE = 60_000
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "${document.title='taken'}",
+    "{{constructor.constructor('alert(1)')()}}",
+    "</script><script>document.title='taken'</script>",
+]
+
+
+def hand_in(site, name, share, owner, background):
+    """Publish what has this share of the background's error, scored as a worker does."""
+    data, task, key = site.data, load_task("unimodal"), uuid.uuid4().hex
+    scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
+    gatherer = Gatherer(data, task, background)
+    for index in range(data.size("test")):
+        reference = data.reference("test", index)
+        field = reference + np.float32(share) * (data.background("test", index) - reference)
+        scorer.update(field[None], reference[None])
+        gatherer(index, field, reference)
+    scores, attributes = scorer.compute(), {"model_name": name, "parameters": "3 M"}
+    result = Result(
+        *("unimodal", data.manifest.name, data.revision, SCORER_VERSION, key, scores["mse"]),
+        *(scores, tuple(scorer.per_sample_mse.tolist()), attributes),
+    )
+    gatherer.finish(key, result).write(site.diagnostics / f"{key}.safetensors")
+    row = {"id": key, "owner": owner.id, "owner_name": owner.name, "name": name}
+    row |= {"task": "unimodal", "description": name, "publish": True, "file": "x.nc"}
+    with site.store.transaction(write=True) as connection:
+        at = site.store.now(connection)
+        row |= {"bytes": 1, "sha256": key, "received_at": stamp(at)}
+        connection.execute(SUBMISSIONS.insert().values(row))
+        insert_result(connection, key, owner.id, result, at)
+        append_event(connection, key, at, Event(State.PUBLISHED, owner.id))
+    return key
+
+
+@pytest.fixture(scope="module")
+def ids(tmp_path_factory, tiny_folder):
+    """Ids by name; the folder of their server is under ''."""
+    folder = tmp_path_factory.mktemp("pages")
+    site = Site.open(tiny_folder, f"sqlite:///{folder}/store.db", folder / "site")
+    background = Background.of(site.data, load_task("unimodal"))
+    names = {"background": (1.0, local_person()), "Kalman": (0.5, Person("hf:1", "ada"))}
+    names |= {"Swin": (0.7, Person("hf:2", "bob"))}
+    names |= {name: (0.8 + i / 100, Person("hf:3", name)) for i, name in enumerate(HOSTILE)}
+    return {"": folder} | {n: hand_in(site, n, *of, background) for n, of in names.items()}
+
+
+@pytest.fixture(scope="module")
+def address(ids, tiny_folder, start):
+    with start(ids[""], tiny_folder, "--role", "front", "--dev-user", "ada") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright.sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def desk(chromium):
+    """A screen of usual size; its pages share what they have loaded."""
+    return chromium.new_context()
+
+
+@pytest.fixture
+def visit(chromium, desk, address):
+    """`visit(path, selector)` opens a page; at the end, nothing hostile must have happened."""
+    opened, wrong = [], []
+
+    def watch(request):
+        if not request.url.startswith((address, "data:", "blob:")):
+            wrong.append(f"asked for {request.url}")
+
+    def open_page(path, selector, **options):
+        page = (chromium.new_context(**options) if options else desk).new_page()
+        opened.append(page)
+        page.set_default_timeout(PATIENCE)
+        page.on("request", watch)
+        page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
+        page.on("pageerror", lambda error: wrong.append(f"an error: {error}"))
+        page.goto(address + path)
+        page.wait_for_selector(selector)
+        return page
+
+    yield open_page
+    for page in opened:
+        assert "DAMBench" in page.title() or page.title() in ("Submission", "Compare", "About")
+        page.close()
+    assert not wrong
+
+
+def names(page):
+    return page.locator("tbody tr:visible .method a").all_inner_texts()
+
+
+def test_the_ranking_shows_names_as_they_are(visit, ids):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    assert names(page)[:2] == ["Kalman", "Swin"] and names(page)[-1] == "background"
+    assert set(HOSTILE) < set(names(page))
+    assert page.locator("tbody tr").last.locator(".badge").inner_text() == "baseline"
+    assert page.locator("[data-shown]").inner_text() == "8 of 8 shown"
+
+
+def test_search_filter_and_the_way_back(visit):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    page.fill("[data-find]", "kal")
+    assert names(page) == ["Kalman"] and "find=kal" in page.url
+    assert page.locator("[data-shown]").inner_text() == "1 of 8 shown"
+    page.click("[data-show-all]")
+    assert len(names(page)) == 8 and "find" not in page.url
+    page.click("[data-kind-chip=submission]")
+    assert names(page) == ["background"]
+    page.click("[data-show-all]")
+    page.select_option("[data-size]", "1e7-1e8")
+    assert names(page) == []
+
+
+def test_sorting_with_the_keyboard_and_a_link_to_it(visit):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    page.focus("[data-column=mse] button")
+    page.keyboard.press("Enter")
+    assert names(page)[0] == "Kalman"
+    page.keyboard.press("Enter")
+    assert names(page)[0] == "background"
+    assert page.get_attribute("[data-column=mse]", "aria-sort") == "descending"
+    page.reload()
+    page.wait_for_selector("[data-board] tbody tr")
+    assert names(page)[0] == "background"
+
+
+def test_columns_can_be_left_out_and_a_variable_chosen(visit):
+    page = visit("/?task=unimodal&columns_off=mae", "[data-board] tbody tr")
+    assert not page.locator("[data-column=mae]").is_visible()
+    page.click(".menu summary >> text=Columns")
+    page.uncheck("[data-column-box=mse]")
+    assert not page.locator("[data-column=mse]").is_visible()
+    assert page.locator("[data-column=specdiv]").is_visible()
+    page.click("#view >> text=geopotential")
+    page.wait_for_selector("[data-column=rmse_z500] >> text=hPa")
+    assert "view=z" in page.url and not page.locator("[data-column=mse]").count()
+    assert page.locator("td.gain").count() >= 7
+
+
+def test_two_methods_are_compared(visit, ids):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    page.check("[aria-label='Compare Kalman']")
+    page.check("[aria-label='Compare Swin']")
+    page.click(".tray a")
+    page.wait_for_selector("h1 >> text=Kalman and Swin")
+    page.wait_for_selector(".plates image")
+    assert page.locator(".plates image").count() == 3
+    assert page.locator(".scorecard td.gain").count() == 5
+
+
+def forget(address):
+    """Visit so often that the server has forgotten who came before."""
+    events = httpx.get(f"{address}/config").json()["dependencies"]
+    arrival = next(e["id"] for e in events if [t[1] for t in e["targets"]] == ["load"])
+    for _ in range(VISITS_KEPT + 1):
+        visit = {"fn_index": arrival, "data": [], "session_hash": uuid.uuid4().hex}
+        httpx.post(f"{address}/gradio_api/run/predict", json=visit).raise_for_status()
+
+
+def test_a_page_goes_on_when_the_server_has_forgotten_it(visit, ids, address):
+    page = visit(f"/compare?a={ids['Kalman']}&b={ids['Swin']}", "h1 >> text=Kalman and Swin")
+    forget(address)
+    page.click("[aria-label=Second]")
+    page.click("[role=option] >> text=background")
+    page.wait_for_selector("h1 >> text=Kalman and background")
+    page.click("fieldset >> text=t850")
+    page.wait_for_selector("h3 >> text=Temperature at 850 hPa")
+
+
+def test_a_submission_has_its_maps_and_its_receipt(visit, ids):
+    page = visit(f"/submission?id={ids['Kalman']}", ".plates image")
+    assert page.locator("h1").inner_text() == "Kalman"
+    assert page.locator(".figures dd").first.inner_text() == "75.0 %"
+    assert page.locator(".plates image").count() == 7
+    assert ids["Kalman"] in page.inner_text(".facts")
+    before = page.locator(".plates h3, .plates").first.inner_html()
+    page.click("fieldset >> text=t850")
+    page.wait_for_selector("h3 >> text=Temperature at 850 hPa")
+    assert page.locator(".plates").first.inner_html() != before
+
+
+@pytest.mark.parametrize("name", HOSTILE[2:4])
+def test_a_hostile_name_is_a_title(visit, ids, name):
+    page = visit(f"/submission?id={ids[name]}", "h1")
+    assert page.locator("h1").inner_text() == name
+
+
+def test_no_such_submission(visit):
+    page = visit("/submission?id=" + "0" * 32, ".empty")
+    assert "no such submission" in page.inner_text(".empty")
+
+
+@pytest.mark.parametrize(
+    ("path", "scheme"), [("/?task=unimodal", "light"), ("/submission?id={Kalman}", "dark")]
+)
+def test_a_phone_shows_everything_in_its_width(visit, ids, path, scheme):
+    phone = {"viewport": {"width": 390, "height": 800}, "color_scheme": scheme}
+    page = visit(path.format(Kalman=ids["Kalman"]), "tbody tr", **phone)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    red = "parseInt(getComputedStyle(document.body).backgroundColor.slice(4))"
+    assert (page.evaluate(red) > 128) == (scheme == "light")
+
+
+def test_exports_hold_what_the_page_shows(address):
+    table = httpx.get(f"{address}/export/unimodal.csv")
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    ranked = httpx.get(f"{address}/export/unimodal.json").json()
+    assert [row["name"] for row in rows] == [row["name"] for row in ranked]
+    assert rows[0]["name"] == "Kalman" and float(rows[0]["skill"]) == pytest.approx(0.75)
+    assert "attachment" in table.headers["content-disposition"]
+    assert httpx.get(f"{address}/export/unimodl.csv").status_code == 404
+
+
+def test_programs_get_rankings_and_submissions(address, ids):
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    client = Client(address, verbose=False, analytics_enabled=False)
+    assert "unimodal" in [task["name"] for task in client.predict(api_name="/tasks")]
+    best = client.predict("unimodal", "", api_name="/leaderboard")[0]
+    assert best["name"] == "Kalman" and best["submission"] == ids["Kalman"]
+    found = client.predict(best["submission"], api_name="/submission")
+    assert found["rank"] == 1 and found["result"]["scores"]["mse"] == best["scores"]["mse"]
+    with pytest.raises(AppError, match="Did you mean 'unimodal'"):
+        client.predict("unimodl", "", api_name="/leaderboard")
+    with pytest.raises(AppError, match="no such submission"):
+        client.predict("0" * 32, api_name="/submission")
+    client.close()
