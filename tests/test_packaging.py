@@ -79,10 +79,12 @@ IMPORT = """
 import json, sys
 import dambench_hub
 after = {}
-for below in ("", ".metrics", ".scoring", ".building.builder"):
+modules = (".metrics", ".scoring.evaluation", ".predictions.validation", ".building.builder")
+for below in ("", *modules):
     name = "dambench_hub" + below
     __import__(name)
-    after[name] = sorted({"torch", "jax", "gradio", "accelerate", "jcm"} & set(sys.modules))
+    unwanted = {"torch", "jax", "gradio", "accelerate", "jcm", "matplotlib"}
+    after[name] = sorted(unwanted & set(sys.modules))
     if name == "dambench_hub":
         after["heavy"] = sorted({"datasets", "pyarrow", "xarray", "scipy"} & set(sys.modules))
 from dambench_hub import load_task, task_names
@@ -124,6 +126,7 @@ def test_the_installed_package_works_alone(imported, installed, wheel):
         "dambench_hub",
         "dambench_hub.metrics",
         "dambench_hub.scoring.evaluation",
+        "dambench_hub.predictions.validation",
         "dambench_hub.building.builder",
     ],
 )

@@ -301,7 +301,7 @@ def test_many_take_over_at_once(old):
 
 KILLED = """
 import os, signal, sys
-from dambench_hub import migrations, results, store
+from dambench_hub.leaderboard.store import database, migrations, results
 
 migrate = migrations.MIGRATIONS[1]
 
@@ -309,7 +309,7 @@ def interrupted(connection):
     migrate(connection)
     os.kill(os.getpid(), signal.SIGKILL)
 
-store.MIGRATIONS[1] = interrupted
+database.MIGRATIONS[1] = interrupted
 results.Store(sys.argv[1])
 """
 

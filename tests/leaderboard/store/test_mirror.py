@@ -161,7 +161,7 @@ import json, os, sys, time
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.001))  # waits are minutes in earnest
 
-from dambench_hub.board import mirror
+from dambench_hub.leaderboard.store import mirror
 from dambench_hub.leaderboard.store.records import restore_records
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.store.results import Store

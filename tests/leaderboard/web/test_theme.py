@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-STYLE = files("dambench_hub.board").joinpath("style.css").read_text("utf-8")
+STYLE = files("dambench_hub.leaderboard.web").joinpath("static", "style.css").read_text("utf-8")
 SHADE = 0.62
 TO_LMS = np.array(
     [
@@ -73,5 +73,7 @@ def test_curves_can_be_seen(scheme):
 
 
 def test_nothing_is_fetched_from_elsewhere():
-    script = files("dambench_hub.board").joinpath("script.js").read_text("utf-8")
+    script = (
+        files("dambench_hub.leaderboard.web").joinpath("static", "script.js").read_text("utf-8")
+    )
     assert not re.search(r"https?://|@import|url\(", STYLE + script)
