@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from safetensors import SafetensorError
 
-from dambench_hub.errors import DataError, did_you_mean
+from dambench_hub.errors import DataError
+from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +111,7 @@ def read_method(folder: Path) -> str:
     Raises:
         DataError: When it does not say.
     """
-    method = _read_json(folder / CONFIG).get("method")
+    method = read_mapping(folder / CONFIG, DataError, json.loads).get("method")
     if not isinstance(method, str):
         raise DataError(f"{folder / CONFIG} does not say which `method` it is for. Save it again.")
     return method
@@ -126,17 +127,14 @@ def read_config(folder: Path, model: type) -> dict[str, Any]:
     Raises:
         DataError: When the folder holds another method, or keys that its class does not know.
     """
-    config = _read_json(folder / CONFIG)
+    config = read_mapping(folder / CONFIG, DataError, json.loads)
     method = config.pop("method", None)
     if method != model.name:  # type: ignore[attr-defined]
         raise DataError(
             f"{folder} holds the method {method}, not {model.name}. "  # type: ignore[attr-defined]
             "dambench_hub.models.registry.load_method finds the right class."
         )
-    known = list(inspect.signature(model).parameters)
-    for key in config:
-        if key not in known:
-            raise DataError(f"{folder / CONFIG}: unknown key {key!r}. {did_you_mean(key, known)}")
+    refuse_unknown(config, inspect.signature(model).parameters, str(folder / CONFIG), DataError)
     return config
 
 
@@ -176,16 +174,6 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 def _shape(tensor: Tensor | None) -> str:
     return "none" if tensor is None else f"shape {tuple(tensor.shape)}"
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}). Is this a trained model?") from error
-    if not isinstance(config, dict):
-        raise DataError(f"{path} holds no configuration. Save the model again.")
-    return config
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

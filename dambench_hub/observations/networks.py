@@ -15,6 +15,7 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.runtime.settings import refuse_unknown
 
 Network = Literal["column", "stations", "iid"]
 
@@ -60,12 +61,7 @@ class ObservationSettings:
         Raises:
             TaskError: When a key is unknown or a value out of range.
         """
-        known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise TaskError(
-                    f"Unknown observation setting {name!r}. {did_you_mean(name, known)}"
-                )
+        refuse_unknown(values, [field.name for field in fields(cls)], "observations", TaskError)
         return cls(**values)
 
     def points(self, grid: Grid) -> int:

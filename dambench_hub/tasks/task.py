@@ -12,6 +12,7 @@ import yaml
 
 from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.runtime.settings import refuse_unknown
 from dambench_hub.storage.manifest import Manifest
 
 Config = Literal["multimodal", "unimodal"]
@@ -97,7 +98,5 @@ def load_task(name: str | Task) -> Task:
         raise TaskError(f"Unknown task {name!r}. {did_you_mean(name, task_names())}")
     raw = yaml.safe_load(files("dambench_hub.tasks").joinpath(f"{name}.yaml").read_text("utf-8"))
     known = [f.name for f in fields(Task) if f.name != "name"]
-    for key in raw:
-        if key not in known:
-            raise TaskError(f"Task {name}: unknown key {key!r}. {did_you_mean(key, known)}")
+    refuse_unknown(raw, known, f"Task {name}", TaskError)
     return Task(name=name, **raw)

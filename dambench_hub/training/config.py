@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from dambench_hub.data.modality_controls import CONTROLS
-from dambench_hub.errors import DambenchError, TrainingError, did_you_mean
+from dambench_hub.errors import DambenchError, TrainingError
 from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
+from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 from dambench_hub.tasks.task import load_task
 from dambench_hub.training.schedules import SCHEDULES
 
@@ -248,14 +249,9 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         TrainingError: When the file cannot be read, a key is unknown or a value out of range.
         TaskError: When there is no such method or task.
     """
+    raw = read_mapping(path, TrainingError, _parsed)
     try:
-        raw = yaml.load(path.read_text("utf-8"), Loader=Yaml12)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrainingError(f"{path} cannot be read as YAML ({error}).") from error
-    if not isinstance(raw, dict):
-        raise TrainingError(f"{path} holds no keys; it needs at least `method: conv_cnp`.")
-    try:
-        return make_config({**raw, **dict(map(_parsed, overrides))})
+        return make_config({**raw, **dict(map(_key_and_value, overrides))})
     except DambenchError as error:
         raise type(error)(f"{path}: {error}") from error
 
@@ -275,11 +271,7 @@ def make_config(flat: Mapping[str, Any]) -> TrainConfig:
         raise TrainingError(f"{method} has nothing to train; predict.py fits it by itself.")
     own = {f.name for f in fields(TrainConfig)} - {"hyper_parameters"}
     of_model = set(inspect.signature(model_class).parameters) - set(NOT_CHOSEN)
-    for key in flat:
-        if key not in own | of_model:
-            raise TrainingError(
-                f"Unknown key {key!r} for {method}. {did_you_mean(str(key), own | of_model)}"
-            )
+    refuse_unknown(flat, own | of_model, f"method {method}", TrainingError)
     multi = method.startswith(MULTI)
     values: dict[str, Any] = {"task": "multimodal" if multi else "unimodal"}
     if flat.get("preset") == "upstream":
@@ -307,11 +299,15 @@ for _tag, _pattern, _first in (
     Yaml12.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
-def _parsed(override: str) -> tuple[str, Any]:
+def _parsed(text: str) -> Any:
+    return yaml.load(text, Loader=Yaml12)
+
+
+def _key_and_value(override: str) -> tuple[str, Any]:
     key, equals, value = override.partition("=")
     if not equals:
         raise TrainingError(f"An override is KEY=VALUE, such as epochs=3, got {override!r}.")
     try:
-        return key.strip(), yaml.load(value, Loader=Yaml12)
+        return key.strip(), _parsed(value)
     except yaml.YAMLError as error:
         raise TrainingError(f"The value of {override!r} cannot be read ({error}).") from error

@@ -183,7 +183,7 @@ def test_seed_and_overrides_are_stronger_than_the_file(run, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["epoch=3"], "tiny.yaml: Unknown key 'epoch' for conv_cnp. Did you mean 'epochs'?"),
+        (["epoch=3"], "tiny.yaml: method conv_cnp: unknown key 'epoch'. Did you mean 'epochs'?"),
         (["epochs=0"], "tiny.yaml: epochs is a whole number from 1 on, got 0"),
         (["method=conv_cmp"], "Did you mean 'conv_cnp'"),
         (["batch_size=3", "micro_batch_size=2"], "batch_size 3 is not a multiple"),

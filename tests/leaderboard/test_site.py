@@ -91,7 +91,7 @@ def test_limits_are_read_from_a_file(tmp_path):
         ("scored_per_dya: 5", "Did you mean 'scored_per_day'"),
         ("scored_per_day: many", "is a number"),
         ("scored_per_day: -1", "at least 0"),
-        ("- 5", "holds no limits"),
+        ("- 5", "holds no `key: value`"),
         ("{", "cannot be read"),
     ):
         path.write_text(text)

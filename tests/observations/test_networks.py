@@ -166,7 +166,7 @@ def test_points_are_the_rounded_share(density, points):
         ({"seed": -1}, "seed is a whole number from 0 on"),
         ({"seed": 1.5}, "seed is a whole number from 0 on"),
         ({"seed": float("nan")}, "seed is a whole number from 0 on"),
-        ({"error_sacle": 1}, "Unknown observation setting 'error_sacle'. Did you mean"),
+        ({"error_sacle": 1}, "observations: unknown key 'error_sacle'. Did you mean"),
     ],
 )
 def test_bad_settings_are_named(values, message):

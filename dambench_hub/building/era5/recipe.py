@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
-import yaml
 
 from dambench_hub.building.era5.alignment import MODES
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 from dambench_hub.storage.manifest import FORMATS
 
 SOURCES = ("wb2", "arco", "cds")
@@ -177,14 +177,12 @@ def read_recipe(path: Path | None, changes: Mapping[str, Any]) -> Recipe:
     Raises:
         BuildError: When the file cannot be read, has an unknown key, or a value of a wrong type.
     """
-    raw = _read_yaml(path) if path else {}
+    raw = read_mapping(path, BuildError) if path else {}
     raw |= {key: value for key, value in changes.items() if value is not None}
     known = get_type_hints(Recipe)
     where = str(path) if path else "the command line"
-    for key, value in raw.items():
-        if key not in known:
-            raise BuildError(f"{where}: unknown key {key!r}. {did_you_mean(str(key), known)}")
-        raw[key] = _typed(where, key, value, known[key])
+    refuse_unknown(raw, known, where, BuildError)
+    raw = {key: _typed(where, key, value, known[key]) for key, value in raw.items()}
     if "source" not in raw:
         raise BuildError(f"{where}: the key 'source' is missing; choose {', '.join(SOURCES)}.")
     return Recipe(**raw)
@@ -193,16 +191,6 @@ def read_recipe(path: Path | None, changes: Mapping[str, Any]) -> Recipe:
 def recipe_keys() -> tuple[str, ...]:
     """Every key of a recipe."""
     return tuple(f.name for f in fields(Recipe))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BuildError(f"The recipe {path} cannot be read ({error}).") from error
-    if not isinstance(raw, dict):
-        raise BuildError(f"The recipe {path} must be a list of `key: value`, got {raw!r}.")
-    return raw
 
 
 def _typed(where: str, key: str, value: Any, hint: Any) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from dambench_hub.errors import DambenchError, did_you_mean
+from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.store.database import stamp
 from dambench_hub.leaderboard.store.schema import State
 from dambench_hub.leaderboard.submissions.submission import Submission
+from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 
 GIB = 1 << 30
 
@@ -65,13 +66,9 @@ class Limits:
         Raises:
             DambenchError: When the file cannot be read, or names no limit.
         """
-        try:
-            raw = yaml.safe_load(path.read_text("utf-8")) or {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise DambenchError(f"The limits in {path} cannot be read: {error}.") from error
-        if not isinstance(raw, dict):
-            raise DambenchError(f"{path} holds no limits. Write lines like `scored_per_day: 5`.")
-        return cls.from_dict(raw)
+        return cls.from_dict(
+            read_mapping(path, DambenchError, lambda text: yaml.safe_load(text) or {})
+        )
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Limits:
@@ -80,10 +77,8 @@ class Limits:
         Raises:
             DambenchError: When a name is unknown or a value is no number.
         """
-        known = [field.name for field in fields(cls)]
+        refuse_unknown(raw, [field.name for field in fields(cls)], "limits", DambenchError)
         for name, value in raw.items():
-            if name not in known:
-                raise DambenchError(f"Unknown limit {name!r}. {did_you_mean(name, known)}")
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise DambenchError(f"The limit {name} is a number, got {value!r}.")
         return cls(**raw)

@@ -80,7 +80,7 @@ def test_a_file_and_options_that_win(tmp_path):
             "test: [2001-02-01, 2001-03-01]}",
             "The splits train and test overlap on 2001-02-01",
         ),
-        ("- source", "must be a list of `key: value`"),
+        ("- source", "holds no `key: value`"),
         ("source: [", "cannot be read"),
     ],
 )

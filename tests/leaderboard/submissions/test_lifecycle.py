@@ -341,7 +341,7 @@ def test_one_waits_at_a_time_and_the_queue_ends(url, clock, make_result):
 def test_limits_from_settings():
     assert Limits.from_dict({"tries_per_day": 3}) == Limits(tries_per_day=3)
     for raw, words in (
-        ({"tries_a_day": 3}, "Unknown limit 'tries_a_day'. Did you mean 'tries_per_day'"),
+        ({"tries_a_day": 3}, "limits: unknown key 'tries_a_day'. Did you mean 'tries_per_day'"),
         ({"tries_per_day": "3"}, "is a number"),
         ({"tries_per_day": -1}, "at least 0"),
         ({"copy_correlation": float("nan")}, "at least 0"),
