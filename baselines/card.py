@@ -15,10 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import load_data
+from dambench_hub.models import MULTI
 from dambench_hub.models.card import LICENSE, Scored, write_model_card
 from dambench_hub.models.pretrained import read_method, trained_folder
-from dambench_hub.models.registry import MULTI
 from dambench_hub.runtime.signals import exit_code
 
 

@@ -25,19 +25,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dambench_hub.data.batch import Batch
-from dambench_hub.data.dataset import Data, load_data
+from dambench_hub.data import Batch, Data, load_data
 from dambench_hub.data.modality_controls import CONTROLS, controlled
 from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer
+from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.devices import find_device
 from dambench_hub.models.multi_modal import MultiModal
-from dambench_hub.models.registry import Assimilator, load_method
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring.precision import number
 from dambench_hub.scoring.significance import Interval, paired_interval
-from dambench_hub.tasks.task import Task, load_task, task_names
+from dambench_hub.tasks import Task, load_task, task_names
 
 EXPLANATION = "\n".join(
     [

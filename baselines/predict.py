@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.data.batch import Analysis
-from dambench_hub.data.dataset import Data, load_data
+from dambench_hub.data import Analysis, Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
+from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
 from dambench_hub.models.pretrained import (
     CONFIG,
     WEIGHTS,
@@ -38,15 +38,14 @@ from dambench_hub.models.pretrained import (
     trained_folder,
     training_record,
 )
-from dambench_hub.models.registry import METHODS, MULTI, Assimilator, load_method, method_class
+from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.reader import CONTAINERS
 from dambench_hub.predictions.validation import MAX_MEMBERS
-from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.runtime.files import sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.tasks.task import Task, load_task, task_names
+from dambench_hub.tasks import Task, load_task, task_names
 from dambench_hub.version import __version__
 
 

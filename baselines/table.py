@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.data.dataset import Data, load_data
-from dambench_hub.models.registry import METHODS, load_method
+from dambench_hub.data import Data, load_data
+from dambench_hub.models import METHODS, load_method
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.scoring.evaluation import Result, score
+from dambench_hub.scoring import Result, score
 from dambench_hub.scoring.precision import number
 from dambench_hub.scoring.significance import paired_interval
-from dambench_hub.tasks.task import Task, load_task
+from dambench_hub.tasks import Task, load_task
 
 PAPER_CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "t850", "q700", "u500")
 """Whose RMSE the table shows, those that the data set has."""

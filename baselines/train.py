@@ -20,9 +20,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.data.dataset import load_data
+from dambench_hub import training
+from dambench_hub.data import load_data
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.training.config import read_config
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -44,10 +44,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     """Load, train."""
     seed = [] if args.seed is None else [f"seed={args.seed}"]
-    config = read_config(args.config, [*args.overrides, *seed])
+    config = training.read_config(args.config, [*args.overrides, *seed])
     data = load_data(args.data)
-    from dambench_hub.training import loop as training
-
     training.train(config, data, args.out, shlex.join(sys.argv))
 
 

@@ -29,14 +29,13 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
 
-from dambench_hub.data.batch import Analysis
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import Analysis, load_data
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.scorer.worker import Worker
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.submissions.lifecycle import QuotaError, State
-from dambench_hub.leaderboard.submissions.limits import Limits
-from dambench_hub.predictions.writer import write_predictions
+from dambench_hub.leaderboard.store.schema import State
+from dambench_hub.leaderboard.submissions.limits import Limits, QuotaError
+from dambench_hub.predictions import write_predictions
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.testing import write_tiny_dataset
 

@@ -32,8 +32,8 @@ from playwright.sync_api import sync_playwright
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.results import Store
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
-from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.scoring.evaluation import Result
+from dambench_hub.metrics import SCORER_VERSION
+from dambench_hub.scoring import Result
 
 APP = Path(__file__).parents[1] / "leaderboard_app" / "app.py"
 SECRET = "the secret of a benchmark"

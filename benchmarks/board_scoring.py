@@ -23,23 +23,20 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 import xarray as xr
 
-from dambench_hub.building.builder import Source, build_dataset
-from dambench_hub.building.plan import Plan
+from dambench_hub.building import Plan, Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
-from dambench_hub.data.batch import Analysis
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import Analysis, load_data
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.scorer.worker import Worker
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.metrics import Scorer
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions import open_prediction, write_predictions
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
-from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring import diagnostics
 from dambench_hub.scoring.diagnostics import Background
-from dambench_hub.tasks.task import load_task
+from dambench_hub.tasks import load_task
 from dambench_hub.testing import TYPICAL, smooth_field
 
 YEAR = 366

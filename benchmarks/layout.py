@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import load_data
 from dambench_hub.storage.features import example_features, to_record_batch
 from dambench_hub.storage.shards import READERS, write_shard
 

@@ -35,11 +35,10 @@ import zarr
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.building.builder import Source, build_dataset
-from dambench_hub.building.plan import Plan
+from dambench_hub.building import Plan, Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import load_data
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
 

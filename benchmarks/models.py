@@ -32,12 +32,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
+from dambench_hub.models import method_class
 from dambench_hub.models.layers.convolution import PointwiseConvolution, SphereConvolution
 from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.layers.set_convolution import SMALLEST_DENSITY, SetConvolution
 from dambench_hub.models.layers.spectral import SpectralConvolution
 from dambench_hub.models.learned import Inputs
-from dambench_hub.models.registry import method_class
 
 SIZES = {"conv_cnp": {"width": 512}, "fnp": {"width": 64}, "adas": {}}
 SMALL = {"conv_cnp": {"width": 64}, "fnp": {"width": 16}}

@@ -24,7 +24,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import load_data
 
 TRAIN = Path(__file__).parents[1] / "baselines" / "train.py"
 WARM_UP = 3

@@ -16,7 +16,7 @@ import sys
 # One thread for each process, however many cores: the sums of a score must not depend on it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-from dambench_hub.data.dataset import load_data
+from dambench_hub.data import load_data
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.options import add_site_options
 from dambench_hub.leaderboard.scorer.worker import Worker
