@@ -19,17 +19,13 @@ from dambench_hub.data import load_data
 from dambench_hub.models import MULTI
 from dambench_hub.models.card import LICENSE, Scored, write_model_card
 from dambench_hub.models.pretrained import read_method, trained_folder
+from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.signals import exit_code
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
-    description, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, help="a trained model, or its training run")
     parser.add_argument(
         "--scores", type=Path, nargs="+", default=[], metavar="JSON", help="one for each task"

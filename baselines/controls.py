@@ -32,6 +32,7 @@ from dambench_hub.metrics import Scorer
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.devices import find_device
 from dambench_hub.models.multi_modal import MultiModal
+from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring.precision import number
@@ -48,12 +49,7 @@ EXPLANATION = "\n".join(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
-    description, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("model", metavar="MODEL", help="folder or Hub id of a multi-modal method")
     parser.add_argument("--host", help="folder or Hub id of the same method without modalities")
     parser.add_argument("--capacity", help="as MODEL, but trained with modality_control=constant")

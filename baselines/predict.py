@@ -42,6 +42,7 @@ from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.reader import CONTAINERS
 from dambench_hub.predictions.validation import MAX_MEMBERS
+from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
@@ -51,12 +52,7 @@ from dambench_hub.version import __version__
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
-    description, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__)
     parser.add_argument(
         "method", metavar="METHOD", help=f"{', '.join(METHODS)}; a folder, or a Hub id"
     )

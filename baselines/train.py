@@ -22,17 +22,13 @@ from pathlib import Path
 
 from dambench_hub import training
 from dambench_hub.data import load_data
+from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.signals import exit_code
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
-    description, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--config", type=Path, required=True, help="flat YAML file")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
     parser.add_argument("--out", type=Path, required=True, help="folder of the training")
