@@ -11,7 +11,6 @@ model is timed on one batch.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -95,19 +94,17 @@ def cost(name: str, trained: Sequence[Path], data: Data, task: Task) -> list[str
     started = time.perf_counter()
     method.assimilate(batch.without_reference())
     seconds = (time.perf_counter() - started) / len(batch)
-    minutes = [training_minutes(run) for run in trained]
+    minutes = "–"
+    if trained:
+        from dambench_hub.training.run_folder import training_minutes
+
+        minutes = f"{np.mean([training_minutes(run) for run in trained]):.1f}"
     parameters = getattr(method, "parameter_count", None)
     return [
         f"{parameters:,}" if parameters else "–",
-        f"{np.mean(minutes):.1f}" if minutes else "–",
+        minutes,
         f"{seconds:.2g}",
     ]
-
-
-def training_minutes(run: Path) -> float:
-    """How long a training took, over all its runs."""
-    states = [json.loads(path.read_text("utf-8")) for path in run.glob("checkpoints/*/state.json")]
-    return max((state["seconds"] for state in states), default=float("nan")) / 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:

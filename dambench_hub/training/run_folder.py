@@ -1,7 +1,8 @@
-"""`config.yaml` of a training's folder: how it was begun, which is how it has to go on."""
+"""The folder of a training: how it was begun, which is how it goes on, and how long it took."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.models.pretrained import RUN_CONFIG
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.training.checkpoints import checkpoint_steps
+from dambench_hub.training.checkpoints import STATE, checkpoint_steps
 from dambench_hub.training.config import WITHOUT_EFFECT, TrainConfig
 from dambench_hub.version import __version__
 
@@ -63,6 +64,12 @@ def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterato
         ) from None
     with lock:
         yield
+
+
+def training_minutes(out: Path) -> float:
+    """How long the training in a folder took, over all its runs; NaN before its first state."""
+    states = [json.loads(path.read_text()) for path in (out / STATES_FOLDER).glob(f"*/{STATE}")]
+    return max((state["seconds"] for state in states), default=float("nan")) / 60
 
 
 def _require_same(path: Path, description: Mapping[str, Any]) -> None:

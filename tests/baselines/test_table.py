@@ -1,7 +1,6 @@
 """baselines/table.py: prediction files as one table."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 import pytest
@@ -51,14 +50,6 @@ def test_methods_in_the_order_of_their_error(written, tiny_data, tiny_folder, ca
     assert low < float(background["MSE"]) < high
     assert mine["parameters"] == "–" and float(background["analysis, s"]) >= 0
     assert "z500" in mine and "u10" not in mine
-
-
-def test_minutes_are_those_of_the_training(tmp_path):
-    for step, seconds in ((10, 60.0), (20, 150.0)):
-        state = tmp_path / "checkpoints" / f"step-{step}" / "state.json"
-        state.parent.mkdir(parents=True)
-        state.write_text(json.dumps({"step": step, "seconds": seconds}))
-    assert table.training_minutes(tmp_path) == 2.5
 
 
 def test_a_missing_file_is_told(tiny_folder, tmp_path, capsys):
