@@ -256,4 +256,8 @@ def test_the_app_scores_its_example_and_files(app, tmp_path):
 
 def test_the_app_builds(app):
     pytest.importorskip("gradio", reason="gradio is not installed (extra `app`)")
-    app.build()
+    endpoints = app.build().get_api_info()["named_endpoints"]
+    assert len(endpoints["/score"]["parameters"]) == 4 and not endpoints["/example"]["parameters"]
+    for endpoint in endpoints.values():
+        table, overall = (shown["component"] for shown in endpoint["returns"])
+        assert (table, overall) == ("Dataframe", "Json")

@@ -130,8 +130,10 @@ STATE = (SIZE, CHANNELS, 5, 6)
 
 def test_an_analysis():
     mean = np.zeros(STATE)
-    Analysis(mean)
-    Analysis(mean, std=mean, members=np.zeros((SIZE, 1, *STATE[1:])))
+    alone = Analysis(mean)
+    assert alone.std is None and alone.members is None
+    whole = Analysis(mean, std=mean + 1, members=np.zeros((SIZE, 1, *STATE[1:])))
+    np.testing.assert_array_equal(whole.members.mean(1), whole.mean)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_empty_files_deny_nothing(model, tmp_path):
     denied.mkdir()
     (denied / "__init__.py").touch()
     (model / "NOTES.md").touch()
-    collect(model, "ORG/fnp", deny=[denied])
+    assert collect(model, "ORG/fnp", deny=[denied]) == collect(model, "ORG/fnp")
 
 
 def test_a_model_is_weights_and_text(model):

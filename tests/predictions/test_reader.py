@@ -162,8 +162,11 @@ def test_only_plain_data_is_read(file, change, words):
 
 
 def test_a_fill_value_of_nan_is_what_xarray_writes(file):
+    with open_prediction(file) as prediction:
+        before = list(prediction)
     attribute("_FillValue", np.float32(np.nan))(file)
-    open_prediction(file).resources.close()
+    with open_prediction(file) as prediction:
+        np.testing.assert_array_equal(list(prediction), before)
 
 
 @pytest.mark.parametrize(

@@ -118,5 +118,9 @@ def test_wrong_ids_are_refused(repo_id):
         hub.check_repo_id(repo_id)
 
 
-def test_right_ids_pass():
-    hub.check_repo_id("ORG/dambench_1.0-x")
+@pytest.mark.parametrize("name", ["dambench_1.0-x", "x", "9" * 90])
+def test_an_id_is_right_with_one_owner_only(name):
+    hub.check_repo_id(f"ORG/{name}")
+    for wrong in (name, f"ORG/ORG/{name}", f"ORG/{name}/", f"ORG/{name} "):
+        with pytest.raises(BuildError, match="Give ORG/NAME"):
+            hub.check_repo_id(wrong)

@@ -196,9 +196,12 @@ def test_times_outside_are_refused_with_advice(wanted):
         require_times(archive(), wanted, "here", "Look there.")
 
 
-def test_times_inside_are_not_refused():
-    require_times(archive(), TIMES, "here")
-    require_times(archive(), TIMES[:-1] + 1, "here")
+@pytest.mark.parametrize("wanted", [TIMES, TIMES[:-1] + 1])
+def test_times_inside_are_not_refused(wanted):
+    require_times(archive(), wanted, "here")
+    for outside in TIMES[0] - 1, TIMES[-1] + 1:
+        with pytest.raises(BuildError, match=f"1 times outside, from {outside} to {outside}"):
+            require_times(archive(), np.append(wanted, outside), "here")
 
 
 # What is wrong

@@ -81,7 +81,10 @@ def test_another_order_is_refused(write, fengwu_mean, fengwu_std, order):
 
 def test_statistics_over_other_years_pass(write, fengwu_mean, fengwu_std, rng):
     """What differs by some hundredths of the standard deviation is the same order."""
-    read_statistics(write(fengwu_mean + 0.05 * rng.uniform(-1, 1, 69) * fengwu_std))
+    other = fengwu_mean + 0.05 * rng.uniform(-1, 1, 69) * fengwu_std
+    mean, std = read_statistics(write(other))
+    np.testing.assert_array_equal(mean.ravel(), other)
+    np.testing.assert_array_equal(std.ravel(), fengwu_std)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])

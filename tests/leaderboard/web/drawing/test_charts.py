@@ -46,7 +46,10 @@ def test_drawings_are_the_same_each_time():
 
 def test_power_of_nothing_can_be_drawn():
     zero = np.zeros(8)
-    ElementTree.fromstring(draw_spectra(zero, {"zero": zero}, ["accent"], "K²"))
+    drawing = draw_spectra(zero, {"zero": zero}, ["accent"], "K²")
+    paths = [element.get("d", "") for element in ElementTree.fromstring(drawing).iter()]
+    assert any(paths) and not [path for path in paths if "nan" in path or "inf" in path]
+    assert {"reference", "zero"} <= {text.strip() for text in texts(drawing)}
 
 
 def test_profiles_show_each_variable_and_level():
