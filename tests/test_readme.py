@@ -75,14 +75,3 @@ def test_its_links_lead_to_files():
     for folder, text in (("builders", BUILDERS), ("baselines", BASELINES)):
         for link in re.findall(r"\]\(([^)#]+)\)", text):
             assert (ROOT / folder / link).is_file(), link
-
-
-def test_its_tree_is_the_repository():
-    tree = README.split("## The repository")[1].split("```")[1]
-    for name in re.findall(r"^(\w[\w.]*/[\w.]*)", tree, re.MULTILINE):
-        assert (ROOT / name).exists(), name
-    for name in re.findall(
-        r"[\w/]+", " ".join(re.findall(r"^  ([\w/, ]+?)  ", tree, re.MULTILINE))
-    ):
-        path = ROOT / "dambench_hub" / name
-        assert path.is_dir() or path.with_suffix(".py").exists(), name

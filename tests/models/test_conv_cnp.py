@@ -1,4 +1,4 @@
-"""Laws of the convolutional neural process alone; the others are in test_neural_processes.py."""
+"""Laws of the convolutional neural process alone; the others are in test_neural_process.py."""
 
 import pytest
 import torch
