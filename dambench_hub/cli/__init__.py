@@ -1,4 +1,4 @@
-"""The command dambench: what people type and read."""
+"""The command `dambench`: its subcommands, and the tables that they print."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The commands `dambench admin …`, for who keeps a store: what people submitted, and its copies."""
+"""The commands `dambench admin …`: decide on submissions, and copy the leaderboard's store."""
 
 from __future__ import annotations
 

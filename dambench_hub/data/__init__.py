@@ -1,4 +1,4 @@
-"""Reading a data set: samples, batches, xarray; and whether a gain is the modalities' own."""
+"""Reading a data set: samples, batches, xarray; and controls that replace its modalities."""
 
 import lazy_loader
 

@@ -1,7 +1,8 @@
-"""Controls for multi-modal methods: batches whose modalities say nothing, or less, of their day.
+"""Controls for multi-modal methods: batches whose modalities tell nothing, or less, of their day.
 
-A gain is due to the modalities only if it is gone under these. A method trained under `constant`
-has all the capacity of the adapter and none of the information. No control uses the future.
+A gain is due to the modalities only if it vanishes when these replace them. A method trained under
+`constant` has all the capacity of the adapter and none of the information. No control uses the
+future.
 """
 
 from __future__ import annotations

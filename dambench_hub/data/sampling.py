@@ -1,4 +1,4 @@
-"""In which order samples are visited, and by whom."""
+"""The order in which samples are visited, and which of them each process visits."""
 
 from __future__ import annotations
 

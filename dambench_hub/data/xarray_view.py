@@ -122,7 +122,7 @@ class _Column(BackendArray):
 
 
 def _outer(value: np.ndarray, key: tuple[Any, ...]) -> np.ndarray:
-    """Outer indexing: each axis on its own."""
+    """Values at these positions; the axes are indexed independently."""
     for axis in reversed(range(len(key))):
         value = value[(slice(None),) * axis + (key[axis],)]
     return value

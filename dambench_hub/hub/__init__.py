@@ -1,1 +1,1 @@
-"""Data sets, models, metric and Space on their way to the Hugging Face Hub."""
+"""Publishing data sets, models, the metric and the Space on the Hugging Face Hub."""

@@ -1,7 +1,7 @@
 """The one reader of prediction files, for files that anybody may have made.
 
 It understands exactly two containers, NetCDF-4 (HDF5) and safetensors, and in them nothing but
-plain data; see `plain_hdf5` for what is refused. The file is opened once, and no path in it is
+plain data; see `safe_hdf5` for what is refused. The file is opened once, and no path in it is
 followed. It needs the standard library, numpy and h5py.
 """
 

@@ -1,7 +1,7 @@
 """The prediction file: analyses of one method at the times of one task, with all they depend on.
 
 NetCDF-4 for everybody's tools, compressed (gzip 1 with shuffle: a third smaller at 60 MB/s), or
-safetensors, uncompressed, where writing speed matters more. Reading is `prediction_reader`'s.
+safetensors, uncompressed, where writing speed matters more. `reader` reads them.
 """
 
 from __future__ import annotations

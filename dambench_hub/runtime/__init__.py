@@ -1,1 +1,1 @@
-"""What the package needs of its surroundings: files, signals, workers, progress, the Hub's API."""
+"""What all rooms build on: files, settings, signals, workers, progress, and the API of the Hub."""

@@ -1,4 +1,4 @@
-"""Where two settings differ, in words."""
+"""The differences of two settings, as phrases for messages."""
 
 from __future__ import annotations
 

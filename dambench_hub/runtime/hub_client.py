@@ -19,7 +19,7 @@ LONGEST_WAIT = 300
 """Seconds that the Hub may ask us to wait at once."""
 
 TRANSIENT = {408, 409, 412, 429, 500, 502, 503, 504}
-"""Answers after which it pays to look again: conflicts, limits, and errors of the server."""
+"""Statuses after which the same request may succeed: conflicts, limits, errors of the server."""
 
 NO_ANSWER = 0
 

@@ -1,4 +1,4 @@
-"""Loading what comes next while the present is worked on."""
+"""A thread that loads the next items while the current one is worked on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def prefetched(items: Iterator[T], ahead: int) -> Iterator[T]:
-    """The same items, made by a thread that is at most `ahead` of them in front; none is None."""
+    """The same items, loaded by a thread up to `ahead` items in advance; no item may be None."""
     with ThreadPoolExecutor(1, "prefetch") as thread:
         coming = deque(thread.submit(next, items, None) for _ in range(ahead))
         try:

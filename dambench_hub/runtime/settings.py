@@ -1,4 +1,4 @@
-"""Settings that people write: read as keys and values, and refused where a key is unknown."""
+"""Reading settings from files, and refusing keys that are unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands end: done, a message that says what to mend, or interrupted; at once or later."""
+"""Exit codes of commands, and what they do on errors, on Ctrl-C and on SIGTERM."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 class StopRequests:
-    """Inside, SIGTERM and Ctrl-C only set `received`; the second one acts as it did before."""
+    """A block in which the first SIGTERM or Ctrl-C only sets `received`; the next acts as usual."""
 
     def __init__(self) -> None:
         self.received = False

@@ -1,4 +1,4 @@
-"""Who does the work of a build: this process, processes on this machine, or any Dask cluster."""
+"""Where a build runs: in this process, in several on this machine, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Run(Protocol):
 
 
 def in_process(function: Callable[[T], R], items: Sequence[T], /) -> Iterator[tuple[T, R]]:
-    """One after the other, here."""
+    """Run the function on one item after the other, in this process."""
     for item in items:
         yield item, function(item)
 

@@ -336,7 +336,7 @@ class _Sums:
 
 
 def shown_rows(channels: tuple[str, ...]) -> list[int]:
-    """Which channels have maps and spectra: those of the board, else the first few."""
+    """Which channels have maps and spectra: the headline channels, else the first few."""
     rows = [channels.index(name) for name in HEADLINE_CHANNELS if name in channels]
     return rows or list(range(len(channels)))[:FEW_CHANNELS]
 

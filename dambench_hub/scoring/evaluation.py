@@ -1,4 +1,4 @@
-"""From a prediction file to its scores."""
+"""Validating and scoring a prediction file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A data set on the disk: one example, files of examples, and what the whole is."""
+"""A data set on the disk: columns of an example, shards, manifest, statistics, rounding."""

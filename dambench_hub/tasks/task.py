@@ -21,7 +21,7 @@ MainScore = Literal["mse", "mae", "specdiv"]
 
 @dataclass(frozen=True)
 class Task:
-    """One board of the benchmark. The data set is the user's; the task says what to do with it.
+    """What a method is given and by what it is ranked; the data set is the user's to choose.
 
     Attributes:
         name: Also the name of its file.

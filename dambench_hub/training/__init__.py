@@ -1,4 +1,4 @@
-"""Training: the loop, what it depends on, and what it leaves behind."""
+"""Training a learned method: the loop, its configuration, states and run folder."""
 
 import lazy_loader
 

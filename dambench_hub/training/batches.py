@@ -1,4 +1,4 @@
-"""What a process is shown while it trains."""
+"""The batches that a process trains on: order, observations, controls and augmentation."""
 
 from __future__ import annotations
 

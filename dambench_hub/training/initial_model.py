@@ -1,4 +1,4 @@
-"""A method as its training begins: weights, statistics, and how it computes."""
+"""The model that a training starts from: weights, statistics, and how it computes."""
 
 from __future__ import annotations
 

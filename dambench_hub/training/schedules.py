@@ -1,4 +1,4 @@
-"""Learning rates over a training, as a share of the highest: functions of the progress alone."""
+"""Schedules of the learning rate: its share of the highest, by the progress of the training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`TrainingState`: all that changes while a method is trained, and its way to the disk and back."""
+"""`TrainingState`: all that changes while a method is trained; saved, and loaded to go on."""
 
 from __future__ import annotations
 
