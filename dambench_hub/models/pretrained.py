@@ -132,7 +132,7 @@ def read_config(folder: Path, model: type) -> dict[str, Any]:
     if method != model.name:  # type: ignore[attr-defined]
         raise DataError(
             f"{folder} holds the method {method}, not {model.name}. "  # type: ignore[attr-defined]
-            "dambench_hub.models.registry.load_method finds the right class."
+            "dambench_hub.models.load_method finds the right class."
         )
     refuse_unknown(config, inspect.signature(model).parameters, str(folder / CONFIG), DataError)
     return config

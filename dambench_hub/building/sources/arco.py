@@ -34,7 +34,7 @@ def open_arco(path: str | None = None, preliminary: bool = False) -> xr.Dataset:
         preliminary: Also take the latest days (ERA5T), whose values may still change.
 
     Returns:
-        See `dambench_hub.sources` for the convention, and `stores` for further attributes. Here
+        See `building.sources` for the convention, and `zarr_stores` for further attributes. Here
         these come on top: `stage`, "final" or "final and preliminary", and `final_until`, the last
         day of final values.
 

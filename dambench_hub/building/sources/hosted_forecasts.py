@@ -145,7 +145,7 @@ def open_forecasts(path: str, lead_hours: int = 24) -> xr.Dataset:
         lead_hours: How far the forecasts look ahead.
 
     Returns:
-        See `dambench_hub.sources` for the convention, and `stores` for further attributes. `time`
+        See `building.sources` for the convention, and `zarr_stores` for further attributes. `time`
         is the valid time; the attribute `lead_hours` comes on top.
 
     Raises:

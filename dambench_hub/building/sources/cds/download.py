@@ -180,7 +180,7 @@ def open_cds(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
         source: A folder, searched to the bottom but for hidden files, or files.
 
     Returns:
-        The archive in the convention of `dambench_hub.sources`. Only coordinates are read, and one
+        The archive in the convention of `building.sources`. Only coordinates are read, and one
         value for each time of old files that mix final and preliminary fields.
 
     Raises:
