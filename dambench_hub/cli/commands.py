@@ -132,10 +132,11 @@ def submit(
         return
     from dambench_hub.data.dataset import load_data
     from dambench_hub.leaderboard.accounts.person import local_person
+    from dambench_hub.leaderboard.accounts.text_rules import check_name
     from dambench_hub.leaderboard.store.results import DuplicateResult, Store
     from dambench_hub.scoring.evaluation import score as compute_scores
 
-    gatherer = None
+    name, gatherer = check_name(name), None
     if folder:
         from dambench_hub.leaderboard.diagnostics_files import (
             keep_diagnostics,

@@ -12,6 +12,8 @@ import pytest
 
 from dambench_hub.cli import commands as cli
 from dambench_hub.data.batch import Analysis
+from dambench_hub.leaderboard.accounts import text_rules
+from dambench_hub.leaderboard.store import results
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import write_tiny_dataset
 
@@ -122,8 +124,27 @@ def test_submit_and_leaderboard(dambench, files, tiny_folder, store):
     assert set(rows[0]) >= {"task", "rank", "mse", "mae", "specdiv", "skill", "rmse_z500"}
 
 
-def test_formulas_are_no_formulas_in_csv(dambench, files, tiny_folder, store):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a|b", "'|' (VERTICAL LINE) cannot stand in a name"),
+        ("<b>x</b>", "'<' (LESS-THAN SIGN) cannot stand in a name"),
+        ("a\u3164b", "HANGUL FILLER"),
+    ],
+)
+def test_names_have_the_rule_of_the_board(dambench, files, tiny_folder, store, name, message):
+    code, out, err = dambench(
+        "submit", files / "better.nc", "--name", name, "--data", tiny_folder, "--store", store
+    )
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+def test_formulas_are_no_formulas_in_csv(dambench, files, tiny_folder, store, monkeypatch):
+    """A store from before the rule for names may hold such a name."""
     common = ("--data", tiny_folder, "--store", store)
+    for module in text_rules, results:
+        monkeypatch.setattr(module, "check_name", str)
     dambench("submit", files / "better.nc", "--name", "=1+1 [red]", *common)
     assert "'=1+1 [red]" in dambench("leaderboard", "--csv", *common)[1]
     assert "=1+1 [red]" in dambench("leaderboard", *common)[1]

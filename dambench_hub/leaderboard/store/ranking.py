@@ -93,7 +93,7 @@ class Ranking:
 
     def entry(self, owner: Person, name: str) -> Entry | None:
         """The best result of a person under a name; None if there is none."""
-        wanted = (owner.id, name.strip())
+        wanted = (owner.id, name)
         return next((e for e in self.entries if (e.owner.id, e.name) == wanted), None)
 
     def groups(self, time: np.ndarray) -> tuple[int, ...] | None:

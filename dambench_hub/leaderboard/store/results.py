@@ -17,6 +17,7 @@ import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
+from dambench_hub.leaderboard.accounts.text_rules import check_name
 from dambench_hub.leaderboard.store.database import (
     DEFAULT_STORE,
     Database,
@@ -28,7 +29,6 @@ from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.models.registry import METHODS, MULTI
-from dambench_hub.predictions.validation import MAX_NAME
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result
 from dambench_hub.scoring.precision import rounded
 
@@ -56,12 +56,7 @@ class Store(Database):
             DuplicateResult: When the same values are recorded under this name already.
             DambenchError: When the name cannot be shown or the store cannot be written.
         """
-        name = name.strip()
-        if not name or len(name) > MAX_NAME or not name.isprintable():
-            raise DambenchError(
-                f"A name has 1 to {MAX_NAME} printable characters, got {ascii(name[:MAX_NAME])}."
-            )
-        owner, key = local_person(), uuid.uuid4().hex
+        name, owner, key = check_name(name), local_person(), uuid.uuid4().hex
         with self.transaction(write=True) as connection:
             if connection.execute(_recorded(result, owner.id, name)).first():
                 raise DuplicateResult(

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.leaderboard.accounts.person import local_person
+from dambench_hub.leaderboard.accounts.person import Person, local_person
+from dambench_hub.leaderboard.store import results
 from dambench_hub.leaderboard.store.results import DuplicateResult, Store, is_baseline_name
+from dambench_hub.leaderboard.submissions.lifecycle import Submissions, TextRefused
 from dambench_hub.scoring.precision import rounded
 from dambench_hub.scoring.significance import neighbour_groups, paired_interval
 
@@ -126,10 +128,29 @@ def test_a_score_that_is_no_number_is_refused(store, score, make_result):
     assert store.ranking("unimodal").entries == ()
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\nb", "a\x1b[31mb", "a\u202eb"])
-def test_a_name_that_cannot_be_shown_is_refused(store, name, make_result):
-    with pytest.raises(DambenchError, match="1 to 80 printable characters"):
+@pytest.mark.parametrize(
+    "name", ["", "   ", "x" * 81, "a\nb", "a\x1b[31mb", "a\u202eb", "a|b", "<b>x</b>", "a\u3164b"]
+)
+def test_a_name_has_one_rule_here_and_on_the_board(store, name, make_result):
+    with pytest.raises(DambenchError) as here:
         store.add(make_result(), name)
+    with pytest.raises(TextRefused) as on_the_board:
+        Submissions(store).receive(
+            Person("hf:1", "ann"), name, "unimodal", file="a.nc", bytes=1, sha256="a"
+        )
+    assert str(here.value) == str(on_the_board.value)
+    assert store.ranking("unimodal").entries == ()
+
+
+def test_names_from_before_the_rule_are_still_ranked(store, url, make_result, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(results, "check_name", str)
+        for score, name in enumerate(["a|b", "<b>x</b>", "a\u3164b"], 1):
+            store.add(make_result(score, name), name)
+    opened = Store(url)
+    assert names(opened.ranking("unimodal")) == [(1, "a|b"), (2, "<b>x</b>"), (3, "a\u3164b")]
+    opened.add(make_result(0.5, "new"), "Mu\u0308ller")
+    assert names(opened.ranking("unimodal"))[0] == (1, "M\u00fcller")
 
 
 def test_the_board_has_the_same_columns_in_each_row(store, make_result):
