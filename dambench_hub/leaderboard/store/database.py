@@ -12,7 +12,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,12 +24,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.store.migrations import MIGRATIONS
 from dambench_hub.leaderboard.store.schema import (
-    EVENTS,
     METADATA,
     RESULTS,
     SCHEMA_VERSION,
     STORE_STATE,
-    State,
 )
 from dambench_hub.runtime.files import atomic_path
 
@@ -41,27 +38,6 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA recursive_triggers = ON",  # else REPLACE deletes rows behind the triggers' back
 )
-
-
-@dataclass(frozen=True)
-class Event:
-    """Why a submission comes into a state.
-
-    Attributes:
-        state: The new one.
-        actor: Id of the person, or name of the worker.
-        reason: For everybody who may see the submission.
-        problems: What was wrong with the file.
-        detail: For administrators only.
-        result: Number of the result that was added with it.
-    """
-
-    state: State
-    actor: str
-    reason: str | None = None
-    problems: tuple[str, ...] = ()
-    detail: str | None = None
-    result: int | None = None
 
 
 class StoreError(DambenchError):
@@ -238,18 +214,6 @@ class Database:
         connection.execute(STORE_STATE.insert().values(row))
         if self.is_sqlite:
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
-
-
-def append_event(connection: sql.Connection, submission: str, at: datetime, event: Event) -> None:
-    """Let a submission, by its id, come into a state, within a writing transaction."""
-    row: dict[str, Any] = {**vars(event), "submission": submission, "at": stamp(at)}
-    row |= {"state": str(event.state), "problems": list(event.problems)}
-    connection.execute(EVENTS.insert().values(row))
-
-
-def stamp(moment: datetime) -> str:
-    """A time in UTC as it is stored, like 2026-01-31T12:00:00Z; texts sort as times do."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def require_sound(path: Path) -> None:

@@ -12,7 +12,6 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from dambench_hub.errors import BuildError, DambenchError
-from dambench_hub.leaderboard.store.database import stamp
 from dambench_hub.leaderboard.store.records import (
     FOLDER,
     Record,
@@ -21,6 +20,7 @@ from dambench_hub.leaderboard.store.records import (
     restore_records,
 )
 from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.store.rows import stamp
 from dambench_hub.leaderboard.store.schema import MIRRORED
 from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
 

@@ -23,7 +23,8 @@ import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError
 
 from dambench_hub.leaderboard.store.database import StoreError
-from dambench_hub.leaderboard.store.results import Store, number_of
+from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.store.rows import number_of
 from dambench_hub.leaderboard.store.schema import (
     EVENTS,
     MIRRORED,

@@ -6,10 +6,7 @@ the hash of the values. Rows that differ in one of those are never ranked agains
 
 from __future__ import annotations
 
-import math
-import uuid
 from dataclasses import fields
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +15,15 @@ import sqlalchemy as sql
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.accounts.text_rules import check_name
-from dambench_hub.leaderboard.store.database import (
-    DEFAULT_STORE,
-    Database,
+from dambench_hub.leaderboard.store.database import DEFAULT_STORE, Database
+from dambench_hub.leaderboard.store.ranking import Entry, Ranking
+from dambench_hub.leaderboard.store.rows import (
     Event,
     append_event,
+    insert_result,
+    insert_submission,
     stamp,
 )
-from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.models.registry import METHODS, MULTI
@@ -56,7 +54,7 @@ class Store(Database):
             DuplicateResult: When the same values are recorded under this name already.
             DambenchError: When the name cannot be shown or the store cannot be written.
         """
-        name, owner, key = check_name(name), local_person(), uuid.uuid4().hex
+        name, owner = check_name(name), local_person()
         with self.transaction(write=True) as connection:
             if connection.execute(_recorded(result, owner.id, name)).first():
                 raise DuplicateResult(
@@ -64,22 +62,16 @@ class Store(Database):
                     "Submit another file, or choose another --name."
                 )
             at = self.now(connection)
-            row = {
-                "id": key,
-                "owner": owner.id,
-                "owner_name": owner.name,
-                "name": name,
-                "task": result.task,
-                "description": "",
-                "model_url": result.attributes.get("model_url"),
-                "paper_url": result.attributes.get("paper_url"),
-                "publish": True,
-                "file": "",
-                "bytes": file.stat().st_size if file else 0,
-                "sha256": "",
-                "received_at": stamp(at),
-            }
-            connection.execute(SUBMISSIONS.insert().values(row))
+            key = insert_submission(
+                connection,
+                owner,
+                name,
+                result.task,
+                stamp(at),
+                model_url=result.attributes.get("model_url"),
+                paper_url=result.attributes.get("paper_url"),
+                bytes=file.stat().st_size if file else 0,
+            )
             number = insert_result(connection, key, owner.id, result, at)
             append_event(connection, key, at, Event(State.PUBLISHED, owner.id, result=number))
 
@@ -120,31 +112,6 @@ class Store(Database):
         if ranking.entries:  # else whoever asks for what is not there could fill the memory
             self._rankings[key] = (latest or 0, ranking)
         return ranking
-
-
-def insert_result(
-    connection: sql.Connection, submission: str, owner: str, result: Result, at: datetime
-) -> int:
-    """Add the scores of a submission; the row's number.
-
-    Raises:
-        DambenchError: When a score is not finite.
-        IntegrityError: When the submission, or these values of the owner, have such a row.
-    """
-    if not _all_finite([result.main_score, result.scores, result.sample_mse]):
-        raise DambenchError(f"{submission}: a score that is not finite is no score.")
-    row = {key: value for key, value in vars(result).items() if key in RESULTS.columns}
-    row |= {"submission": submission, "owner": owner, "scored_at": stamp(at)}
-    row["sample_mse"] = list(result.sample_mse)
-    added = connection.execute(RESULTS.insert().values(row | result.attributes))
-    return number_of(added)
-
-
-def number_of(added: sql.CursorResult[Any]) -> int:
-    """The number that the database gave to a new row."""
-    key = added.inserted_primary_key
-    assert key is not None  # one row was added
-    return key[0]
 
 
 def is_baseline_name(name: str) -> bool:
@@ -239,15 +206,6 @@ def _recorded(result: Result, owner: str, name: str) -> sql.Select[Any]:
             RESULTS.c.scorer_version == result.scorer_version,
         )
     )
-
-
-def _all_finite(value: Any) -> bool:
-    """Whether all numbers in nested dictionaries and sequences are finite."""
-    if isinstance(value, dict):
-        return all(map(_all_finite, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_all_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _result(row: dict[str, Any]) -> Result:

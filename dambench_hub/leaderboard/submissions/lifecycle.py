@@ -7,7 +7,6 @@ and the state that it leads to are written together.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import PurePath
@@ -18,8 +17,14 @@ import sqlalchemy as sql
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.accounts.text_rules import check_description, check_name, check_url
-from dambench_hub.leaderboard.store.database import Event, append_event, stamp
-from dambench_hub.leaderboard.store.results import Store, insert_result, is_baseline_name
+from dambench_hub.leaderboard.store.results import Store, is_baseline_name
+from dambench_hub.leaderboard.store.rows import (
+    Event,
+    append_event,
+    insert_result,
+    insert_submission,
+    stamp,
+)
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.leaderboard.submissions.limits import Limits, QuotaError, refuse_too_much
 from dambench_hub.leaderboard.submissions.queue import LeaseLost, Queue
@@ -107,16 +112,14 @@ class Submissions:
         if PurePath(file).name != file:
             raise ValueError(f"{file!r} is no name within the inbox")
         texts = _checked(owner, name, description, model_url, paper_url)
-        texts["task"] = load_task(task).name
-        key = uuid.uuid4().hex
+        task = load_task(task).name
         with self.store.transaction(write=True) as connection:
             now = self.store.now(connection)
             own = self._select(connection, SUBMISSIONS.c.owner == owner.id)
             _refuse_again(own, task, sha256)
             refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
-            row = {"id": key, "owner": owner.id, "owner_name": owner.name, "publish": publish}
-            row |= {"file": file, "bytes": bytes, "sha256": sha256, "received_at": stamp(now)}
-            connection.execute(SUBMISSIONS.insert().values(row | texts))
+            texts |= {"publish": publish, "file": file, "bytes": bytes, "sha256": sha256}
+            key = insert_submission(connection, owner, task=task, at=stamp(now), **texts)
             append_event(connection, key, now, Event(State.RECEIVED, owner.id))
             return self._one(connection, key)
 
@@ -363,14 +366,14 @@ def _scored_before(
 
 def _checked(
     owner: Person, name: str, description: str, model_url: str | None, paper_url: str | None
-) -> dict[str, str | None]:
+) -> dict[str, Any]:
     """What a person wrote, as it is stored.
 
     Raises:
         TextRefused: When it cannot be shown.
     """
     try:
-        texts = {
+        texts: dict[str, Any] = {
             "name": check_name(name),
             "description": check_description(description),
             "model_url": check_url(model_url or ""),
@@ -378,7 +381,7 @@ def _checked(
         }
     except DambenchError as error:
         raise TextRefused(str(error)) from error
-    if is_baseline_name(str(texts["name"])) and not owner.is_trusted:
+    if is_baseline_name(texts["name"]) and not owner.is_trusted:
         raise TextRefused(f"{texts['name']!r} is the name of a baseline. Choose another.")
     return texts
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.leaderboard.store.database import stamp
+from dambench_hub.leaderboard.store.rows import stamp
 from dambench_hub.leaderboard.store.schema import State
 from dambench_hub.leaderboard.submissions.submission import Submission
 from dambench_hub.runtime.settings import read_mapping, refuse_unknown

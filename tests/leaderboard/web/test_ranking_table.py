@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.database import Event, append_event, stamp
 from dambench_hub.leaderboard.store.exports import table_csv
-from dambench_hub.leaderboard.store.results import insert_result
-from dambench_hub.leaderboard.store.schema import SUBMISSIONS, State
+from dambench_hub.leaderboard.store.rows import (
+    Event,
+    append_event,
+    insert_result,
+    insert_submission,
+    stamp,
+)
+from dambench_hub.leaderboard.store.schema import State
 from dambench_hub.leaderboard.web.markup import render, shaded
 from dambench_hub.leaderboard.web.paired_comparison import find_matchup
 from dambench_hub.leaderboard.web.ranking_table import OVERVIEW, Board, links, tasks_in_order, views
@@ -75,12 +80,10 @@ def hand_in(site, make_result):
             sample_mse=(score,) * 5,
             **changes,
         )
-        texts = {"id": key, "owner": owner.id, "owner_name": owner.name, "name": name}
-        texts |= {"task": "unimodal", "description": name, "publish": True, "file": "x.nc"}
+        known = {"id": key, "description": name, "file": "x.nc", "bytes": 1, "sha256": key}
         with site.store.transaction(write=True) as connection:
             at = site.store.now(connection)
-            row = texts | {"bytes": 1, "sha256": key, "received_at": stamp(at)}
-            connection.execute(SUBMISSIONS.insert().values(row))
+            insert_submission(connection, owner, name, "unimodal", stamp(at), **known)
             insert_result(connection, key, owner.id, result, at)
             append_event(connection, key, at, Event(state, owner.id, reason=name))
         return key

@@ -11,9 +11,14 @@ import pytest
 
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.database import Event, append_event, stamp
-from dambench_hub.leaderboard.store.results import insert_result
-from dambench_hub.leaderboard.store.schema import SUBMISSIONS, State
+from dambench_hub.leaderboard.store.rows import (
+    Event,
+    append_event,
+    insert_result,
+    insert_submission,
+    stamp,
+)
+from dambench_hub.leaderboard.store.schema import State
 from dambench_hub.leaderboard.web.server import VISITS_KEPT
 from dambench_hub.metrics import Scorer
 from dambench_hub.metrics.scorer import SCORER_VERSION
@@ -51,12 +56,10 @@ def hand_in(site, name, share, owner, background):
         *(scores, tuple(scorer.per_sample_mse.tolist()), attributes),
     )
     gatherer.finish(key, result).write(site.diagnostics / f"{key}.safetensors")
-    row = {"id": key, "owner": owner.id, "owner_name": owner.name, "name": name}
-    row |= {"task": "unimodal", "description": name, "publish": True, "file": "x.nc"}
+    known = {"id": key, "description": name, "file": "x.nc", "bytes": 1, "sha256": key}
     with site.store.transaction(write=True) as connection:
         at = site.store.now(connection)
-        row |= {"bytes": 1, "sha256": key, "received_at": stamp(at)}
-        connection.execute(SUBMISSIONS.insert().values(row))
+        insert_submission(connection, owner, name, "unimodal", stamp(at), **known)
         insert_result(connection, key, owner.id, result, at)
         append_event(connection, key, at, Event(State.PUBLISHED, owner.id))
     return key
