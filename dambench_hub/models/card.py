@@ -16,6 +16,7 @@ import yaml
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError, TaskError
+from dambench_hub.metrics.skill import skill
 from dambench_hub.models.pretrained import (
     TRAINING_FILE,
     model_name,
@@ -103,9 +104,8 @@ class Scored:
     @property
     def skill(self) -> float | None:
         """Share of the background's `mse` that is gone, in %; None where that is not known."""
-        if not self.background_mse:
-            return None
-        return 100 * (1 - self.scores["mse"] / self.background_mse)
+        share = skill(self.scores["mse"], self.background_mse)
+        return None if share is None else 100 * share
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who did something: the id is the person, the name is only shown."""
+"""A person by an id that stays the same; the name is for display, and others may have it too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 LOCAL, ADMINISTRATOR = "local:", "admin:"
 """How ids begin of those who work on this machine, and of those who keep its store."""
+TRUSTED = (LOCAL, ADMINISTRATOR)
+"""How ids begin of those who work on the machine itself, so that no stranger can be one of them."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Person:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether this person works on the machine itself, so that no stranger can be it."""
-        return self.id.startswith((LOCAL, ADMINISTRATOR))
+        """Whether this person works on the machine itself."""
+        return self.id.startswith(TRUSTED)
 
 
 def local_person(kind: str = LOCAL) -> Person:

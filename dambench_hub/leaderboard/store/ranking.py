@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.metrics.skill import skill
+from dambench_hub.models.registry import METHODS, MULTI
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.significance import neighbour_groups
 
@@ -26,7 +29,6 @@ class Entry:
         result: The scores and all they depend on.
         submission: Id of the submission.
         owner: Who submitted it.
-        baseline: Whether this is one of the package's methods, run by who keeps the store.
         model_url: Where the model is described.
         paper_url: Where the paper is.
     """
@@ -37,9 +39,13 @@ class Entry:
     result: Result
     submission: str
     owner: Person
-    baseline: bool = False
     model_url: str | None = None
     paper_url: str | None = None
+
+    @property
+    def baseline(self) -> bool:
+        """Whether this is one of the package's methods, run by who keeps the store."""
+        return self.owner.is_trusted and is_baseline_name(self.name)
 
     def to_dict(self) -> dict[str, Any]:
         """What `dambench leaderboard --json` prints."""
@@ -67,6 +73,16 @@ class Ranking:
         default_factory=dict, init=False, repr=False
     )
 
+    @cached_property
+    def background(self) -> Entry | None:
+        """The baseline called background; None if it is not ranked."""
+        return next((e for e in self.entries if e.baseline and e.name == BACKGROUND), None)
+
+    def skill(self, result: Result) -> float | None:
+        """Share of the background's mse that is gone in a result, see `skill`."""
+        background = self.background
+        return skill(result.scores["mse"], background.result.scores["mse"] if background else None)
+
     def board(self) -> list[dict[str, Any]]:
         """The rows of a leaderboard, with the same columns in each.
 
@@ -75,16 +91,13 @@ class Ranking:
             mse that is gone, where the baseline called background is there; then the RMSE of those
             of `HEADLINE_CHANNELS` that are scored, called for example `rmse_z500`.
         """
-        background = [
-            e.result.scores["mse"] for e in self.entries if e.baseline and e.name == BACKGROUND
-        ]
         rows = []
         for entry in self.entries:
             scores = entry.result.scores
             row = {"rank": entry.rank, "name": entry.name}
             row |= {name: scores[name] for name in ("mse", "mae", "specdiv")}
-            if background and background[0] > 0:
-                row["skill"] = 1 - scores["mse"] / background[0]
+            if (gone := self.skill(entry.result)) is not None:
+                row["skill"] = gone
             rmse = {
                 name: scores["rmse"][name] for name in HEADLINE_CHANNELS if name in scores["rmse"]
             }
@@ -111,3 +124,12 @@ class Ranking:
             errors = np.array([entry.result.sample_mse for entry in self.entries], np.float64)
             self._groups[key] = neighbour_groups(errors, time)
         return self._groups[key]
+
+
+def is_baseline_name(name: str) -> bool:
+    """Whether a name is that of one of the package's methods.
+
+    >>> is_baseline_name("multi_fnp"), is_baseline_name("mine")
+    (True, False)
+    """
+    return name.removeprefix(MULTI) in METHODS

@@ -15,6 +15,7 @@ import sqlalchemy as sql
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.accounts.text_rules import check_name
+from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED, comparable
 from dambench_hub.leaderboard.store.database import DEFAULT_STORE, Database
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.store.rows import (
@@ -26,7 +27,6 @@ from dambench_hub.leaderboard.store.rows import (
 )
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.models.registry import METHODS, MULTI
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result
 from dambench_hub.scoring.precision import rounded
 
@@ -56,7 +56,7 @@ class Store(Database):
         """
         name, owner = check_name(name), local_person()
         with self.transaction(write=True) as connection:
-            if connection.execute(_recorded(result, owner.id, name)).first():
+            if name in recorded_names(connection, result, owner.id):
                 raise DuplicateResult(
                     f"These values are already recorded as {name!r} for the task {result.task}. "
                     "Submit another file, or choose another --name."
@@ -78,7 +78,7 @@ class Store(Database):
     def tasks(self) -> list[str]:
         """Names of the tasks that have published results, sorted."""
         with self.transaction() as connection:
-            query = sql.select(RESULTS.c.task).where(_is_published(RESULTS.c.submission))
+            query = sql.select(RESULTS.c.task).where(IS_PUBLISHED)
             return sorted(connection.scalars(query.distinct()))
 
     def result(self, submission: str) -> Result | None:
@@ -114,35 +114,43 @@ class Store(Database):
         return ranking
 
 
-def is_baseline_name(name: str) -> bool:
-    """Whether a name is that of one of the package's methods.
+def recorded_names(connection: sql.Connection, result: Result, owner: str) -> list[str]:
+    """Names under which a person had the same values scored, with the same task, data and scorer.
 
-    >>> is_baseline_name("multi_fnp"), is_baseline_name("mine")
-    (True, False)
+    Args:
+        connection: To the store.
+        result: The scores.
+        owner: Id of the person.
     """
-    return name.removeprefix(MULTI) in METHODS
+    query = (
+        sql.select(SUBMISSIONS.c.name)
+        .join(RESULTS, SUBMISSIONS.c.id == RESULTS.c.submission)
+        .where(
+            RESULTS.c.owner == owner,
+            RESULTS.c.value_hash == result.value_hash,
+            *comparable(vars(result)),
+        )
+        .order_by(RESULTS.c.sequence)
+    )
+    return list(connection.scalars(query))
 
 
 def _ranked(
     connection: sql.Connection, task: str, revision: str | None, scorer_version: str
 ) -> Ranking:
     """Read and rank."""
-    published = (RESULTS.c.task == task, _is_published(RESULTS.c.submission))
     keys = connection.execute(
         sql.select(RESULTS.c.submission, RESULTS.c.dataset_revision, RESULTS.c.scorer_version)
-        .where(*published)
+        .where(IS_PUBLISHED, RESULTS.c.task == task)
         .order_by(RESULTS.c.sequence)
     ).all()
     current = [found for _, found, version in keys if version == scorer_version]
     revision = revision or (current[-1] if current else "")
+    shared = {"task": task, "dataset_revision": revision, "scorer_version": scorer_version}
     rows = connection.execute(
         sql.select(RESULTS, *_SHOWN)
         .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
-        .where(
-            *published,
-            RESULTS.c.dataset_revision == revision,
-            RESULTS.c.scorer_version == scorer_version,
-        )
+        .where(IS_PUBLISHED, *comparable(shared))
         .order_by(SUBMISSIONS.c.sequence)
     ).mappings()
     ranked = sorted(rows, key=lambda row: rounded(row["main_score"]))  # stable: earlier ones first
@@ -177,34 +185,8 @@ def _entry(rank: int, row: dict[str, Any]) -> Entry:
         result=_result(row),
         submission=row["submission"],
         owner=owner,
-        baseline=owner.is_trusted and is_baseline_name(row["name"]),
         model_url=row["given_model_url"] or row["model_url"],
         paper_url=row["given_paper_url"] or row["paper_url"],
-    )
-
-
-def _is_published(submission: sql.ColumnElement[str]) -> sql.ColumnElement[bool]:
-    """Whether the last event of a submission is its publication."""
-    last = sql.select(sql.func.max(EVENTS.c.sequence)).group_by(EVENTS.c.submission)
-    return submission.in_(
-        sql.select(EVENTS.c.submission).where(
-            EVENTS.c.sequence.in_(last), EVENTS.c.state == str(State.PUBLISHED)
-        )
-    )
-
-
-def _recorded(result: Result, owner: str, name: str) -> sql.Select[Any]:
-    return (
-        sql.select(RESULTS.c.sequence)
-        .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
-        .where(
-            RESULTS.c.owner == owner,
-            SUBMISSIONS.c.name == name,
-            RESULTS.c.value_hash == result.value_hash,
-            RESULTS.c.task == result.task,
-            RESULTS.c.dataset_revision == result.dataset_revision,
-            RESULTS.c.scorer_version == result.scorer_version,
-        )
     )
 
 

@@ -34,6 +34,10 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+COMPARABLE = ("task", "dataset_revision", "scorer_version")
+"""Columns of a result that must be the same in all that is ranked together."""
+
+_SAME_VALUES = ("owner", "value_hash", *COMPARABLE)
 _STATES = ", ".join(f"'{state}'" for state in State)
 _NOT_LOCAL = f"substr(owner, 1, {len(LOCAL)}) <> '{LOCAL}'"
 
@@ -100,7 +104,7 @@ RESULTS = sql.Table(
     # On one's own machine the same values may stand under two names.
     sql.Index(
         "values_judged_once",
-        *("owner", "value_hash", "task", "dataset_revision", "scorer_version"),
+        *_SAME_VALUES,
         unique=True,
         sqlite_where=sql.text(_NOT_LOCAL),
         postgresql_where=sql.text(_NOT_LOCAL),
@@ -134,16 +138,12 @@ STORE_STATE = sql.Table(
     sql.CheckConstraint("id = 1", name="there_is_one_row"),
 )
 
-_SAME_VALUES = " AND ".join(
-    f"{column} = NEW.{column}"
-    for column in ("owner", "value_hash", "task", "dataset_revision", "scorer_version")
-)
 _SAME_ROW = {
     SUBMISSIONS: "sequence = NEW.sequence OR id = NEW.id",
     EVENTS: "sequence = NEW.sequence",
     RESULTS: "sequence = NEW.sequence OR (submission = NEW.submission AND dataset_revision = "
     "NEW.dataset_revision AND scorer_version = NEW.scorer_version) "
-    f"OR ({_SAME_VALUES} AND {_NOT_LOCAL})",
+    f"OR ({' AND '.join(f'{name} = NEW.{name}' for name in _SAME_VALUES)} AND {_NOT_LOCAL})",
     MIRRORED: "event = NEW.event AND repository = NEW.repository",
 }
 """When a new row stands for one that is there: SQLite's REPLACE would delete that unasked."""

@@ -17,7 +17,8 @@ import sqlalchemy as sql
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.accounts.text_rules import check_description, check_name, check_url
-from dambench_hub.leaderboard.store.results import Store, is_baseline_name
+from dambench_hub.leaderboard.store.ranking import is_baseline_name
+from dambench_hub.leaderboard.store.results import Store, recorded_names
 from dambench_hub.leaderboard.store.rows import (
     Event,
     append_event,
@@ -294,8 +295,8 @@ class Submissions:
         self, connection: sql.Connection, submission: Submission, worker: str, result: Result
     ) -> Event:
         """What a result leads to."""
-        if name := _scored_before(connection, submission, result):
-            problem = f"You had the same values scored before, as {name!r}."
+        if names := recorded_names(connection, result, submission.owner.id):
+            problem = f"You had the same values scored before, as {names[0]!r}."
             return Event(State.REJECTED, worker, problems=(problem,))
         if submission.published_at:  # by an older scorer, and looked at if there was need
             return Event(State.PUBLISHED, worker)
@@ -345,23 +346,6 @@ def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:
                 f"You handed this file in already, as {one.name!r} on {one.received_at[:10]}; "
                 f"it is {one.state}. Hand in another file, or withdraw that one first."
             )
-
-
-def _scored_before(
-    connection: sql.Connection, submission: Submission, result: Result
-) -> str | None:
-    """Name under which the owner had these values scored by this scorer; None if never."""
-    return connection.scalar(
-        sql.select(SUBMISSIONS.c.name)
-        .join(RESULTS, SUBMISSIONS.c.id == RESULTS.c.submission)
-        .where(
-            RESULTS.c.owner == submission.owner.id,
-            RESULTS.c.value_hash == result.value_hash,
-            RESULTS.c.task == result.task,
-            RESULTS.c.dataset_revision == result.dataset_revision,
-            RESULTS.c.scorer_version == result.scorer_version,
-        )
-    )
 
 
 def _checked(

@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.store.conditions import IS_LAST_EVENT
 from dambench_hub.leaderboard.store.database import Database
 from dambench_hub.leaderboard.store.schema import EVENTS, LEASES, RESULTS, State
 
@@ -44,11 +45,10 @@ class Queue:
 
     def waiting(self, connection: sql.Connection) -> list[str]:
         """Ids of submissions that nobody scores, the next one first; new ones before old ones."""
-        last = sql.select(sql.func.max(EVENTS.c.sequence)).group_by(EVENTS.c.submission)
         scored = sql.exists().where(RESULTS.c.submission == EVENTS.c.submission)
         queue = (
             sql.select(EVENTS.c.submission)
-            .where(EVENTS.c.sequence.in_(last), EVENTS.c.state == str(State.RECEIVED))
+            .where(IS_LAST_EVENT, EVENTS.c.state == str(State.RECEIVED))
             .order_by(scored, EVENTS.c.sequence)
         )
         busy = self.progress(connection)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sql
 
-from dambench_hub.leaderboard.accounts.person import ADMINISTRATOR, LOCAL
-from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED, IS_TRUSTED, comparable
+from dambench_hub.leaderboard.store.ranking import BACKGROUND
+from dambench_hub.leaderboard.store.schema import RESULTS, SUBMISSIONS
 from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.scoring.evaluation import Result
 
@@ -35,11 +36,11 @@ def find_suspicion(
         result: The scores.
         limits: What "almost" means.
     """
-    like = _like(result)
+    like = comparable(vars(result))
     background = connection.scalar(
         sql.select(RESULTS.c.main_score)
         .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
-        .where(*like, SUBMISSIONS.c.name == "background", _trusted(), _published())
+        .where(*like, SUBMISSIONS.c.name == BACKGROUND, IS_TRUSTED, IS_PUBLISHED)
         .order_by(RESULTS.c.sequence)
         .limit(1)
     )
@@ -58,7 +59,7 @@ def find_suspicion(
     others = connection.execute(
         sql.select(RESULTS.c.submission, RESULTS.c.sample_mse)
         .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
-        .where(*like, RESULTS.c.owner != owner, _published())
+        .where(*like, RESULTS.c.owner != owner, IS_PUBLISHED)
     )
     for other, sample_mse in others:
         close = correlation(result.sample_mse, sample_mse)
@@ -78,31 +79,3 @@ def correlation(first: Any, second: Any) -> float:
     one, other = (np.asarray(series, float) - np.mean(series) for series in (first, second))
     scale = np.sqrt(one @ one) * np.sqrt(other @ other)
     return float(round(one @ other / scale, 12)) if scale > 0 else 0.0
-
-
-def _like(result: Result) -> tuple[sql.ColumnElement[bool], ...]:
-    """Results that can be compared with this one."""
-    return (
-        RESULTS.c.task == result.task,
-        RESULTS.c.dataset_revision == result.dataset_revision,
-        RESULTS.c.scorer_version == result.scorer_version,
-    )
-
-
-def _trusted() -> sql.ColumnElement[bool]:
-    return sql.or_(
-        *(RESULTS.c.owner.startswith(kind, autoescape=True) for kind in (LOCAL, ADMINISTRATOR))
-    )
-
-
-def _published() -> sql.ColumnElement[bool]:
-    """Whether the last event of a result's submission is its publication."""
-    last = (
-        sql.select(EVENTS.c.state)
-        .where(EVENTS.c.submission == RESULTS.c.submission)
-        .order_by(EVENTS.c.sequence.desc())
-        .limit(1)
-        .correlate(RESULTS)
-        .scalar_subquery()
-    )
-    return last == str(State.PUBLISHED)

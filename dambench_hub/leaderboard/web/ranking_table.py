@@ -18,7 +18,7 @@ from dambench_hub.coordinates.variables import (
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.text_rules import check_url
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.ranking import BACKGROUND, Entry, Ranking
+from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.web.markup import cell, shaded
 from dambench_hub.scoring.precision import number
 from dambench_hub.tasks.task import Task
@@ -149,12 +149,7 @@ class Board:
     @property
     def any_shade(self) -> bool:
         """Whether cells are compared with the background."""
-        return self.view != OVERVIEW and self._background is not None
-
-    @cached_property
-    def _background(self) -> Entry | None:
-        found = [e for e in self.ranking.entries if e.baseline and e.name == BACKGROUND]
-        return found[0] if found else None
+        return self.view != OVERVIEW and self.ranking.background is not None
 
     @property
     def _scores(self) -> dict[str, tuple[str, str]]:
@@ -170,7 +165,7 @@ class Board:
     def _row(self, at: int, entry: Entry) -> Row:
         scores = entry.result.scores
         cells = [cell(self.ties[at], style="tie")] if self.ties else []
-        cells.append(self._skill(scores["mse"]))
+        cells.append(self._skill(entry))
         cells += [cell(number(scores[name])) for name in self._scores]
         cells += [self._rmse(name, scores["rmse"][name]) for name in self.channels]
         cells += [cell(entry.submitted_at[:10]), cell(entry.owner.name, style="text")]
@@ -185,18 +180,17 @@ class Board:
             cells=tuple(cells),
         )
 
-    def _skill(self, mse: float) -> Markup:
-        base = self._background.result.scores["mse"] if self._background else 0.0
-        if base <= 0:
+    def _skill(self, entry: Entry) -> Markup:
+        skill = self.ranking.skill(entry.result)
+        if skill is None:
             return cell("")
-        skill = 1 - mse / base
         bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(skill, 0.0), 1.0))
         return cell(f"{100 * skill:.1f}".replace("-", "−"), style="gauge", value=skill, inner=bar)
 
     def _rmse(self, channel: str, rmse: float) -> Markup:
-        if not self.any_shade or self._background is None:
+        if not self.any_shade or self.ranking.background is None:
             return cell(number(rmse))
-        base = self._background.result.scores["rmse"][channel]
+        base = self.ranking.background.result.scores["rmse"][channel]
         return shaded(number(rmse), rmse / base if base > 0 else None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.ranking import BACKGROUND, Entry, Ranking
+from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.web.ranking_table import SCORES, links
 from dambench_hub.scoring.evaluation import Result
@@ -62,12 +62,6 @@ class Receipt:
         return found[0] if found else None
 
     @property
-    def background(self) -> Entry | None:
-        """The background's row in the ranking."""
-        found = [e for e in self.ranking.entries if e.baseline and e.name == BACKGROUND]
-        return found[0] if found else None
-
-    @property
     def best(self) -> Entry | None:
         """The first of the ranking that is not this one."""
         found = [e for e in self.ranking.entries if e.submission != self.submission.id]
@@ -96,11 +90,10 @@ class Receipt:
         if self.result is None:
             return []
         scores = self.result.scores
-        base = self.background.result.scores["mse"] if self.background else 0.0
         shown = [(title, number(scores[name]), hint) for name, (title, hint) in SCORES.items()]
-        if base > 0:
-            skill = f"{100 * (1 - scores['mse'] / base):.1f} %".replace("-", "−")
-            shown.insert(0, ("skill", skill, "share of the background's MSE that is gone"))
+        if (skill := self.ranking.skill(self.result)) is not None:
+            text = f"{100 * skill:.1f} %".replace("-", "−")
+            shown.insert(0, ("skill", text, "share of the background's MSE that is gone"))
         return shown
 
     def head(self) -> dict[str, object]:

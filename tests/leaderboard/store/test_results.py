@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.store import results
-from dambench_hub.leaderboard.store.results import DuplicateResult, Store, is_baseline_name
+from dambench_hub.leaderboard.store.ranking import is_baseline_name
+from dambench_hub.leaderboard.store.results import DuplicateResult, Store
 from dambench_hub.leaderboard.submissions.lifecycle import Submissions, TextRefused
 from dambench_hub.scoring.precision import rounded
 from dambench_hub.scoring.significance import neighbour_groups, paired_interval

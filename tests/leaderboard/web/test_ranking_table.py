@@ -227,7 +227,7 @@ def test_a_receipt_names_what_the_scores_depend_on(site, hand_in):
     it = Receipt.of(site, key, None)
     facts = dict(it.facts())
     assert facts["values"] == key and site.data.revision in facts["data set"]
-    assert it.head()["rank"] == 1 and it.background.name == "background"
+    assert it.head()["rank"] == 1 and it.ranking.background.name == "background"
     assert "dambench score" in it.command and "--task unimodal" in it.command
 
 

@@ -93,7 +93,7 @@ def render_scores(it: Receipt, other: str) -> str:
     if it.result is None:
         return ""
     rmse = it.result.scores["rmse"]
-    rival = it.best if other == BEST else it.background
+    rival = it.best if other == BEST else it.ranking.background
     title = f"{rival.name}, rank {rival.rank}" if rival and other == BEST else BACKGROUND
     compared = rival.result.scores["rmse"] if rival else None
     drawn = ""
