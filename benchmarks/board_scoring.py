@@ -35,7 +35,7 @@ from dambench_hub.observations import ObservationSettings
 from dambench_hub.predictions import open_prediction, write_predictions
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.scoring import diagnostics
-from dambench_hub.scoring.diagnostics import Background
+from dambench_hub.scoring.diagnostics import BackgroundDiagnostics
 from dambench_hub.tasks import load_task
 from dambench_hub.testing import TYPICAL, smooth_field
 
@@ -159,7 +159,8 @@ def report(folder, data, repeats):
     metric = best(metric_alone, fields, data.statistics.std) * times / len(few)
     site = Site.open(data.folder, f"sqlite:///{folder}/board.db", folder / "board")
     worker, numbers, task = Worker(site), count(), load_task(TASK)
-    background = cost(Background.cached, worker.background_path(task), data, task)
+    path = worker.files.background_path(worker.revision, task)
+    background = cost(BackgroundDiagnostics.cached, path, data, task)
     megabytes = times * field_bytes / 1e6
     print(f"{times} times of {len(data.channels)}x{data.grid}, {megabytes:.0f} MB of values; data")
     print(f"set in {data.manifest.format}. Seconds (of processors): metric alone {shown(metric)};")

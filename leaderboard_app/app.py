@@ -76,9 +76,9 @@ def assemble(site):
 
 def _lay_out(site, path, page):
     gr.Navbar(visible=False)
-    theme.masthead(site, path)
+    theme.page_header(site, path)
     page.build(site)
-    theme.colophon(site)
+    theme.page_footer(site)
 
 
 def main(argv=None):

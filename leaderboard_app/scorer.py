@@ -26,7 +26,7 @@ from dambench_hub.predictions.sandbox.parent import self_test
 from dambench_hub.predictions.sandbox.restrictions import hide_process
 from dambench_hub.runtime.signals import StopRequests
 
-KINDNESS = 10
+NICENESS = 10
 """Pages come first where both share the cores."""
 
 
@@ -53,7 +53,7 @@ def main(argv=None):
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     hide_process()
     self_test()
-    os.nice(KINDNESS)
+    os.nice(NICENESS)
     limits = Limits.read(args.limits) if args.limits else None
     with StopRequests() as stop:
         worker = Worker(

@@ -1,4 +1,4 @@
-"""The commands `dambench admin …`: decide on submissions, and copy the leaderboard's store."""
+"""The commands `dambench admin …`: review submissions, and back up, restore and mirror a store."""
 
 from __future__ import annotations
 

@@ -334,17 +334,19 @@ def main(arguments: list[str] | None = None) -> None:
 def _submit_to_space(file: Path, space: str, name: str, task: str | None) -> None:
     from dambench_hub.leaderboard.client import submit_to_space
 
-    told = submit_to_space(file, space, name, task=task, tell=_note)
-    if told["state"] == "rejected":
-        listed = "\n".join(f"- {problem}" for problem in told["problems"])
+    status = submit_to_space(file, space, name, task=task, tell=_note)
+    if status["state"] == "rejected":
+        listed = "\n".join(f"- {problem}" for problem in status["problems"])
         raise DambenchError(f"{file} cannot be scored:\n{listed}")
-    if told["state"] == "published":
-        place = f"rank {told['rank']} of {told['entries']}" if told["rank"] else "no better rank"
-        _print(f"{escape(name)} has {place} in the task {told['task']}.")
-    elif told["state"] == "private":
-        _print(f"{escape(name)} has the score {told['score']}; you alone see it.")
+    if status["state"] == "published":
+        place = (
+            f"rank {status['rank']} of {status['entries']}" if status["rank"] else "no better rank"
+        )
+        _print(f"{escape(name)} has {place} in the task {status['task']}.")
+    elif status["state"] == "private":
+        _print(f"{escape(name)} has the score {status['score']}; you alone see it.")
     else:
-        raise DambenchError(f"{name} is {told['state']}. {told['reason'] or ''}".strip())
+        raise DambenchError(f"{name} is {status['state']}. {status['reason'] or ''}".strip())
 
 
 def _fail(message: str) -> None:

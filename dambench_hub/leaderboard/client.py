@@ -39,7 +39,7 @@ def submit_to_space(
     *,
     task: str | None = None,
     tell: Callable[[str], None] = print,
-    **wishes: Any,
+    **options: Any,
 ) -> dict[str, Any]:
     """Send a file to a leaderboard and wait until it is judged.
 
@@ -49,7 +49,7 @@ def submit_to_space(
         name: What the ranking calls it.
         task: Name of the task; None for the one that the file names.
         tell: Gets a sentence for each step.
-        **wishes: `description`, `model_url`, `paper_url`, `publish`; see the board's `/submit`.
+        **options: `description`, `model_url`, `paper_url`, `publish`; see the board's `/submit`.
 
     Returns:
         What the board's `/status` tells: `id`, `state`, `problems`, `score`, `rank` and more.
@@ -65,10 +65,10 @@ def submit_to_space(
     client = _connect(space)
     try:
         ticket = _send(client, path, space)
-        wanted = {"file": ticket, "name": name, "task": task, **wishes}
-        told = _ask(client, space, "/submit", **wanted)
-        tell(f"{name} is received as {told['id']}.")
-        return _wait(lambda: _ask(client, space, "/status", id=told["id"]), told)
+        wanted = {"file": ticket, "name": name, "task": task, **options}
+        status = _ask(client, space, "/submit", **wanted)
+        tell(f"{name} is received as {status['id']}.")
+        return _wait(lambda: _ask(client, space, "/status", id=status["id"]), status)
     finally:
         client.close()
 
@@ -134,23 +134,23 @@ def _ask(client: Client, space: str, endpoint: str, **inputs: Any) -> dict[str, 
     return answer
 
 
-def _wait(ask: Callable[[], dict[str, Any]], told: dict[str, Any]) -> dict[str, Any]:
+def _wait(ask: Callable[[], dict[str, Any]], status: dict[str, Any]) -> dict[str, Any]:
     """Show the place in the queue and the progress until there is an outcome."""
     failures = 0
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Waiting", total=1.0)
-        while told["state"] == "received":
-            place = f"Place {told['place']} in the queue" if told["place"] else "Scoring"
-            progress.update(bar, description=place, completed=told["progress"] or 0.0)
+        while status["state"] == "received":
+            place = f"Place {status['place']} in the queue" if status["place"] else "Scoring"
+            progress.update(bar, description=place, completed=status["progress"] or 0.0)
             time.sleep(POLL_SECONDS)
             try:
-                told, failures = ask(), 0
+                status, failures = ask(), 0
             except NoAnswer:
                 failures += 1
                 if failures >= PATIENCE:
                     raise
-    return told
+    return status
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dambench_hub.errors import DataError
 from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.validation import task_of
-from dambench_hub.scoring.diagnostics import FOLDER, Background, Diagnostics, Gatherer
+from dambench_hub.scoring.diagnostics import FOLDER, BackgroundDiagnostics, Diagnostics, Gatherer
 from dambench_hub.scoring.evaluation import Result, score
 from dambench_hub.tasks.task import Task
 
@@ -54,7 +54,7 @@ def score_with_diagnostics(
     """Score a file, and gather what its page shows beside its scores; see `scoring.score`."""
     with open_prediction(path) as prediction:
         found = task_of(prediction.header, task)
-    gatherer = Gatherer(data, found, Background.of(data, found))
+    gatherer = Gatherer(data, found, BackgroundDiagnostics.of(data, found))
     return score(path, data, found, observer=gatherer), gatherer
 
 

@@ -1,8 +1,8 @@
 """What a submission's page shows beside its scores, gathered in the pass that scores it.
 
 `Gatherer` is the observer of `scoring.score`: sums over times of errors, increments and spectra, in
-constant memory. What holds for the background is the same for all submissions; `Background.of`
-gathers it once for a data set and split.
+constant memory. What holds for the background is the same for all submissions;
+`BackgroundDiagnostics.of` gathers it once for a data set and split.
 
 Maps of the error would give away a reference that is not public: for such a one, `maps=False`
 leaves them out, and what remains are means over the sphere.
@@ -164,7 +164,7 @@ class Diagnostics:
 
 
 @dataclass(frozen=True, eq=False)
-class Background:
+class BackgroundDiagnostics:
     """What the diagnostics of all submissions to a data set's split share.
 
     Attributes:
@@ -178,7 +178,7 @@ class Background:
     example: int
 
     @classmethod
-    def of(cls, data: Data, task: Task, *, maps: bool = True) -> Background:
+    def of(cls, data: Data, task: Task, *, maps: bool = True) -> BackgroundDiagnostics:
         """Gather it in one pass over the task's times."""
         times = len(task.times(data.manifest))
         scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
@@ -199,7 +199,9 @@ class Background:
         return cls(errors, reference_spectra / sums.sampled, example)
 
     @classmethod
-    def cached(cls, path: Path, data: Data, task: Task, *, maps: bool = True) -> Background:
+    def cached(
+        cls, path: Path, data: Data, task: Task, *, maps: bool = True
+    ) -> BackgroundDiagnostics:
         """The one kept in `path`; gathered and written there if the file is absent or damaged."""
         try:
             arrays, described = _read(path)
@@ -225,7 +227,7 @@ class Gatherer:
     """
 
     def __init__(
-        self, data: Data, task: Task, background: Background, *, maps: bool = True
+        self, data: Data, task: Task, background: BackgroundDiagnostics, *, maps: bool = True
     ) -> None:
         self.data = data
         self.task = task

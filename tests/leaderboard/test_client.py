@@ -47,10 +47,10 @@ def run(capsys, *arguments):
 
 def test_a_good_file_gets_its_rank(own_board, write, capsys):
     path = write("mine.safetensors", 1)
-    code, out, told = run(capsys, path, "--name", "from the line", "--space", own_board)
-    assert code == 0, told
+    code, out, err = run(capsys, path, "--name", "from the line", "--space", own_board)
+    assert code == 0, err
     assert "from the line has rank" in out and "in the task unimodal" in out
-    assert "is received as" in told
+    assert "is received as" in err
     again = run(capsys, path, "--name", "from the line", "--space", own_board)
     assert again[0] == 1 and "already" in again[2]
 
@@ -60,16 +60,16 @@ def test_the_problems_of_a_bad_file_are_those_of_validate(own_board, write, tiny
     with h5py.File(path, "a") as file:
         file["analysis"][0, 0, 0, 0] = np.nan
         file["latitude"][:] = file["latitude"][:][::-1]
-    code, out, told = run(capsys, path, "--name", "bad", "--space", own_board)
+    code, out, err = run(capsys, path, "--name", "bad", "--space", own_board)
     assert code == 1 and not out
-    listed = {line for line in told.splitlines() if line.startswith("- ")}
+    listed = {line for line in err.splitlines() if line.startswith("- ")}
     problems = validate(path, tiny_data)
     assert listed == {f"- {problem}" for problem in problems} and len(problems) == 2
 
 
 def test_a_private_result_is_told_to_its_owner_alone(own_board, write):
-    told = submit_to_space(write("private.nc", 3), own_board, "private", publish=False)
-    assert told["state"] == "private" and told["score"] > 0 and told["rank"] is None
+    status = submit_to_space(write("private.nc", 3), own_board, "private", publish=False)
+    assert status["state"] == "private" and status["score"] > 0 and status["rank"] is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError
 from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.predictions.writer import write_predictions
-from dambench_hub.scoring.diagnostics import Background, Diagnostics, Errors, Gatherer, shown_rows
+from dambench_hub.scoring.diagnostics import (
+    BackgroundDiagnostics,
+    Diagnostics,
+    Errors,
+    Gatherer,
+    shown_rows,
+)
 from dambench_hub.scoring.evaluation import score
 from dambench_hub.tasks.task import load_task
 
@@ -27,7 +33,7 @@ def diagnose(path, data, method, task=TASK, *, maps=True):
     """Result and diagnostics of a method's predictions."""
     analyses = (method(batch) for batch in data.batches(task))
     write_predictions(path, analyses, task=task, data=data, model_name="m")
-    gatherer = Gatherer(data, task, Background.of(data, task, maps=maps), maps=maps)
+    gatherer = Gatherer(data, task, BackgroundDiagnostics.of(data, task, maps=maps), maps=maps)
     result = score(path, data, task, observer=gatherer)
     return result, gatherer.finish("1f" * 16, result)
 
@@ -205,15 +211,15 @@ def test_a_damaged_file_is_none(tiny_data, scored, tmp_path, damage):
 
 def test_the_background_is_gathered_once_and_again_when_damaged(tiny_data, tmp_path, monkeypatch):
     path = tmp_path / "background.safetensors"
-    first = Background.cached(path, tiny_data, TASK)
+    first = BackgroundDiagnostics.cached(path, tiny_data, TASK)
     with monkeypatch.context() as patch:
-        patch.setattr(Background, "of", None)
-        again = Background.cached(path, tiny_data, TASK)
+        patch.setattr(BackgroundDiagnostics, "of", None)
+        again = BackgroundDiagnostics.cached(path, tiny_data, TASK)
     assert_equal(again.errors, first.errors)
     np.testing.assert_array_equal(again.reference_spectra, first.reference_spectra)
     assert again.example == first.example
     path.write_bytes(b"damaged")
-    assert_equal(Background.cached(path, tiny_data, TASK).errors, first.errors)
+    assert_equal(BackgroundDiagnostics.cached(path, tiny_data, TASK).errors, first.errors)
 
 
 def test_channels_of_the_board_are_shown_else_the_first_few():

@@ -1,1 +1,1 @@
-"""Who somebody is, how they prove it, and what they may call things."""
+"""Accounts: persons, how they sign in, and the rules for what they write."""

@@ -1,4 +1,4 @@
-"""Who somebody is: a Hugging Face account on a Space, a named developer on one's own machine.
+"""Sign-in: by a Hugging Face account on a Space, by a developer's name on one's own machine.
 
 Where neither is to be had, nobody can hand anything in. A person is told apart by the account's
 number, since names can be given up and taken by others. Nothing that a request says about its

@@ -1,4 +1,4 @@
-"""What people may call things: text that looks the same to everybody, and hides nothing.
+"""Rules for the names, descriptions and links that people give.
 
 Names are kept as they came and are shown as text, escaped at each exit; see the pages. What is
 refused here is text that cannot be shown honestly: characters that are invisible, that turn the

@@ -20,7 +20,7 @@ from dambench_hub.errors import DataError
 PUBLIC_REVISION = "public_revision"
 
 
-class PrivateData(Data):
+class HiddenReferences(Data):
     """The public data set, with the references of the private one in the splits that it has.
 
     Attributes:

@@ -20,7 +20,7 @@ from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
 from dambench_hub.leaderboard.inbox import WAITING_SECONDS
-from dambench_hub.leaderboard.scorer.hidden_references import PrivateData
+from dambench_hub.leaderboard.scorer.hidden_references import HiddenReferences
 from dambench_hub.leaderboard.scorer.lease import Lease
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.backup import keep_backup
@@ -30,7 +30,7 @@ from dambench_hub.leaderboard.submissions.queue import LeaseLost
 from dambench_hub.predictions.reader import Opener, Prediction
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.validation import validate
-from dambench_hub.scoring.diagnostics import Background, Diagnostics, Gatherer
+from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Diagnostics, Gatherer
 from dambench_hub.scoring.evaluation import Result, score
 from dambench_hub.tasks.task import load_task
 
@@ -70,7 +70,7 @@ class Worker:
         self.site = site
         self.submissions = site.submissions
         self.files = DiagnosticsFiles(site.diagnostics)
-        self.data = PrivateData(site.data, private) if private else site.data
+        self.data = HiddenReferences(site.data, private) if private else site.data
         self.maps = private is None
         self.revision = private.revision if private else site.data.revision
         self.keep_uploads = keep_uploads
@@ -181,7 +181,7 @@ class Worker:
     ) -> tuple[Result, Diagnostics]:
         task = load_task(submission.task)
         known = self.files.background_path(self.revision, task)
-        background = Background.cached(known, self.data, task, maps=self.maps)
+        background = BackgroundDiagnostics.cached(known, self.data, task, maps=self.maps)
         gatherer = Gatherer(self.data, task, background, maps=self.maps)
         result = score(path, self.data, task, self._watched(lease), gatherer)
         return result, gatherer.finish(submission.id, result)

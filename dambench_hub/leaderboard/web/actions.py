@@ -1,4 +1,4 @@
-"""Where people hand in their files, ask what became of them, and decide what is shown."""
+"""What people do with their submissions: hand in a file, ask for its status, publish, withdraw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dambench_hub.scoring.precision import rounded
 log = logging.getLogger(__name__)
 
 
-class Reception:
+class SubmissionActions:
     """What the page and the programming interface let a person do with their submissions.
 
     Args:
@@ -32,7 +32,7 @@ class Reception:
         self._lock = Lock()
 
     def receive(
-        self, person: Person | None, ticket: str, *, name: str, task: str, **wishes: Any
+        self, person: Person | None, ticket: str, *, name: str, task: str, **options: Any
     ) -> Submission:
         """Put a file that has arrived into the queue; once this returns, it is on the disk.
 
@@ -41,7 +41,7 @@ class Reception:
             ticket: Of the file.
             name: What the board will call it.
             task: Name of the task.
-            **wishes: `description`, `model_url`, `paper_url`, `publish`; see `Submissions.receive`.
+            **options: `description`, `model_url`, `paper_url`, `publish` of `Submissions.receive`.
 
         Raises:
             DambenchError: When something must be mended first; the file stays for an hour.
@@ -72,7 +72,7 @@ class Reception:
                 file=path.name,
                 bytes=size,
                 sha256=digest_of(ticket),
-                **wishes,
+                **options,
             )
 
     def find(self, person: Person | None, id: str) -> Submission:
@@ -100,7 +100,7 @@ class Reception:
             why = check_description(reason)
             self.site.submissions.withdraw(id, person, why or "withdrawn by its owner")
 
-    def tell(self, submission: Submission, person: Person | None) -> dict[str, Any]:
+    def status(self, submission: Submission, person: Person | None) -> dict[str, Any]:
         """What became of a submission, as JSON; the owner learns more than others.
 
         Returns:
@@ -112,7 +112,7 @@ class Reception:
         own = person is not None and person.id == submission.owner.id
         waiting = submission.state is State.RECEIVED
         place = self.site.submissions.queue_place(submission.id) if waiting else None
-        told: dict[str, Any] = {
+        status: dict[str, Any] = {
             "id": submission.id,
             "name": submission.name,
             "task": submission.task,
@@ -123,7 +123,7 @@ class Reception:
             "problems": list(submission.problems) if own else [],
             "reason": submission.reason if own else None,
         }
-        return told | self._outcome(submission)
+        return status | self._outcome(submission)
 
     def _outcome(self, submission: Submission) -> dict[str, Any]:
         """Score and rank, where there are any to show."""

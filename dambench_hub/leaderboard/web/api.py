@@ -46,12 +46,13 @@ def build(site: Site) -> None:
 
     def submission(id: str) -> dict[str, Any]:
         """A submission that everybody may see: its state, rank and scores."""
-        if (it := Receipt.of(site, id, None)) is None:
+        if (receipt := Receipt.of(site, id, None)) is None:
             raise gr.Error("There is no such submission.", print_exception=False)
-        shown = {name: getattr(it.submission, name) for name in ("id", "name", "task", "state")}
-        shown |= {"owner": it.submission.owner.name, "submitted_at": it.submission.received_at}
-        shown["rank"] = it.entry.rank if it.entry else None
-        return shown | {"result": it.result.to_dict() if it.result else None}
+        one = receipt.submission
+        shown = {name: getattr(one, name) for name in ("id", "name", "task", "state")}
+        shown |= {"owner": one.owner.name, "submitted_at": one.received_at}
+        shown["rank"] = receipt.entry.rank if receipt.entry else None
+        return shown | {"result": receipt.result.to_dict() if receipt.result else None}
 
     for function in (tasks, leaderboard, submission):
         gr.api(function, api_name=function.__name__, queue=False)

@@ -1,4 +1,4 @@
-"""What stands before Gradio: every request passes here first, and most of what Gradio offers stops.
+"""The filter in front of Gradio: every request passes it first, and few of its routes are open.
 
 A leaderboard needs a small part of Gradio's routes. The others (its proxy, its file server beyond
 its own cache, component servers, monitoring) answer 404, and a request that names a file, be it of
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dambench_hub.leaderboard.accounts.sign_in import is_loopback
 from dambench_hub.leaderboard.inbox import TICKET
 from dambench_hub.leaderboard.web import uploads
-from dambench_hub.leaderboard.web.rate_limit import Pace
+from dambench_hub.leaderboard.web.rate_limit import RateLimit
 
 GRADIO = "/gradio_api/"
 ROUTES = re.compile(
@@ -55,11 +55,11 @@ HEADERS = {
 }
 
 
-class Guard:
+class RequestFilter:
     """ASGI middleware: closed routes, foreign origins, large bodies, named files, and headers.
 
     Args:
-        app: What is guarded.
+        app: Where the requests go that pass.
         cache: The one folder whose files Gradio may serve.
         hosts: Names under which the server is reached, and Hugging Face's pages may show it in a
             frame; None for a server that answers to the names of this machine only.
@@ -69,7 +69,7 @@ class Guard:
         self.app = app
         self.cache = os.path.join(os.path.realpath(cache), "")
         self.hosts = hosts
-        self.pace = None if hosts is None else Pace(BURST, RATE)
+        self.rate_limit = None if hosts is None else RateLimit(BURST, RATE)
         framed = "'none'" if hosts is None else "https://huggingface.co"
         self.headers = HEADERS | {"Content-Security-Policy": POLICY + framed}
 
@@ -98,7 +98,7 @@ class Guard:
         if scope["method"] == "POST":
             if self._is_foreign(headers):
                 return _refuse(403, "Requests from pages of others are not answered.")
-            if self.pace and (seconds := self.pace.wait((scope["client"] or ("",))[0])):
+            if self.rate_limit and (seconds := self.rate_limit.wait((scope["client"] or ("",))[0])):
                 return _refuse(429, "These are many requests at once.", ceil(seconds))
         if path.startswith(FILE):
             return None if self._is_cached(path.removeprefix(FILE)) else _refuse(404, "Not found.")

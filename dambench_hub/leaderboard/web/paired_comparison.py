@@ -11,6 +11,7 @@ from markupsafe import Markup
 from dambench_hub.coordinates.units import pretty
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import TaskError
+from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.leaderboard.web.markup import shaded
@@ -37,7 +38,7 @@ class ChannelRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Matchup:
+class PairedComparison:
     """Two rows of a ranking.
 
     Attributes:
@@ -45,14 +46,14 @@ class Matchup:
         time: Its valid times, (N,).
         first: One of them.
         second: The other.
-        seen: Diagnostics of both, where they were kept.
+        diagnostics: Of both, where they were kept.
     """
 
     task: str
     time: np.ndarray
     first: Entry
     second: Entry
-    seen: tuple[Diagnostics | None, Diagnostics | None]
+    diagnostics: tuple[Diagnostics | None, Diagnostics | None]
 
     @property
     def times(self) -> int:
@@ -99,13 +100,14 @@ class Matchup:
     @cached_property
     def channels(self) -> list[ChannelRow]:
         """The channels of which the errors of each time are known."""
-        one, other = self.seen
+        one, other = self.diagnostics
         if one is None or other is None:
             return []
         rows = []
         for name in (name for name in one.shown if name in other.shown):
-            series = (seen.analysis.series[:, seen.shown.index(name)] for seen in (one, other))
-            interval = self._interval(_percent(*series))
+            series = one.analysis.series[:, one.shown.index(name)]
+            others = other.analysis.series[:, other.shown.index(name)]
+            interval = self._interval(_percent(series, others))
             if interval is not None:
                 rows.append(self._row(name, interval))
         return rows
@@ -130,9 +132,7 @@ class Matchup:
             return None
 
 
-def find_matchup(
-    site: Site, task: str, first: str, second: str, seen: tuple[Diagnostics | None, ...]
-) -> Matchup | None:
+def find_comparison(site: Site, task: str, first: str, second: str) -> PairedComparison | None:
     """The two submissions with these ids, if both are ranked in the task."""
     if task not in site.tasks:
         return None
@@ -140,7 +140,9 @@ def find_matchup(
     if first not in entries or second not in entries or first == second:
         return None
     time = site.tasks[task].times(site.data.manifest)
-    return Matchup(task, time, entries[first], entries[second], (seen[0], seen[1]))
+    files = DiagnosticsFiles(site.diagnostics)
+    diagnostics = (files.read(first), files.read(second))
+    return PairedComparison(task, time, entries[first], entries[second], diagnostics)
 
 
 def _percent(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -199,7 +199,7 @@ def tasks_in_order(site: Site) -> list[str]:
     return sorted(site.tasks, key=lambda name: (name not in FIRST_TASKS, name))
 
 
-def views(site: Site) -> list[tuple[str, str]]:
+def table_views(site: Site) -> list[tuple[str, str]]:
     """Titles and names of the views that the data set's channels allow."""
     names = [name for name in variable_groups(site.data.channels)]
     titles = {name: variable.long_name for name, variable in VARIABLES.items()}

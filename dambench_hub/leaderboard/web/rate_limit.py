@@ -9,7 +9,7 @@ REMEMBERED = 10_000
 """Clients of whom the last requests are known; the oldest is forgotten first."""
 
 
-class Pace:
+class RateLimit:
     """A bucket of tokens for each client.
 
     Args:

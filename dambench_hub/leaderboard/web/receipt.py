@@ -98,35 +98,39 @@ class Receipt:
 
     def head(self) -> dict[str, object]:
         """What the head of the page shows."""
-        it, entry, result = self.submission, self.entry, self.result
+        submission, entry, result = self.submission, self.entry, self.result
         return {
-            "id": it.id,
-            "name": it.name,
-            "task": it.task,
+            "id": submission.id,
+            "name": submission.name,
+            "task": submission.task,
             "rank": entry.rank if entry else None,
             "entries": len(self.ranking.entries),
             "kind": "baseline" if entry and entry.baseline else "submission",
-            "person": it.owner.name,
-            "date": it.received_at[:10],
+            "person": submission.owner.name,
+            "date": submission.received_at[:10],
             "authors": result.attributes.get("authors", "") if result else "",
             "links": links(
-                it.model_url or (result.attributes.get("model_url") if result else None),
-                it.paper_url or (result.attributes.get("paper_url") if result else None),
+                submission.model_url or (result.attributes.get("model_url") if result else None),
+                submission.paper_url or (result.attributes.get("paper_url") if result else None),
             ),
             "notice": self.notice,
-            "problems": it.problems,
-            "description": it.description,
+            "problems": submission.problems,
+            "description": submission.description,
             "figures": self.figures(),
         }
 
     def facts(self) -> list[tuple[str, str]]:
         """What the scores depend on."""
-        it, result = self.submission, self.result
-        facts = [("submission", it.id), ("handed in", it.received_at), ("state", STATES[it.state])]
-        if it.bytes:
-            facts.append(("file", f"{it.bytes / 1e6:,.1f} MB"))
-        if it.sha256:
-            facts.append(("SHA-256 of the file", it.sha256))
+        submission, result = self.submission, self.result
+        facts = [
+            ("submission", submission.id),
+            ("handed in", submission.received_at),
+            ("state", STATES[submission.state]),
+        ]
+        if submission.bytes:
+            facts.append(("file", f"{submission.bytes / 1e6:,.1f} MB"))
+        if submission.sha256:
+            facts.append(("SHA-256 of the file", submission.sha256))
         if result:
             facts += [
                 ("values", result.value_hash),
@@ -146,8 +150,10 @@ class Receipt:
     def history(self) -> list[dict[str, object]]:
         """What the same person showed under the same name, newest first; empty if it is alone."""
         rows = []
-        it = self.submission
-        for past in self.site.submissions.history(it.owner, it.name, it.task):
+        submission = self.submission
+        for past in self.site.submissions.history(
+            submission.owner, submission.name, submission.task
+        ):
             withdrawn = past.state == State.WITHDRAWN
             scored = None if withdrawn else self.site.store.result(past.id)
             rows.append(
@@ -156,7 +162,7 @@ class Receipt:
                     "date": past.received_at[:16].replace("T", ", "),
                     "state": STATES[past.state],
                     "score": number(scored.main_score) if scored else "",
-                    "current": past.id == self.submission.id,
+                    "current": past.id == submission.id,
                 }
             )
         return rows if len(rows) > 1 else []

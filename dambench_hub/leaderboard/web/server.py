@@ -1,4 +1,4 @@
-"""The server: the guard, sign-in and uploads around the pages that Gradio shows."""
+"""The server: the request filter, sign-in and uploads around the pages that Gradio shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dambench_hub.leaderboard.accounts.sign_in import is_loopback
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.web.example_file import add_template
 from dambench_hub.leaderboard.web.markup import static_text
-from dambench_hub.leaderboard.web.middleware import Guard
+from dambench_hub.leaderboard.web.middleware import RequestFilter
 from dambench_hub.leaderboard.web.uploads import add_upload, open_inbox
 from dambench_hub.predictions.sandbox.restrictions import hide_process
 
@@ -74,7 +74,7 @@ def application(
     port: int = 7860,
     router: APIRouter | None = None,
     **look: Any,
-) -> Guard:
+) -> RequestFilter:
     """All that is served, as an ASGI application.
 
     The process works in an empty folder from now on, because Gradio may serve files of the working
@@ -117,7 +117,7 @@ def application(
         "head": f'{look.get("head", "")}<script src="/{SCRIPT}" defer></script>',
     }
     gr.mount_gradio_app(app, demo, path="/", server_name=host, server_port=port, **look | settings)
-    return Guard(app, site.cache, _hosts(host))
+    return RequestFilter(app, site.cache, _hosts(host))
 
 
 def _hosts(host: str) -> set[str] | None:

@@ -34,16 +34,18 @@ def look() -> dict[str, Any]:
     }
 
 
-def masthead(site: Site, path: str) -> gr.HTML:
+def page_header(site: Site, path: str) -> gr.HTML:
     """The head of a page: the name of the board and the ways to its pages."""
-    head = render("masthead", pages=PAGES, current=path, data=site.data)
+    head = render("page_header", pages=PAGES, current=path, data=site.data)
     return gr.HTML(head, apply_default_css=False)
 
 
-def colophon(site: Site) -> gr.HTML:
+def page_footer(site: Site) -> gr.HTML:
     """The foot of a page: versions and licence."""
     licence = site.data.manifest.source.get("licence", "unknown")
-    foot = render("colophon", version=__version__, scorer_version=SCORER_VERSION, licence=licence)
+    foot = render(
+        "page_footer", version=__version__, scorer_version=SCORER_VERSION, licence=licence
+    )
     return gr.HTML(foot, apply_default_css=False)
 
 

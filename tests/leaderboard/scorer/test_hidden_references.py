@@ -10,7 +10,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError
 from dambench_hub.leaderboard.accounts.person import Person
-from dambench_hub.leaderboard.scorer.hidden_references import PrivateData
+from dambench_hub.leaderboard.scorer.hidden_references import HiddenReferences
 from dambench_hub.leaderboard.scorer.worker import Worker
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.predictions.writer import write_predictions
@@ -42,7 +42,7 @@ def hidden(tmp_path_factory):
 
 def test_only_the_references_differ(hidden):
     public, private = hidden
-    both = pickle.loads(pickle.dumps(PrivateData(public, private)))
+    both = pickle.loads(pickle.dumps(HiddenReferences(public, private)))
     assert both.revision == public.revision != private.revision
     for split in ("train", "test"):
         np.testing.assert_array_equal(both.reference(split, 1), private.reference(split, 1))
@@ -57,7 +57,7 @@ def test_a_private_data_set_may_hold_the_hidden_split_alone_beside_the_training(
     source = {**tiny_plan().source, "public_revision": public.revision}
     times = {name: times for name, times in tiny_plan().times.items() if name != "validation"}
     write_tiny_dataset(tmp_path / "less", source=source, times=times)
-    both = PrivateData(public, load_data(tmp_path / "less"))
+    both = HiddenReferences(public, load_data(tmp_path / "less"))
     np.testing.assert_array_equal(
         both.reference("validation", 1), public.reference("validation", 1)
     )
@@ -66,7 +66,7 @@ def test_a_private_data_set_may_hold_the_hidden_split_alone_beside_the_training(
 def test_references_of_another_data_set_are_refused(hidden, tiny_data):
     public, _ = hidden
     with pytest.raises(DataError, match=f"belong to revision None .* is {public.revision}"):
-        PrivateData(public, tiny_data)
+        HiddenReferences(public, tiny_data)
 
 
 def test_references_at_other_times_are_refused(hidden, tmp_path):
@@ -75,7 +75,7 @@ def test_references_at_other_times_are_refused(hidden, tmp_path):
     times = {name: times[1:] for name, times in tiny_plan().times.items()}
     write_tiny_dataset(tmp_path / "other", source=source, times=times)
     with pytest.raises(DataError, match="other times"):
-        PrivateData(public, load_data(tmp_path / "other"))
+        HiddenReferences(public, load_data(tmp_path / "other"))
 
 
 def test_private_references_score_and_show_no_map(hidden, tmp_path):

@@ -7,7 +7,7 @@ from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.limits import Limits
-from dambench_hub.leaderboard.web.actions import Reception, plain
+from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
 from dambench_hub.leaderboard.web.uploads import open_inbox
 
 ADA, BOB = Person("hf:1", "ada"), Person("hf:2", "bob")
@@ -15,17 +15,17 @@ MANY = Limits(tries_per_day=99, scored_per_day=99, scored_per_month=99, open_job
 
 
 @pytest.fixture
-def reception(tiny_folder, tmp_path):
+def actions(tiny_folder, tmp_path):
     site = Site.open(tiny_folder, f"sqlite:///{tmp_path}/s.db", tmp_path / "site", limits=MANY)
-    return Reception(site, open_inbox(site))
+    return SubmissionActions(site, open_inbox(site))
 
 
 @pytest.fixture
-def arrive(reception):
+def arrive(actions):
     """`arrive(person)` is the ticket of a file that has arrived."""
 
     def arrive(person, content=b"values"):
-        with reception.inbox.arrive(person, len(content)) as begin:
+        with actions.inbox.arrive(person, len(content)) as begin:
             arriving = begin("mine.nc")
             arriving.write(content)
             return arriving.keep()
@@ -33,18 +33,18 @@ def arrive(reception):
     return arrive
 
 
-def receive(reception, person, ticket, name="mine", task="unimodal", **wishes):
-    return reception.receive(person, ticket, name=name, task=task, **wishes)
+def receive(actions, person, ticket, name="mine", task="unimodal", **options):
+    return actions.receive(person, ticket, name=name, task=task, **options)
 
 
-def test_a_file_becomes_a_submission_with_all_its_words(reception, arrive):
+def test_a_file_becomes_a_submission_with_all_its_words(actions, arrive):
     links = {"model_url": "https://a.org/m", "paper_url": "https://a.org/p"}
-    one = receive(reception, ADA, arrive(ADA), description="Two\nlines.", publish=False, **links)
+    one = receive(actions, ADA, arrive(ADA), description="Two\nlines.", publish=False, **links)
     assert (one.owner, one.name, one.task, one.publish) == (ADA, "mine", "unimodal", False)
     assert (one.description, one.model_url, one.paper_url) == ("Two\nlines.", *links.values())
-    assert (reception.site.inbox / one.file).read_bytes() == b"values" and one.bytes == 6
-    told = reception.tell(one, ADA)
-    assert (told["state"], told["place"], told["progress"]) == ("received", 1, None)
+    assert (actions.site.inbox / one.file).read_bytes() == b"values" and one.bytes == 6
+    status = actions.status(one, ADA)
+    assert (status["state"], status["place"], status["progress"]) == ("received", 1, None)
 
 
 @pytest.mark.parametrize(
@@ -62,53 +62,53 @@ def test_a_file_becomes_a_submission_with_all_its_words(reception, arrive):
         ({"paper_url": "javascript:alert(1)"}, "https"),
     ],
 )
-def test_what_must_be_mended_is_told_and_nothing_is_lost(reception, arrive, change, words):
+def test_what_must_be_mended_is_told_and_nothing_is_lost(actions, arrive, change, words):
     ticket = arrive(ADA)
     with pytest.raises(DambenchError, match=words):
-        receive(reception, **{"person": ADA, "ticket": ticket} | change)
-    assert receive(reception, ADA, ticket).name == "mine"
+        receive(actions, **{"person": ADA, "ticket": ticket} | change)
+    assert receive(actions, ADA, ticket).name == "mine"
 
 
-def test_one_file_is_one_submission(reception, arrive):
+def test_one_file_is_one_submission(actions, arrive):
     ticket = arrive(ADA)
-    receive(reception, ADA, ticket)
+    receive(actions, ADA, ticket)
     for task in ("unimodal", "multimodal"):
         with pytest.raises(DambenchError, match="already"):
-            receive(reception, ADA, ticket, task=task)
+            receive(actions, ADA, ticket, task=task)
 
 
-def test_others_learn_nothing_of_what_is_not_shown(reception, arrive):
-    one = receive(reception, ADA, arrive(ADA))
-    assert reception.find(ADA, one.id) == one
+def test_others_learn_nothing_of_what_is_not_shown(actions, arrive):
+    one = receive(actions, ADA, arrive(ADA))
+    assert actions.find(ADA, one.id) == one
     for person in (BOB, None):
         with pytest.raises(DambenchError, match="There is no submission"):
-            reception.find(person, one.id)
+            actions.find(person, one.id)
         for action in ("publish", "withdraw"):
             with pytest.raises(DambenchError, match="There is no submission|your own"):
-                reception.decide(person, one.id, action, "")
+                actions.decide(person, one.id, action, "")
 
 
-def test_the_owner_learns_the_problems_and_nobody_else(reception, arrive):
-    one = receive(reception, ADA, arrive(ADA))
-    reception.site.submissions.claim("worker")
-    reception.site.submissions.reject(one.id, "worker", ["Wrong.", "Wrong again."])
-    one = reception.site.submissions.get(one.id)
-    assert reception.tell(one, ADA)["problems"] == ["Wrong.", "Wrong again."]
-    assert reception.tell(one, BOB)["problems"] == []
+def test_the_owner_learns_the_problems_and_nobody_else(actions, arrive):
+    one = receive(actions, ADA, arrive(ADA))
+    actions.site.submissions.claim("worker")
+    actions.site.submissions.reject(one.id, "worker", ["Wrong.", "Wrong again."])
+    one = actions.site.submissions.get(one.id)
+    assert actions.status(one, ADA)["problems"] == ["Wrong.", "Wrong again."]
+    assert actions.status(one, BOB)["problems"] == []
 
 
-def test_what_is_scored_is_published_by_its_owner(reception, arrive, make_result):
-    one = receive(reception, ADA, arrive(ADA), publish=False)
-    reception.site.submissions.claim("worker")
-    result = make_result(0.5, "a", dataset_revision=reception.site.data.revision)
-    reception.site.submissions.finish(one.id, "worker", result)
-    told = reception.tell(reception.find(ADA, one.id), ADA)
-    assert (told["state"], told["score"], told["rank"]) == ("private", 0.5, None)
-    reception.decide(ADA, one.id, "publish", "")
-    told = reception.tell(reception.find(BOB, one.id), BOB)
-    assert (told["state"], told["rank"], told["entries"]) == ("published", 1, 1)
-    reception.decide(ADA, one.id, "withdraw", "a mistake")
-    assert reception.tell(reception.find(ADA, one.id), ADA)["reason"] == "a mistake"
+def test_what_is_scored_is_published_by_its_owner(actions, arrive, make_result):
+    one = receive(actions, ADA, arrive(ADA), publish=False)
+    actions.site.submissions.claim("worker")
+    result = make_result(0.5, "a", dataset_revision=actions.site.data.revision)
+    actions.site.submissions.finish(one.id, "worker", result)
+    status = actions.status(actions.find(ADA, one.id), ADA)
+    assert (status["state"], status["score"], status["rank"]) == ("private", 0.5, None)
+    actions.decide(ADA, one.id, "publish", "")
+    status = actions.status(actions.find(BOB, one.id), BOB)
+    assert (status["state"], status["rank"], status["entries"]) == ("published", 1, 1)
+    actions.decide(ADA, one.id, "withdraw", "a mistake")
+    assert actions.status(actions.find(ADA, one.id), ADA)["reason"] == "a mistake"
 
 
 def test_strangers_do_not_learn_where_the_store_is(caplog):

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from dambench_hub.leaderboard.web import middleware as module
-from dambench_hub.leaderboard.web.middleware import MAX_BODY, Guard
+from dambench_hub.leaderboard.web.middleware import MAX_BODY, RequestFilter
 
 TICKET = "0123456789abcdef" * 2 + "-" + "0" * 64 + ".nc"
 FILE = {"meta": {"_type": "gradio.FileData"}, "orig_name": "x.nc"}
@@ -29,8 +29,8 @@ APP = Starlette(routes=[Route("/{rest:path}", echo, methods=["GET", "POST", "PUT
 
 def ask(path, *, method="GET", cache="/tmp/none", hosts=None, base="http://127.0.0.1:7860", **more):
     async def asked():
-        guard = Guard(APP, cache, hosts)
-        transport = httpx.ASGITransport(app=guard)
+        app = RequestFilter(APP, cache, hosts)
+        transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=base) as client:
             request = client.build_request(method, "/", **more)
             request.url = request.url.copy_with(raw_path=path.encode())

@@ -20,8 +20,14 @@ from dambench_hub.leaderboard.store.rows import (
 )
 from dambench_hub.leaderboard.store.schema import State
 from dambench_hub.leaderboard.web.markup import render, shaded
-from dambench_hub.leaderboard.web.paired_comparison import find_matchup
-from dambench_hub.leaderboard.web.ranking_table import OVERVIEW, Board, links, tasks_in_order, views
+from dambench_hub.leaderboard.web.paired_comparison import find_comparison
+from dambench_hub.leaderboard.web.ranking_table import (
+    OVERVIEW,
+    Board,
+    links,
+    table_views,
+    tasks_in_order,
+)
 from dambench_hub.leaderboard.web.receipt import Receipt
 from dambench_hub.leaderboard.web.scorecard import difference_cells, relative_cells, scorecards
 
@@ -98,7 +104,7 @@ def board(site, view=OVERVIEW, person=None):
 def test_each_row_has_a_cell_for_each_column(site, hand_in):
     hand_in("background", 1.0, owner=local_person())
     hand_in("mine", 0.5)
-    for _, view in views(site):
+    for _, view in table_views(site):
         shown = board(site, view)
         html = render("board", board=shown)
         heads = len(re.findall(r"<th[^>]*data-column", html))
@@ -164,18 +170,18 @@ def test_names_are_text_in_every_table(site, hand_in, name):
     attributes = {"model_name": name, "authors": name, "parameters": name, "training_data": name}
     one = hand_in(name, 0.5, owner=evil, attributes=attributes)
     two = hand_in(name + "2", 0.6, owner=evil, attributes=attributes)
-    it = Receipt.of(site, one, None)
+    receipt = Receipt.of(site, one, None)
     pages = [
         render("board", board=board(site)),
-        render("submission_head", it=it.head()),
+        render("submission_head", head=receipt.head()),
         render(
             "submission_record",
-            receipt=it.facts(),
-            command=it.command,
-            history=it.history(),
+            facts=receipt.facts(),
+            command=receipt.command,
+            history=receipt.history(),
             score="MSE",
         ),
-        render("compare", it=find_matchup(site, "unimodal", one, two, (None, None))),
+        render("compare", comparison=find_comparison(site, "unimodal", one, two)),
     ]
     for page in pages:
         assert not Elements.of(page).strange
@@ -212,8 +218,8 @@ def test_who_sees_what(site, hand_in, state, strangers, owner):
 
 def test_what_is_withdrawn_shows_no_scores(site, hand_in):
     key = hand_in("mine", state=State.WITHDRAWN)
-    it = Receipt.of(site, key, ADA)
-    assert it.result is None and it.figures() == [] and "Withdrawn" in it.notice
+    receipt = Receipt.of(site, key, ADA)
+    assert receipt.result is None and receipt.figures() == [] and "Withdrawn" in receipt.notice
 
 
 @pytest.mark.parametrize("key", ["", "0" * 32, "../../etc", "x" * 5000, "'; DROP TABLE results"])
@@ -224,11 +230,11 @@ def test_unknown_ids_are_nothing(site, key):
 def test_a_receipt_names_what_the_scores_depend_on(site, hand_in):
     hand_in("background", 1.0, owner=local_person())
     key = hand_in("mine", 0.5)
-    it = Receipt.of(site, key, None)
-    facts = dict(it.facts())
+    receipt = Receipt.of(site, key, None)
+    facts = dict(receipt.facts())
     assert facts["values"] == key and site.data.revision in facts["data set"]
-    assert it.head()["rank"] == 1 and it.ranking.background.name == "background"
-    assert "dambench score" in it.command and "--task unimodal" in it.command
+    assert receipt.head()["rank"] == 1 and receipt.ranking.background.name == "background"
+    assert "dambench score" in receipt.command and "--task unimodal" in receipt.command
 
 
 def test_history_lists_earlier_ones_of_the_name(site, hand_in):
@@ -241,10 +247,10 @@ def test_history_lists_earlier_ones_of_the_name(site, hand_in):
 
 def test_too_few_days_give_no_interval(site, hand_in):
     one, two = hand_in("one", 0.5), hand_in("two", 0.6)
-    both = find_matchup(site, "unimodal", one, two, (None, None))
+    both = find_comparison(site, "unimodal", one, two)
     assert "too few days" in both.verdict and both.channels == []
-    assert find_matchup(site, "unimodal", one, one, (None, None)) is None
-    assert find_matchup(site, "nothing", one, two, (None, None)) is None
+    assert find_comparison(site, "unimodal", one, one) is None
+    assert find_comparison(site, "nothing", one, two) is None
 
 
 def test_a_scorecard_has_every_channel_once():

@@ -32,7 +32,7 @@ class ColourBar:
 
 
 @dataclass(frozen=True)
-class Plate:
+class Panel:
     """A map with its title, a remark, and its colours."""
 
     title: str
@@ -42,11 +42,11 @@ class Plate:
 
 
 @dataclass(frozen=True)
-class Group:
+class PanelGroup:
     """Maps that belong together, with a heading."""
 
     title: str
-    plates: tuple[Plate, ...]
+    panels: tuple[Panel, ...]
 
 
 @cache
@@ -58,38 +58,38 @@ def atlas_of(site: Site) -> Atlas:
     return Atlas(data.grid, assemble(read_geography(data.folder), "land", data.grid))
 
 
-def submission_plates(atlas: Atlas, seen: Diagnostics, channel: str) -> list[Group]:
+def submission_panels(atlas: Atlas, diagnostics: Diagnostics, channel: str) -> list[PanelGroup]:
     """Root mean square errors and increments, and one time with what was observed then."""
-    at = seen.shown.index(channel)
-    when = f"{str(seen.time.astype('datetime64[h]')).replace('T', ', ')} UTC"
-    observed = seen.observed if seen.observed.ndim == 1 else seen.observed[at]
+    at = diagnostics.shown.index(channel)
+    when = f"{str(diagnostics.time.astype('datetime64[h]')).replace('T', ', ')} UTC"
+    observed = diagnostics.observed if diagnostics.observed.ndim == 1 else diagnostics.observed[at]
     errors = {
-        "RMS error of the background": seen.background.rms[at],
-        "RMS error of the analysis": seen.analysis.rms[at],
+        "RMS error of the background": diagnostics.background.rms[at],
+        "RMS error of the analysis": diagnostics.analysis.rms[at],
     }
     example = {
-        "Error of the background": seen.background.example[at],
-        "Error of the analysis": seen.analysis.example[at],
+        "Error of the background": diagnostics.background.example[at],
+        "Error of the analysis": diagnostics.analysis.example[at],
     }
-    shelf = _Shelf(atlas, channel)
-    before, after = shelf.place(example, (-1, 1))
-    increment = shelf.place({"Increment": seen.increment_example[at]}, (-1, 1), observed)
+    panels = _ChannelPanels(atlas, channel)
+    before, after = panels.draw(example, (-1, 1))
+    increment = panels.draw({"Increment": diagnostics.increment_example[at]}, (-1, 1), observed)
     return [
-        Group(
-            f"{shelf.long_name}, all {len(seen.analysis.series)} analyses",
+        PanelGroup(
+            f"{panels.long_name}, all {len(diagnostics.analysis.series)} analyses",
             (
-                *shelf.place(errors, (0, 1)),
-                *shelf.place({"RMS increment": seen.increment_rms[at]}, (0, 1)),
-                *shelf.place({"Mean increment": seen.increment_mean[at]}, (-1, 1)),
+                *panels.draw(errors, (0, 1)),
+                *panels.draw({"RMS increment": diagnostics.increment_rms[at]}, (0, 1)),
+                *panels.draw({"Mean increment": diagnostics.increment_mean[at]}, (-1, 1)),
             ),
         ),
-        Group(f"{shelf.long_name}, {when}", (before, *increment, after)),
+        PanelGroup(f"{panels.long_name}, {when}", (before, *increment, after)),
     ]
 
 
-def comparison_plates(
+def comparison_panels(
     atlas: Atlas, first: tuple[str, Diagnostics], second: tuple[str, Diagnostics], channel: str
-) -> list[Group]:
+) -> list[PanelGroup]:
     """Root mean square errors of two submissions, and their difference.
 
     Args:
@@ -98,21 +98,24 @@ def comparison_plates(
         second: Those of the other, under another name.
         channel: One that both show.
     """
-    shelf = _Shelf(atlas, channel)
-    one, other = (seen.analysis.rms[seen.shown.index(channel)] for _, seen in (first, second))
-    both = {f"RMS error of {first[0]}": one, f"RMS error of {second[0]}": other}
+    panels = _ChannelPanels(atlas, channel)
+    both = {
+        f"RMS error of {name}": diagnostics.analysis.rms[diagnostics.shown.index(channel)]
+        for name, diagnostics in (first, second)
+    }
+    one, other = both.values()
     difference = {"Their difference, blue where the first is better": one - other}
-    plates = (*shelf.place(both, (0, 1)), *shelf.place(difference, (-1, 1)))
-    return [Group(f"{shelf.long_name}, all {len(first[1].analysis.series)} analyses", plates)]
+    title = f"{panels.long_name}, all {len(first[1].analysis.series)} analyses"
+    return [PanelGroup(title, (*panels.draw(both, (0, 1)), *panels.draw(difference, (-1, 1))))]
 
 
-def spectra(curves: dict[str, np.ndarray], seen: Diagnostics, channel: str) -> Markup:
+def spectra(curves: dict[str, np.ndarray], diagnostics: Diagnostics, channel: str) -> Markup:
     """Power spectra of fields, with those of the background and the reference."""
-    at = seen.shown.index(channel)
-    shown = {"background": seen.background.spectra[at]} | curves
+    at = diagnostics.shown.index(channel)
+    shown = {"background": diagnostics.background.spectra[at]} | curves
     inks = ["loss", "accent", "second"][: len(shown)]
     units = pretty(squared(parse_channel(channel).units))
-    return draw_spectra(seen.reference_spectra[at], shown, inks, units)
+    return draw_spectra(diagnostics.reference_spectra[at], shown, inks, units)
 
 
 @lru_cache(maxsize=256)
@@ -131,8 +134,8 @@ def profiles(ratios: tuple[tuple[str, float], ...], others: str) -> Markup:
     return draw_profiles(panels, others) if panels else Markup("")
 
 
-class _Shelf:
-    """Makes the plates of one channel."""
+class _ChannelPanels:
+    """Makes the panels of one channel."""
 
     def __init__(self, atlas: Atlas, channel: str) -> None:
         self.atlas = atlas
@@ -140,19 +143,19 @@ class _Shelf:
         name = parse_channel(channel).long_name
         self.long_name = name[:1].upper() + name[1:]
 
-    def place(
+    def draw(
         self,
         fields: dict[str, np.ndarray],
         ends: tuple[int, int],
         points: np.ndarray | None = None,
-    ) -> list[Plate]:
+    ) -> list[Panel]:
         """Maps with the same colours; `ends` are their limits in units of the largest value."""
         largest = float(np.percentile(np.abs(list(fields.values())), PERCENTILE)) or 1.0
         limits = (ends[0] * largest, ends[1] * largest)
         low, high = (f"{value:.3g}".replace("-", "−") for value in limits)
         bar = ColourBar(colour_bar(limits), low, f"{high} and more", self.units)
         return [
-            Plate(
+            Panel(
                 title,
                 f"RMS {number(self._rms(field))} {self.units}"
                 + ("" if points is None else f" · {len(points)} observed points"),

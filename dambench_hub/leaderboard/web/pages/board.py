@@ -12,8 +12,8 @@ from dambench_hub.leaderboard.web.ranking_table import (
     FIRST_TASKS,
     OVERVIEW,
     Board,
+    table_views,
     tasks_in_order,
-    views,
 )
 from dambench_hub.tasks.task import Task
 
@@ -30,7 +30,7 @@ def build(site: Site) -> None:
         task = gr.Radio(tasks, value=first, label="Task", elem_classes=plain, elem_id="task")
     with gr.Row(elem_classes="controls"):
         view = gr.Radio(
-            views(site), value=OVERVIEW, label="Show", elem_classes=plain, elem_id="view"
+            table_views(site), value=OVERVIEW, label="Show", elem_classes=plain, elem_id="view"
         )
     table = gr.HTML(WAITING, apply_default_css=False, elem_id="board", min_height=480)
 
@@ -43,7 +43,7 @@ def build(site: Site) -> None:
         task = request.query_params.get("task", first)
         task = task if task in site.tasks else first
         view = request.query_params.get("view", OVERVIEW)
-        view = view if view in [name for _, name in views(site)] else OVERVIEW
+        view = view if view in [name for _, name in table_views(site)] else OVERVIEW
         return task, view, show(task, view, request)
 
     gr.on(None, arrive, [], [task, view, table], **QUIET)

@@ -8,14 +8,13 @@ from typing import Any
 import gradio as gr
 
 from dambench_hub.coordinates.variables import parse_channel
-from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.web.drawing.maps import Atlas
-from dambench_hub.leaderboard.web.drawing.panels import atlas_of, comparison_plates, spectra
+from dambench_hub.leaderboard.web.drawing.panels import atlas_of, comparison_panels, spectra
 from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING, take_any_text
 from dambench_hub.leaderboard.web.pages.submission import HIDDEN_REFERENCE, NO_PICTURES
-from dambench_hub.leaderboard.web.paired_comparison import Matchup, find_matchup
+from dambench_hub.leaderboard.web.paired_comparison import PairedComparison, find_comparison
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.scoring.diagnostics import Diagnostics
 
@@ -33,8 +32,8 @@ def build(site: Site) -> None:
     channel = take_any_text(
         gr.Radio([], label="Channel", elem_classes=["plain", "tabs-like"], visible=False)
     )
-    plates = gr.HTML(apply_default_css=False)
-    shown = [first, second, body, channel, plates]
+    panels = gr.HTML(apply_default_css=False)
+    shown = [first, second, body, channel, panels]
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
         wanted = [request.query_params.get(name, "") for name in ("a", "b")]
@@ -49,13 +48,13 @@ def build(site: Site) -> None:
         return _choose(site, task, first, second)
 
     def change_channel(task: str, first: str, second: str, channel: str) -> str:
-        both = _matchup(site, task, first, second)
-        return _plates(site, both, channel) if both else ""
+        both = find_comparison(site, task, first, second)
+        return _panels(site, both, channel) if both else ""
 
     gr.on(None, arrive, [], [task, *shown], **QUIET)
     task.input(change_task, task, shown, **QUIET)
     gr.on([first.input, second.input], change, [task, first, second], shown, **QUIET)
-    channel.input(change_channel, [task, first, second, channel], plates, **QUIET)
+    channel.input(change_channel, [task, first, second, channel], panels, **QUIET)
 
 
 def _task_of(site: Site, ids: list[str]) -> str:
@@ -75,31 +74,25 @@ def _choose(site: Site, task: str, first: str, second: str) -> tuple[Any, ...]:
     first = first if first in known else next((i for i in known if i != second), "")
     second = second if second in known else next((i for i in known if i != first), "")
     boxes = [gr.update(choices=choices, value=value or None) for value in (first, second)]
-    both = _matchup(site, task, first, second)
+    both = find_comparison(site, task, first, second)
     if both is None:
         return *boxes, render("absent", message=CHOOSE), gr.update(visible=False), ""
-    one, other = both.seen
+    one, other = both.diagnostics
     channels = [name for name in one.shown if name in other.shown] if one and other else []
     return (
         *boxes,
-        render("compare", it=both),
+        render("compare", comparison=both),
         gr.update(
             choices=channels, value=channels[0] if channels else None, visible=bool(channels)
         ),
-        _plates(site, both, channels[0] if channels else ""),
+        _panels(site, both, channels[0] if channels else ""),
     )
 
 
-def _matchup(site: Site, task: str, first: str, second: str) -> Matchup | None:
-    files = DiagnosticsFiles(site.diagnostics)
-    seen = (files.read(first), files.read(second))
-    return find_matchup(site, task, first, second, seen)
-
-
-def _plates(site: Site, both: Matchup, channel: str) -> str:
-    one, other = both.seen
+def _panels(site: Site, both: PairedComparison, channel: str) -> str:
+    one, other = both.diagnostics
     if one is None or other is None or channel not in one.shown or channel not in other.shown:
-        return render("submission_plates", lines="", groups=[], spectra="", absent=NO_PICTURES)
+        return render("submission_panels", lines="", groups=[], spectra="", absent=NO_PICTURES)
     return _drawn(atlas_of(site), (both.names[0], one), (both.names[1], other), channel)
 
 
@@ -108,13 +101,14 @@ def _drawn(
     atlas: Atlas, first: tuple[str, Diagnostics], second: tuple[str, Diagnostics], channel: str
 ) -> str:
     curves = {
-        name: seen.analysis.spectra[seen.shown.index(channel)] for name, seen in (first, second)
+        name: diagnostics.analysis.spectra[diagnostics.shown.index(channel)]
+        for name, diagnostics in (first, second)
     }
     has_maps = first[1].has_maps and second[1].has_maps
     return render(
-        "submission_plates",
+        "submission_panels",
         lines=atlas.lines,
-        groups=comparison_plates(atlas, first, second, channel) if has_maps else [],
+        groups=comparison_panels(atlas, first, second, channel) if has_maps else [],
         spectra=spectra(curves, first[1], channel),
         channel=parse_channel(channel).long_name,
         absent=HIDDEN_REFERENCE,

@@ -1,4 +1,4 @@
-"""The pages of the leaderboard; each module's `build(site)` lays one out."""
+"""How the pages answer events, and what they show until the answer is there."""
 
 from typing import Any
 

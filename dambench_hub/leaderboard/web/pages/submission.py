@@ -15,7 +15,7 @@ from dambench_hub.leaderboard.web.drawing.panels import (
     atlas_of,
     profiles,
     spectra,
-    submission_plates,
+    submission_panels,
 )
 from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING, take_any_text
@@ -42,58 +42,60 @@ def build(site: Site) -> None:
         scores = gr.HTML(WAITING, apply_default_css=False)
         _heading("Where, and at which scales")
         channel = take_any_text(gr.Radio(label="Channel", elem_classes=plain))
-        plates = gr.HTML(WAITING, apply_default_css=False)
+        panels = gr.HTML(WAITING, apply_default_css=False)
     record = gr.HTML(apply_default_css=False)
 
-    def receipt(request: gr.Request) -> Receipt | None:
+    def requested(request: gr.Request) -> Receipt | None:
         identity = request.query_params.get("id", "")
         return Receipt.of(site, identity, site.sign_in.person(request))
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
-        if (it := receipt(request)) is None:
+        if (receipt := requested(request)) is None:
             return render("absent", message=UNKNOWN), gr.skip(), ""
-        shown = gr.update(visible=it.result is not None)
-        return render("submission_head", it=it.head()), shown, render_record(it)
+        shown = gr.update(visible=receipt.result is not None)
+        return render("submission_head", head=receipt.head()), shown, render_record(receipt)
 
     def arrive_at_scores(request: gr.Request) -> str:
         return compare_with(BACKGROUND, request)
 
-    def arrive_at_plates(request: gr.Request) -> tuple[Any, ...]:
-        it = receipt(request)
-        seen = (
-            DiagnosticsFiles(site.diagnostics).read(it.submission.id) if it and it.result else None
+    def arrive_at_panels(request: gr.Request) -> tuple[Any, ...]:
+        receipt = requested(request)
+        diagnostics = (
+            DiagnosticsFiles(site.diagnostics).read(receipt.submission.id)
+            if receipt and receipt.result
+            else None
         )
-        names = list(seen.shown) if seen else []
+        names = list(diagnostics.shown) if diagnostics else []
         first = names[0] if names else ""
         choice = gr.update(choices=names, value=first or None, visible=bool(names))
         return choice, choose(first, request)
 
     def compare_with(other: str, request: gr.Request) -> str:
-        it = receipt(request)
-        return render_scores(it, other) if it else ""
+        receipt = requested(request)
+        return render_scores(receipt, other) if receipt else ""
 
     def choose(channel: str, request: gr.Request) -> str:
-        it = receipt(request)
-        return render_plates(site, it, channel) if it else ""
+        receipt = requested(request)
+        return render_panels(site, receipt, channel) if receipt else ""
 
     # Three events, so that nothing waits for the pictures.
     gr.on(None, arrive, [], [head, scored, record], **QUIET)
     gr.on(None, arrive_at_scores, [], scores, **QUIET)
-    gr.on(None, arrive_at_plates, [], [channel, plates], **QUIET)
+    gr.on(None, arrive_at_panels, [], [channel, panels], **QUIET)
     other.input(compare_with, other, scores, **QUIET)
-    channel.input(choose, channel, plates, **QUIET)
+    channel.input(choose, channel, panels, **QUIET)
 
 
 def _heading(text: str) -> gr.HTML:
     return gr.HTML(f'<div class="page"><h2>{text}</h2></div>', apply_default_css=False)
 
 
-def render_scores(it: Receipt, other: str) -> str:
+def render_scores(receipt: Receipt, other: str) -> str:
     """The scorecard against the background or the best other submission."""
-    if it.result is None:
+    if receipt.result is None:
         return ""
-    rmse = it.result.scores["rmse"]
-    rival = it.best if other == BEST else it.ranking.background
+    rmse = receipt.result.scores["rmse"]
+    rival = receipt.best if other == BEST else receipt.ranking.background
     title = f"{rival.name}, rank {rival.rank}" if rival and other == BEST else BACKGROUND
     compared = rival.result.scores["rmse"] if rival else None
     drawn = ""
@@ -104,35 +106,35 @@ def render_scores(it: Receipt, other: str) -> str:
     return render("submission_scores", cards=cards, other=compared and title, profiles=drawn)
 
 
-def render_plates(site: Site, it: Receipt, channel: str) -> str:
+def render_panels(site: Site, receipt: Receipt, channel: str) -> str:
     """Maps and spectra of a channel."""
-    seen = DiagnosticsFiles(site.diagnostics).read(it.submission.id)
-    if it.result is None or seen is None or channel not in seen.shown:
-        return render("submission_plates", lines="", groups=[], spectra="", absent=NO_PICTURES)
-    return _drawn(atlas_of(site), seen, it.submission.name, channel)
+    diagnostics = DiagnosticsFiles(site.diagnostics).read(receipt.submission.id)
+    if receipt.result is None or diagnostics is None or channel not in diagnostics.shown:
+        return render("submission_panels", lines="", groups=[], spectra="", absent=NO_PICTURES)
+    return _drawn(atlas_of(site), diagnostics, receipt.submission.name, channel)
 
 
 @lru_cache(maxsize=64)
-def _drawn(atlas: Atlas, seen: Diagnostics, name: str, channel: str) -> str:
-    curve = {name: seen.analysis.spectra[seen.shown.index(channel)]}
+def _drawn(atlas: Atlas, diagnostics: Diagnostics, name: str, channel: str) -> str:
+    curve = {name: diagnostics.analysis.spectra[diagnostics.shown.index(channel)]}
     return render(
-        "submission_plates",
+        "submission_panels",
         lines=atlas.lines,
-        groups=submission_plates(atlas, seen, channel) if seen.has_maps else [],
-        spectra=spectra(curve, seen, channel),
+        groups=submission_panels(atlas, diagnostics, channel) if diagnostics.has_maps else [],
+        spectra=spectra(curve, diagnostics, channel),
         channel=parse_channel(channel).long_name,
         absent=HIDDEN_REFERENCE,
     )
 
 
-def render_record(it: Receipt) -> str:
+def render_record(receipt: Receipt) -> str:
     """Receipt and history."""
     return render(
         "submission_record",
-        receipt=it.facts(),
-        command=it.command,
-        history=it.history(),
-        score=it.site.tasks[it.submission.task].main_score.upper()
-        if it.submission.task in it.site.tasks
+        facts=receipt.facts(),
+        command=receipt.command,
+        history=receipt.history(),
+        score=receipt.site.tasks[receipt.submission.task].main_score.upper()
+        if receipt.submission.task in receipt.site.tasks
         else "score",
     )

@@ -15,7 +15,7 @@ from dambench_hub.leaderboard.accounts.text_rules import MAX_DESCRIPTION
 from dambench_hub.leaderboard.inbox import in_words
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.submissions.lifecycle import IN_USE, State, Submission
-from dambench_hub.leaderboard.web.actions import Reception, plain
+from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
 from dambench_hub.leaderboard.web.example_file import example
 from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, take_any_text
@@ -30,7 +30,7 @@ SECONDS = 2.0
 
 def build(site: Site) -> None:
     """Lay the page out."""
-    page = _Page(site, Reception(site, open_inbox(site)))
+    page = _Page(site, SubmissionActions(site, open_inbox(site)))
     tasks = tasks_in_order(site)
     head = gr.HTML(apply_default_css=False)
     with gr.Row(elem_classes="controls"):
@@ -61,29 +61,29 @@ def build(site: Site) -> None:
             show = gr.Button("Publish")
             hide = gr.Button("Withdraw")
     timer = gr.Timer(SECONDS, active=False)
-    told = [newest, own, decisions, chosen, timer]
-    gr.on(None, page.arrive, [], [head, task, recipe, drop, *told], **QUIET)
+    status = [newest, own, decisions, chosen, timer]
+    gr.on(None, page.arrive, [], [head, task, recipe, drop, *status], **QUIET)
     gr.on(task.input, page.recipe, [task], recipe, **QUIET)
-    gr.on(timer.tick, page.told, [], told, **QUIET)
+    gr.on(timer.tick, page.show_status, [], status, **QUIET)
     gr.on(
         send.click,
         page.hand_in,
         [ticket, task, name, model, paper, description, publish],
-        [said, ticket, drop, *told],
+        [said, ticket, drop, *status],
         trigger_mode="once",
         **QUIET,
     )
-    gr.on(show.click, page.publish, [chosen, reason], [said, reason, *told], **QUIET)
-    gr.on(hide.click, page.withdraw, [chosen, reason], [said, reason, *told], **QUIET)
-    _offer_api(page.reception, site)
+    gr.on(show.click, page.publish, [chosen, reason], [said, reason, *status], **QUIET)
+    gr.on(hide.click, page.withdraw, [chosen, reason], [said, reason, *status], **QUIET)
+    _offer_api(page.actions, site)
 
 
 class _Page:
     """What happens on the page."""
 
-    def __init__(self, site: Site, reception: Reception) -> None:
+    def __init__(self, site: Site, actions: SubmissionActions) -> None:
         self.site = site
-        self.reception = reception
+        self.actions = actions
         self.first = tasks_in_order(site)[0]
 
     def arrive(self, request: gr.Request) -> tuple[Any, ...]:
@@ -101,7 +101,7 @@ class _Page:
         recipe = self.recipe(asked if known else self.first, request)
         # Somebody may have chosen a task while this was on its way.
         task = asked if known else gr.skip()
-        return head, task, recipe, self._drop(person), *self.told(request)
+        return head, task, recipe, self._drop(person), *self.show_status(request)
 
     def recipe(self, task: str, request: gr.Request) -> str:
         """How a file for a task is made."""
@@ -123,13 +123,13 @@ class _Page:
             address=str(request.request.base_url).rstrip("/"),  # type: ignore[union-attr]
         )
 
-    def told(self, request: gr.Request) -> tuple[Any, ...]:
+    def show_status(self, request: gr.Request) -> tuple[Any, ...]:
         """What became of this person's submissions; the clock goes on while one waits."""
         person = self.site.sign_in.person(request)
         if person is None:
             return "", "", gr.Row(visible=False), gr.Dropdown(choices=[]), gr.Timer(active=False)
         submissions = self.site.submissions.of(person)
-        rows = [self.reception.tell(submission, person) for submission in submissions]
+        rows = [self.actions.status(submission, person) for submission in submissions]
         own = [(_label(one), one.id) for one in submissions if _is_open_to_decision(one)]
         waiting = any(one.state is State.RECEIVED for one in submissions)
         return (
@@ -154,7 +154,7 @@ class _Page:
         """Put the file that has arrived into the queue."""
         person = self.site.sign_in.person(request)
         try:
-            self.reception.receive(
+            self.actions.receive(
                 person,
                 ticket,
                 name=name,
@@ -165,8 +165,8 @@ class _Page:
                 publish=publish,
             )
         except DambenchError as error:
-            return _said(error), gr.skip(), gr.skip(), *self.told(request)
-        return "", "", self._drop(person), *self.told(request)
+            return _said(error), gr.skip(), gr.skip(), *self.show_status(request)
+        return "", "", self._drop(person), *self.show_status(request)
 
     def publish(self, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
         """Show a private submission to all."""
@@ -179,10 +179,10 @@ class _Page:
     def _decide(self, action: str, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
         try:
             person = self.site.sign_in.person(request)
-            self.reception.decide(person, id or "", action, reason or "")
+            self.actions.decide(person, id or "", action, reason or "")
         except DambenchError as error:
-            return _said(error), gr.skip(), *self.told(request)
-        return "", "", *self.told(request)
+            return _said(error), gr.skip(), *self.show_status(request)
+        return "", "", *self.show_status(request)
 
     def _drop(self, person: Person | None) -> str:
         most = self.site.largest_upload
@@ -194,11 +194,11 @@ class _Page:
             closed=person is None,
         )
 
-    def _newest(self, told: dict[str, Any]) -> str:
+    def _newest(self, status: dict[str, Any]) -> str:
         main_score = (
-            self.site.tasks[told["task"]].main_score if told["task"] in self.site.tasks else ""
+            self.site.tasks[status["task"]].main_score if status["task"] in self.site.tasks else ""
         )
-        return render("submit_newest", told=told, score_name=main_score.upper())
+        return render("submit_newest", status=status, score_name=main_score.upper())
 
 
 def _said(error: DambenchError) -> str:
@@ -213,7 +213,7 @@ def _is_open_to_decision(submission: Submission) -> bool:
     return submission.state in IN_USE
 
 
-def _offer_api(reception: Reception, site: Site) -> None:
+def _offer_api(actions: SubmissionActions, site: Site) -> None:
     """Let programs do what the page does: `/submit` and `/status`."""
 
     def submit(
@@ -230,17 +230,17 @@ def _offer_api(reception: Reception, site: Site) -> None:
         person = site.sign_in.person(request)
         texts = {"name": name, "task": task, "description": description}
         texts |= {"model_url": model_url, "paper_url": paper_url}
-        with told_plainly():
+        with plain_errors():
             _require_texts(file=file, **texts)
-            submission = reception.receive(person, file, **texts, publish=publish is True)
-            return reception.tell(submission, person)
+            submission = actions.receive(person, file, **texts, publish=publish is True)
+            return actions.status(submission, person)
 
     def status(id: str, request: gr.Request) -> dict[str, Any]:
         """What became of a submission: state, place, progress, problems, score and rank."""
         person = site.sign_in.person(request)
-        with told_plainly():
+        with plain_errors():
             _require_texts(id=id)
-            return reception.tell(reception.find(person, id), person)
+            return actions.status(actions.find(person, id), person)
 
     for function in (submit, status):
         gr.api(function, api_name=function.__name__, queue=False)
@@ -254,7 +254,7 @@ def _require_texts(**values: object) -> None:
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Turn what a person can mend into a message on the page, and in their program."""
     try:
         yield

@@ -22,7 +22,7 @@ from dambench_hub.leaderboard.store.schema import State
 from dambench_hub.leaderboard.web.server import VISITS_KEPT
 from dambench_hub.metrics import Scorer
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.scoring.diagnostics import Background, Gatherer
+from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Gatherer
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.tasks.task import load_task
 
@@ -70,7 +70,7 @@ def ids(tmp_path_factory, tiny_folder):
     """Ids by name; the folder of their server is under ''."""
     folder = tmp_path_factory.mktemp("pages")
     site = Site.open(tiny_folder, f"sqlite:///{folder}/store.db", folder / "site")
-    background = Background.of(site.data, load_task("unimodal"))
+    background = BackgroundDiagnostics.of(site.data, load_task("unimodal"))
     names = {"background": (1.0, local_person()), "Kalman": (0.5, Person("hf:1", "ada"))}
     names |= {"Swin": (0.7, Person("hf:2", "bob"))}
     names |= {name: (0.8 + i / 100, Person("hf:3", name)) for i, name in enumerate(HOSTILE)}
@@ -182,8 +182,8 @@ def test_two_methods_are_compared(visit, ids):
     page.check("[aria-label='Compare Swin']")
     page.click(".tray a")
     page.wait_for_selector("h1 >> text=Kalman and Swin")
-    page.wait_for_selector(".plates image")
-    assert page.locator(".plates image").count() == 3
+    page.wait_for_selector(".panels image")
+    assert page.locator(".panels image").count() == 3
     assert page.locator(".scorecard td.gain").count() == 5
 
 
@@ -207,15 +207,15 @@ def test_a_page_goes_on_when_the_server_has_forgotten_it(visit, ids, address):
 
 
 def test_a_submission_has_its_maps_and_its_receipt(visit, ids):
-    page = visit(f"/submission?id={ids['Kalman']}", ".plates image")
+    page = visit(f"/submission?id={ids['Kalman']}", ".panels image")
     assert page.locator("h1").inner_text() == "Kalman"
     assert page.locator(".figures dd").first.inner_text() == "75.0 %"
-    assert page.locator(".plates image").count() == 7
+    assert page.locator(".panels image").count() == 7
     assert ids["Kalman"] in page.inner_text(".facts")
-    before = page.locator(".plates h3, .plates").first.inner_html()
+    before = page.locator(".panels h3, .panels").first.inner_html()
     page.click("fieldset >> text=t850")
     page.wait_for_selector("h3 >> text=Temperature at 850 hPa")
-    assert page.locator(".plates").first.inner_html() != before
+    assert page.locator(".panels").first.inner_html() != before
 
 
 @pytest.mark.parametrize("name", HOSTILE[2:4])
