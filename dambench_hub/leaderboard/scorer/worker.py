@@ -30,8 +30,8 @@ from dambench_hub.leaderboard.submissions.queue import LeaseLost
 from dambench_hub.predictions.reader import Opener, Prediction
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.validation import validate
-from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Diagnostics, Gatherer
-from dambench_hub.scoring.evaluation import Result, score
+from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Gatherer
+from dambench_hub.scoring.evaluation import score
 from dambench_hub.tasks.task import load_task
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Worker:
     def sweep(self) -> None:
         """Remove files that no submission needs."""
         submissions, old = self.submissions.all(), time.time() - ORPHAN_SECONDS
-        needed = {one.file for one in submissions if self._needs_upload(one)}
+        needed = {one.file for one in submissions if self._needs_upload(one.state)}
         for path in self.site.inbox.iterdir():
             if path.name not in needed and path.stat().st_mtime < old:
                 path.unlink(missing_ok=True)
@@ -153,38 +153,33 @@ class Worker:
         if self.site.store.path:
             log.info("store copied to %s", keep_backup(self.site.store, self.site.backups))
 
-    def _needs_upload(self, submission: Submission) -> bool:
-        if submission.state in (State.REJECTED, State.WITHDRAWN):
+    def _needs_upload(self, state: State) -> bool:
+        """Whether the file of a submission in this state may be read again."""
+        if state in (State.REJECTED, State.WITHDRAWN):
             return False
-        undecided = (State.RECEIVED, State.FAILED, State.HELD)
-        return self.keep_uploads or submission.state in undecided
+        return self.keep_uploads or state in (State.RECEIVED, State.FAILED, State.HELD)
 
     def _judge(self, submission: Submission, lease: Lease) -> None:
-        path = self.site.inbox / submission.file
-        try:
-            result, diagnostics = self._score(submission, path, lease)
-        except PredictionError:
-            problems = validate(path, self.data, submission.task, self._watched(lease))
-            if not problems:  # the file is right, so reading it was disturbed
-                raise
-            self.submissions.reject(submission.id, self.name, problems)
-            log.info("%s rejected, %d problems", submission.id, len(problems))
-        else:
-            diagnostics.write(self.files.path(submission.id))
-            state = self.submissions.finish(submission.id, self.name, result)
-            log.info("%s %s, %s", submission.id, state, result.main_score)
-        if not self._needs_upload(self.submissions.get(submission.id)):
-            path.unlink(missing_ok=True)
-
-    def _score(
-        self, submission: Submission, path: Path, lease: Lease
-    ) -> tuple[Result, Diagnostics]:
-        task = load_task(submission.task)
+        path, task = self.site.inbox / submission.file, load_task(submission.task)
         known = self.files.background_path(self.revision, task)
         background = BackgroundDiagnostics.cached(known, self.data, task, maps=self.maps)
         gatherer = Gatherer(self.data, task, background, maps=self.maps)
-        result = score(path, self.data, task, self._watched(lease), gatherer)
-        return result, gatherer.finish(submission.id, result)
+        try:
+            result = score(path, self.data, task, self._watched(lease), gatherer)
+        except PredictionError:
+            problems = validate(path, self.data, task, self._watched(lease))
+            if not problems:  # the file is right, so reading it was disturbed
+                raise
+            self.submissions.reject(submission.id, self.name, problems)
+            state = State.REJECTED
+            log.info("%s rejected, %d problems", submission.id, len(problems))
+        else:
+            diagnostics = gatherer.finish(submission.id, result)
+            diagnostics.write(self.files.path(submission.id))
+            state = self.submissions.finish(submission.id, self.name, result)
+            log.info("%s %s, %s", submission.id, state, result.main_score)
+        if not self._needs_upload(state):
+            path.unlink(missing_ok=True)
 
     def _watched(self, lease: Lease) -> Opener:
         """Opens files whose reading tells the lease how far it is, and ends when it must."""

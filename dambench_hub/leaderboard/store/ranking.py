@@ -104,6 +104,10 @@ class Ranking:
             rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
         return rows
 
+    def of(self, submission: str) -> Entry | None:
+        """The row of a submission, by its id; None if it has none."""
+        return next((e for e in self.entries if e.submission == submission), None)
+
     def entry(self, owner: Person, name: str) -> Entry | None:
         """The best result of a person under a name; None if there is none."""
         wanted = (owner.id, name)

@@ -116,7 +116,7 @@ class Submissions:
         task = load_task(task).name
         with self.store.transaction(write=True) as connection:
             now = self.store.now(connection)
-            own = self._select(connection, SUBMISSIONS.c.owner == owner.id)
+            own = select_submissions(connection, self.queue, SUBMISSIONS.c.owner == owner.id)
             _refuse_again(own, task, sha256)
             refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
             texts |= {"publish": publish, "file": file, "bytes": bytes, "sha256": sha256}
@@ -137,23 +137,20 @@ class Submissions:
         """All submissions, or those in a state or for a task, in the order of receipt."""
         wanted = [SUBMISSIONS.c.task == task] if task else []
         with self.store.transaction() as connection:
-            found = self._select(connection, *wanted)
+            found = select_submissions(connection, self.queue, *wanted)
         return [one for one in found if state in (None, one.state)]
 
     def of(self, owner: Person) -> list[Submission]:
         """Everything a person handed in, newest first."""
         with self.store.transaction() as connection:
-            return self._select(connection, SUBMISSIONS.c.owner == owner.id)[::-1]
-
-    def published(self, task: str) -> list[Submission]:
-        """What stands on the board of a task, or would if it were the best of its name."""
-        return self.all(State.PUBLISHED, task)
+            return select_submissions(connection, self.queue, SUBMISSIONS.c.owner == owner.id)[::-1]
 
     def history(self, owner: Person, name: str, task: str) -> list[Submission]:
         """What a person showed under one name for a task, newest first, withdrawn ones too."""
         with self.store.transaction() as connection:
-            found = self._select(
+            found = select_submissions(
                 connection,
+                self.queue,
                 SUBMISSIONS.c.owner == owner.id,
                 SUBMISSIONS.c.name == name,
                 SUBMISSIONS.c.task == task,
@@ -281,7 +278,7 @@ class Submissions:
             current = sql.select(RESULTS.c.submission).where(
                 RESULTS.c.scorer_version == SCORER_VERSION
             )
-            found = self._select(connection, SUBMISSIONS.c.id.not_in(current))
+            found = select_submissions(connection, self.queue, SUBMISSIONS.c.id.not_in(current))
             shown = (State.PUBLISHED, State.FAILED)  # failed, when it was scored again before
             old = [one for one in found if one.published_at and one.state in shown]
             now = self.store.now(connection)
@@ -328,15 +325,10 @@ class Submissions:
             append_event(connection, id, self.store.now(connection), event)
 
     def _one(self, connection: sql.Connection, id: str) -> Submission:
-        found = self._select(connection, SUBMISSIONS.c.id == id)
+        found = select_submissions(connection, self.queue, SUBMISSIONS.c.id == id)
         if not found:
             raise DambenchError(f"There is no submission {ascii(id[:40])}.")
         return found[0]
-
-    def _select(
-        self, connection: sql.Connection, *wanted: sql.ColumnElement[bool]
-    ) -> list[Submission]:
-        return select_submissions(connection, self.queue, *wanted)
 
 
 def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:

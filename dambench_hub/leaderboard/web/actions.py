@@ -111,32 +111,26 @@ class SubmissionActions:
         """
         own = person is not None and person.id == submission.owner.id
         waiting = submission.state is State.RECEIVED
-        place = self.site.submissions.queue_place(submission.id) if waiting else None
-        status: dict[str, Any] = {
+        result = entry = ranking = None
+        if submission.state in (State.PRIVATE, State.PUBLISHED):
+            result = self.site.store.result(submission.id)
+        if submission.state is State.PUBLISHED:
+            ranking = self.site.store.ranking(submission.task, self.site.data.revision)
+            entry = ranking.of(submission.id)
+        return {
             "id": submission.id,
             "name": submission.name,
             "task": submission.task,
             "state": str(submission.state),
             "received_at": submission.received_at,
-            "place": place,
+            "place": self.site.submissions.queue_place(submission.id) if waiting else None,
             "progress": submission.progress if waiting else None,
             "problems": list(submission.problems) if own else [],
             "reason": submission.reason if own else None,
+            "score": rounded(result.main_score) if result else None,
+            "rank": entry.rank if entry else None,
+            "entries": len(ranking.entries) if ranking and entry else None,
         }
-        return status | self._outcome(submission)
-
-    def _outcome(self, submission: Submission) -> dict[str, Any]:
-        """Score and rank, where there are any to show."""
-        outcome: dict[str, Any] = {"score": None, "rank": None, "entries": None}
-        if submission.state in (State.PRIVATE, State.PUBLISHED):
-            result = self.site.store.result(submission.id)
-            outcome["score"] = rounded(result.main_score) if result else None
-        if submission.state is State.PUBLISHED:
-            entries = self.site.store.ranking(submission.task, self.site.data.revision).entries
-            ranks = [entry.rank for entry in entries if entry.submission == submission.id]
-            if ranks:
-                outcome |= {"rank": ranks[0], "entries": len(entries)}
-        return outcome
 
 
 def plain(error: DambenchError) -> str:

@@ -58,8 +58,7 @@ class Receipt:
     @property
     def entry(self) -> Entry | None:
         """Its row in the ranking; None if it has none."""
-        found = [e for e in self.ranking.entries if e.submission == self.submission.id]
-        return found[0] if found else None
+        return self.ranking.of(self.submission.id)
 
     @property
     def best(self) -> Entry | None:

@@ -56,18 +56,12 @@ def add_upload(app: FastAPI, inbox: Inbox, sign_in: SignIn) -> None:
     @app.post(PATH)
     async def upload(request: Request) -> JSONResponse:
         try:
-            ticket = await _receive(request, inbox, sign_in)
+            return JSONResponse([await _receive(request, inbox, sign_in)])
         except UploadRefused as refusal:
-            return refusal_response(refusal)
+            headers = {} if refusal.seconds is None else {"Retry-After": str(refusal.seconds)}
+            return JSONResponse({"error": str(refusal)}, refusal.status, headers)
         except ClientDisconnect:
             return JSONResponse({"error": "The connection broke."}, status_code=400)
-        return JSONResponse([ticket])
-
-
-def refusal_response(refusal: UploadRefused) -> JSONResponse:
-    """The answer that says why, and when to come back."""
-    headers = {} if refusal.seconds is None else {"Retry-After": str(refusal.seconds)}
-    return JSONResponse({"error": str(refusal)}, refusal.status, headers)
 
 
 async def _receive(request: Request, inbox: Inbox, sign_in: SignIn) -> str:

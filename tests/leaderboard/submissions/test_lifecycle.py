@@ -92,7 +92,7 @@ def test_from_the_queue_to_the_board(board, make_result):
     assert (entry.submission, entry.owner, entry.model_url) == (done.id, ANN, done.model_url)
     assert not entry.baseline
     assert [event.state for _, event in board.events(done.id)] == ["received", "published"]
-    assert board.published("unimodal") == board.of(ANN) == [done]
+    assert board.all(State.PUBLISHED, "unimodal") == board.of(ANN) == [done]
     assert board.of(BOB) == []
 
 
