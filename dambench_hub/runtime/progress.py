@@ -7,9 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import track as rich_track
-
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -21,6 +18,9 @@ def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     A terminal gets a bar. Elsewhere (log files, CI) there is a line when it starts to take long,
     at most one every ten seconds, and one at the end.
     """
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
     console = Console(stderr=True)
     if console.is_terminal:
         yield from rich_track(items, description, total=total, console=console)

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import unicodedata
 import uuid
 from html.parser import HTMLParser
@@ -95,6 +97,14 @@ def hand_in(site, make_result):
         return key
 
     return put
+
+
+def test_tables_and_receipts_load_nothing_that_draws():
+    code = (
+        "import sys; from dambench_hub.leaderboard.web import ranking_table, receipt; "
+        "assert not {'matplotlib', 'rich', 'gradio', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def board(site, view=OVERVIEW, person=None):
