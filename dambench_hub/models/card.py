@@ -159,8 +159,8 @@ def write_model_card(folder: Path, **about: Any) -> Path:
     with torch.device("meta"):  # the numbers do not matter here, and may be many
         model = model_class(**read_config(folder, model_class))
     training = training_record(folder)
-    told = About(model=str(folder), name=model_name(folder), training=training, **about)
-    for scored in told.scores:
+    described = About(model=str(folder), name=model_name(folder), training=training, **about)
+    for scored in described.scores:
         if set(scored.scores["rmse"]) != set(model.channels):
             raise DataError(
                 f"The scores of the task {scored.task} are of {len(scored.scores['rmse'])} "
@@ -169,11 +169,11 @@ def write_model_card(folder: Path, **about: Any) -> Path:
     if noted := training_file(folder):
         write_atomic(folder / TRAINING_FILE, noted.read_bytes())
     (folder / EVAL_RESULTS).unlink(missing_ok=True)
-    if entries := _eval_result_entries(told):
+    if entries := _eval_result_entries(described):
         from huggingface_hub import eval_result_entries_to_yaml
 
         write_atomic(folder / EVAL_RESULTS, _yaml(eval_result_entries_to_yaml(entries)))
-    write_atomic(folder / CARD, str(model_card(model, told)))
+    write_atomic(folder / CARD, str(model_card(model, described)))
     return folder / CARD
 
 

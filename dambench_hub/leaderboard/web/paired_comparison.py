@@ -136,13 +136,13 @@ def find_comparison(site: Site, task: str, first: str, second: str) -> PairedCom
     """The two submissions with these ids, if both are ranked in the task."""
     if task not in site.tasks:
         return None
-    entries = {e.submission: e for e in site.store.ranking(task, site.data.revision).entries}
-    if first not in entries or second not in entries or first == second:
+    ranking = site.store.ranking(task, site.data.revision)
+    one, other = ranking.of(first), ranking.of(second)
+    if one is None or other is None or one is other:
         return None
     time = site.tasks[task].times(site.data.manifest)
     files = DiagnosticsFiles(site.diagnostics)
-    diagnostics = (files.read(first), files.read(second))
-    return PairedComparison(task, time, entries[first], entries[second], diagnostics)
+    return PairedComparison(task, time, one, other, (files.read(first), files.read(second)))
 
 
 def _percent(one: np.ndarray, other: np.ndarray) -> np.ndarray:
