@@ -34,6 +34,9 @@ EVERY_SECONDS = 30.0
 """The Hub limits how often a repository may change."""
 
 REPO_TYPE = "dataset"
+STOP_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 def mirror(store: Store, repo_id: str, tell: Callable[[str], None] = print) -> int:
@@ -159,11 +162,6 @@ def _mark(store: Store, repo_id: str, records: Sequence[Record], commit: str) ->
                 for r in records
             ],
         )
-
-
-STOP_SECONDS = 30.0
-
-log = logging.getLogger(__name__)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How the pages answer events, and what they show until the answer is there."""
+"""How the events of all pages are answered, and what stands in a place until then."""
 
 from typing import Any
 
