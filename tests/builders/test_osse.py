@@ -8,14 +8,15 @@ import sys
 import time
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from dambench_hub.building.osse.archive import Archive
+from dambench_hub.building.osse.simulation import MEANS, segment_path
+from dambench_hub.building.osse.world import World
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data.dataset import load_data
@@ -207,68 +208,12 @@ def test_gauges_stand_still_and_the_satellite_moves(examples):
     assert not np.array_equal(seen[0], seen[1])
 
 
-class ToyState(NamedTuple):
-    dynamics: np.ndarray
-    day: np.ndarray
-
-
-class ToyCirculation:
-    """Knows only what day it is: its daily means are the days on which the day began and ended."""
-
-    model = SimpleNamespace(terrain=SimpleNamespace(fmask=np.ones((2, 1))))
-
-    def start(self, day, rng):
-        return self.at(day, np.float64(0))
-
-    def at(self, day, dynamics):
-        return ToyState(dynamics, np.int64(day.astype(int)))
-
-    def advance(self, state):
-        window = np.array([state.day, state.day + 1])
-        later = ToyState(state.dynamics + 1, state.day + 1)
-        return later, {"precipitation": window, "olr": window}
-
-    def portrait(self, state):
-        return {"day": state.day, "dynamics": state.dynamics}
-
-    def geography(self):
-        return {}
-
-
-def test_nothing_after_the_valid_time_is_used(build, tmp_path, monkeypatch):
-    """Daily products cover the 24 hours that end at the valid time, in every segment."""
-    pytest.importorskip("jax")
-    monkeypatch.setattr(build, "circulations", lambda preset: (ToyCirculation(), ToyCirculation()))
-    monkeypatch.setattr(build, "truncated", lambda dynamics, source, target: dynamics)
-    build.first_state.cache_clear()
-    world = build.World("tiny", 0)
-    for split, days in world.preset.splits.items():
-        segments = []
-        for number in range(len(world.segments(split))):
-            build.simulate_segment(world, tmp_path, split, number)
-            segments.append(load_file(build.segment_path(tmp_path, split, number)))
-        segments = [content for content in segments if "precipitation" in content]
-        together = {
-            name: np.concatenate([content[name] for content in segments])
-            for name in ("precipitation", "olr", "reference/day", "background/day")
-        }
-        valid = days.times.astype(int)
-        for name in ("reference/day", "background/day"):
-            np.testing.assert_array_equal(together[name], valid)
-        for name in ("precipitation", "olr"):
-            np.testing.assert_array_equal(together[name], np.stack([valid - 1, valid], axis=1))
-        number, position = list(build.places(world, split))[-1]
-        last = load_file(build.segment_path(tmp_path, split, number))
-        assert last["reference/day"][position] == valid[-1]
-    build.first_state.cache_clear()
-
-
 @slow
-def test_instruments_see_the_nature_run(osse, build):
-    archive = build.Archive(build.World("tiny", 0), osse.parent / "model")
+def test_instruments_see_the_nature_run(osse):
+    archive = Archive(World("tiny", 0), osse.parent / "model")
     number, position = archive.places["test"][0]
-    with safe_open(build.segment_path(osse.parent / "model", "test", number), "numpy") as file:
-        exact = {name: file.get_slice(name)[position] for name in build.MEANS}
+    with safe_open(segment_path(osse.parent / "model", "test", number), "numpy") as file:
+        exact = {name: file.get_slice(name)[position] for name in MEANS}
     fields = archive.read("test", 0)
     for name, true in exact.items():
         seen, at = archive.views["reference"].regrid(true), np.isfinite(fields[name])
@@ -277,19 +222,20 @@ def test_instruments_see_the_nature_run(osse, build):
 
 
 @slow
-def test_same_seed_same_bits_with_other_workers(osse, build, tmp_path):
+def test_same_seed_same_bits_with_other_workers(osse, tmp_path):
     """One segment made again, here in one process and not interrupted, has the same content."""
     kept, again = osse.parent / "model", tmp_path / "model"
     again.mkdir()
-    shutil.copy(build.segment_path(kept, "test", 0), again)
+    shutil.copy(segment_path(kept, "test", 0), again)
     script = (
-        "import runpy, sys; from pathlib import Path\n"
-        f"build = runpy.run_path({str(BUILD)!r})\n"
-        "build['prepare_worker']()\n"
-        f"build['simulate_segment'](build['World']('tiny', 0), Path({str(again)!r}), 'test', 1)\n"
+        "from pathlib import Path\n"
+        "from dambench_hub.building.osse.simulation import prepare_worker, simulate_segment\n"
+        "from dambench_hub.building.osse.world import World\n"
+        "prepare_worker()\n"
+        f"simulate_segment(World('tiny', 0), Path({str(again)!r}), 'test', 1)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
-    first, second = (load_file(build.segment_path(folder, "test", 1)) for folder in (kept, again))
+    first, second = (load_file(segment_path(folder, "test", 1)) for folder in (kept, again))
     assert first.keys() == second.keys()
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
@@ -311,40 +257,20 @@ def test_other_settings_are_refused(osse):
     assert "Traceback" not in refused.stderr
 
 
+def test_worker_processes_load_no_datasets_and_no_jax():
+    """They run the script as `__mp_main__`, import what they are sent, and then set jax up."""
+    script = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(BUILD)!r}, run_name='__mp_main__')\n"
+        "import dambench_hub.building.osse.simulation\n"
+        "print(sorted({'datasets', 'jax'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.stdout == "[]\n", run.stderr
+
+
 @pytest.mark.parametrize("options", [["--preset", "huge"], ["--workers", "0"], ["--seed", "-1"]])
 def test_wrong_usage_exits_with_2(build, options, capsys):
     with pytest.raises(SystemExit) as exit_info:
         build.parse_args(["--out", "x", *options])
     assert exit_info.value.code == 2
-
-
-def test_seeds_make_other_worlds(build):
-    noise = [build.World("tiny", seed).rng(build.NATURE, 5).random(3) for seed in (0, 0, 1)]
-    assert np.array_equal(noise[0], noise[1])
-    assert not np.array_equal(noise[0], noise[2])
-
-
-def test_presets_are_as_large_as_promised(build):
-    at_least = {"tiny": (8, 4, 4), "mini": (180, 30, 60), "t31": (360, 60, 120)}
-    allowed = {
-        "train": set(range(2000, 2023)),
-        "validation": {2023},
-        "test": {2024},
-    }
-    for name, counts in at_least.items():
-        splits = build.PRESETS[name].splits
-        for (split, days), count in zip(splits.items(), counts, strict=True):
-            years = set(days.times.astype("datetime64[Y]").astype(int) + 1970)
-            assert len(days.times) >= count
-            assert years <= allowed[split]
-            if name != "tiny":
-                assert np.ptp(days.times).astype(int) >= 340, "a whole year, with all its seasons"
-
-
-def test_analysis_error_depends_on_the_day_only(build):
-    world, day = build.World("tiny", 0), np.datetime64("2022-01-10")
-    past = [np.float64(x) for x in np.arange(build.PAST_DAYS) ** 2]
-    errors = [build.analysis_error(world, day + n, past) for n in (0, 1, 2, 3, 0)]
-    assert errors[0] == errors[-1]
-    assert len(set(errors)) > 1
-    assert np.all(np.abs(errors) > 0)
