@@ -14,23 +14,10 @@ import re
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from dambench_hub.building.builder import Source, begin_part, build_dataset
 from dambench_hub.building.era5.alignment import MODES
-from dambench_hub.building.era5.ingestion import (
-    Patience,
-    Segments,
-    Stream,
-    absent,
-    forget_gaps,
-    ingest,
-)
 from dambench_hub.building.era5.recipe import (
     BACKGROUNDS,
     CADENCES,
@@ -39,119 +26,13 @@ from dambench_hub.building.era5.recipe import (
     read_recipe,
     recipe_keys,
 )
-from dambench_hub.building.era5.triplets import Triplets
-from dambench_hub.building.plan import Plan
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channel
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.runtime.workers import Run, open_workers
 from dambench_hub.storage.manifest import FORMATS
-
-ARCHIVE = "archive"
-"""Folder of the segments, inside the folder for intermediate files."""
 
 NEEDED = ("zarr", "gcsfs", "tenacity", "distributed")
 """Packages of the extra `era5` that every build needs."""
-
-TITLES = {
-    "persistence": "the state {lead} hours earlier (persistence)",
-    "forecast": "a {lead}-hour forecast ({title})",
-    "fengwu": "a {lead}-hour forecast of FengWu from ERA5",
-}
-
-
-def plan_of(recipe: Recipe, times: dict[str, np.ndarray]) -> Plan:
-    """The data set that a recipe asks for."""
-    from dambench_hub.building.era5.streams import archives, regrid_methods
-
-    found, methods = archives(recipe, times), regrid_methods(recipe)
-    background = TITLES[recipe.background].format(
-        lead=recipe.lead_hours, title=found.get("background", {}).get("title")
-    )
-    commercial = all(archive.get("commercial", True) for archive in found.values())
-    return Plan(
-        name=recipe.name,
-        channels=recipe.channels,
-        grid=Grid.parse(recipe.grid),
-        times=times,
-        modalities=tuple(recipe.modalities),
-        lead_hours=recipe.lead_hours,
-        alignment=recipe.alignment,
-        observations=recipe.observations(),
-        format=recipe.format,
-        keep_bits=recipe.keep_bits,
-        geography=recipe.geography,
-        source={
-            "kind": "era5",
-            "title": f"DAMBench: {recipe.name}",
-            "description": (
-                f"Triplets from real archives. The reference is {found['reference']['title']}, the "
-                f"background {background}. {MODES[recipe.alignment]} Examples whose inputs reach "
-                "into another split are left out."
-            ),
-            "licence": "cc-by-4.0" if commercial else "cc-by-nc-sa-4.0",
-            "attribution": " ".join(
-                dict.fromkeys(archive["attribution"] for archive in found.values())
-            ),
-            "background": background,
-            "citation": "; ".join(dict.fromkeys(a["citation"] for a in found.values())),
-            "command": "python builders/era5/build.py --recipe RECIPE --out dambench",
-            "versions": {name: version(name) for name in ("numpy", "scipy", "xarray", "zarr")},
-            "settings": recipe.settings(),
-            "archives": {name: _described(a, methods.get(name)) for name, a in found.items()},
-        },
-    )
-
-
-def _described(archive: dict[str, Any], method: str | None) -> dict[str, Any]:
-    """What the manifest says of an archive."""
-    keys = ("title", "source", "licence", "attribution", "citation", "address", "stage", "model")
-    described = {key: str(archive[key]) for key in keys if archive.get(key)}
-    return described | {"regridding": method or "as the reference"}
-
-
-def open_source(
-    recipe: Recipe,
-    times: dict[str, np.ndarray],
-    run: Run,
-    patience: Patience,
-    finalise: bool,
-    work: Path,
-) -> Source:
-    """Bring in what is missing, or refuse to when the parts should have; the examples."""
-    from dambench_hub.building.era5.streams import orography, product_names, streams
-
-    folder, found = work / ARCHIVE, streams(recipe, times)
-    if finalise and (left := absent(folder, list(found.values()))):
-        raise BuildError(
-            f"{len(left)} segments are missing, the first of {left[0][0].name} at "
-            f"{left[0][0].segments[left[0][1]][0]}. Run the --part that has not ended, then this."
-        )
-    ingest(folder, list(found.values()), run, patience)
-    triplets = put_together(recipe, times, folder, found, product_names(recipe))
-    heights = orography(recipe, times["train"][0]) if recipe.geography else None
-    return Source(triplets.read, triplets.gaps(), heights)
-
-
-def put_together(
-    recipe: Recipe,
-    times: dict[str, np.ndarray],
-    folder: Path,
-    found: dict[str, Stream],
-    products: dict[str, str],
-) -> Triplets:
-    """The examples of the segments in a folder."""
-    segments = {name: Segments(folder, stream) for name, stream in found.items()}
-    return Triplets(
-        times=times,
-        states=segments.pop("states"),
-        backgrounds=segments.pop("backgrounds", None),
-        products=segments,
-        product_names=products,
-        lead_hours=recipe.lead_hours,
-        alignment=recipe.alignment,
-    )
 
 
 def build(args: argparse.Namespace) -> None:
@@ -161,7 +42,18 @@ def build(args: argparse.Namespace) -> None:
             raise BuildError(
                 f"The package {package} is not installed: pip install 'dambench-hub[era5]'."
             )
-    from dambench_hub.building.era5.streams import streams, usable
+    # Not at the top: these take seconds, and the packages above must be named first.
+    from dambench_hub.building.builder import build_dataset
+    from dambench_hub.building.era5.dataset import (
+        ARCHIVE,
+        bring_in_part,
+        download,
+        open_source,
+        plan_of,
+    )
+    from dambench_hub.building.era5.ingestion import Patience, forget_gaps
+    from dambench_hub.building.era5.streams import usable
+    from dambench_hub.runtime.workers import open_workers
 
     recipe = recipe_of(args)
     if args.download:
@@ -170,14 +62,7 @@ def build(args: argparse.Namespace) -> None:
     plan, patience = plan_of(recipe, times), Patience(gaps=args.max_gaps)
     with open_workers(args.workers, args.scheduler) as run:
         if args.part:
-            with begin_part(args.out, plan, "part-{}-of-{}".format(*args.part)) as work:
-                ingest(
-                    work / ARCHIVE,
-                    list(streams(recipe, times).values()),
-                    run,
-                    patience,
-                    args.part,
-                )
+            bring_in_part(args.out, plan, recipe, times, run, patience, args.part)
             print(f"Part {args.part[0]} of {args.part[1]} is done; after all of them: --finalise")
             return
         if args.retry_gaps and (args.out / ".build").is_dir():
@@ -185,23 +70,6 @@ def build(args: argparse.Namespace) -> None:
         source = partial(open_source, recipe, times, run, patience, args.finalise)
         manifest = build_dataset(args.out, plan, source, args.fresh, run)
     print(f"{args.out}: {manifest.name}, revision {manifest.revision}, {len(manifest.gaps)} gaps")
-
-
-def download(recipe: Recipe) -> None:
-    """Fetch the files of the Climate Data Store that are not there yet."""
-    from dambench_hub.building.sources.cds.download import download, requests
-
-    if recipe.source != "cds":
-        raise BuildError("--download is for --source cds; the other sources are read in place.")
-    fengwu = recipe.background == "fengwu"
-    earlier = np.timedelta64(recipe.lead_hours, "h")
-    valid = np.unique(np.concatenate(list(recipe.times().values())))
-    times = np.union1d(valid, valid - earlier)
-    if fengwu:
-        times = np.union1d(times, valid - earlier - np.timedelta64(6, "h"))
-    channels = STANDARD_CHANNELS if fengwu else recipe.channels
-    grid = Grid(721, 1440) if fengwu else Grid.parse(recipe.grid)
-    download(Path(str(recipe.path)), requests(channels, times, grid))
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
