@@ -1,10 +1,10 @@
 """Fields from slow or far archives to segment files on the local disk, once, to build from.
 
-A `Stream` names fields, their times, and how to read some of them. Its times are cut into segments,
-each a file that appears whole. Segments are independent: any number of workers and machines may
-bring them in, in any order, and a killed run goes on with those that are missing. A read that fails
-is tried again with growing pauses; what then still fails, or is not in the archive, is noted in the
-segment as missing, and nothing is put in its place.
+A `FieldStream` names fields, their times, and how to read some of them. Its times are cut into
+segments, each a file that appears whole. Segments are independent: any number of workers and
+machines may bring them in, in any order, and a killed run goes on with those that are missing. A
+read that fails is tried again with growing pauses; what then still fails, or is not in the archive,
+is noted in the segment as missing, and nothing is put in its place.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run
 
 Found = tuple[np.datetime64, np.ndarray | MissingData]
-Read = Callable[[np.ndarray], Iterator[Found]]
-"""Gives, for ascending times, each time with its field, or why there is none."""
+"""A time with its field, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,21 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Stream:
+class FieldStream:
     """Fields of one kind, at the times when they are wanted.
 
     Attributes:
         name: Of the folder with its segments.
         times: Ascending, whole hours, (N,).
         shape: Of the field at one time.
-        open: Opens the archive; called in the workers, once for each segment.
+        read: Gives, for ascending times, what is found; called in the workers, for each segment.
         segment: How many times make one segment.
     """
 
     name: str
     times: np.ndarray
     shape: tuple[int, ...]
-    open: Callable[[], Read]
+    read: Callable[[np.ndarray], Iterator[Found]]
     segment: int = 4
 
     @cached_property
@@ -85,7 +84,7 @@ class Stream:
 
 def ingest(
     folder: Path,
-    streams: Sequence[Stream],
+    streams: Sequence[FieldStream],
     run: Run,
     patience: Patience | None = None,
     part: tuple[int, int] = (1, 1),
@@ -104,7 +103,8 @@ def ingest(
         DambenchError: When the disk is full, or will be.
     """
     patience = patience or Patience()
-    todo = [(stream, number) for stream, number in absent(folder, streams) if _in(part, number)]
+    nth, of = part
+    todo = [(stream, n) for stream, n in absent(folder, streams) if n % of == nth - 1]
     if not todo:
         return
     size = sum(len(s.segments[n]) * 4 * int(np.prod(s.shape)) for s, n in todo)
@@ -121,7 +121,7 @@ def ingest(
             )
 
 
-def absent(folder: Path, streams: Sequence[Stream]) -> list[tuple[Stream, int]]:
+def absent(folder: Path, streams: Sequence[FieldStream]) -> list[tuple[FieldStream, int]]:
     """Segments that have not been brought in, by stream and number."""
     return [
         (stream, number)
@@ -142,7 +142,7 @@ def forget_gaps(folder: Path) -> int:
 class Segments:
     """The segments of a stream, read time by time."""
 
-    def __init__(self, folder: Path, stream: Stream) -> None:
+    def __init__(self, folder: Path, stream: FieldStream) -> None:
         self.folder, self.stream = folder, stream
         self._first = [segment[0] for segment in stream.segments]
 
@@ -152,7 +152,8 @@ class Segments:
         Raises:
             MissingData: When the archive did not have it.
         """
-        path = self._path(time)
+        number = bisect_right(self._first, time) - 1
+        path = self.stream.path(self.folder, number)
         hours = int(hours_since_epoch(time))
         try:
             with safe_open(path, "numpy") as file:
@@ -171,15 +172,8 @@ class Segments:
         found = [_gaps(self.stream.path(self.folder, number)) for number in numbers]
         return {hours: reason for gaps in found for hours, reason in gaps.items()}
 
-    def _path(self, time: np.datetime64) -> Path:
-        return self.stream.path(self.folder, bisect_right(self._first, time) - 1)
 
-
-def _in(part: tuple[int, int], number: int) -> bool:
-    return number % part[1] == part[0] - 1
-
-
-def _store(folder: Path, patience: Patience, item: tuple[Stream, int]) -> list[str]:
+def _store(folder: Path, patience: Patience, item: tuple[FieldStream, int]) -> list[str]:
     """Bring in one segment; why fields of it are missing."""
     stream, number = item
     found = _persistently(stream, stream.segments[number], patience)
@@ -203,10 +197,18 @@ def _gaps(path: Path) -> dict[int, str]:
         return {int(hours): why for hours, why in json.loads(file.metadata()["gaps"]).items()}
 
 
-def _persistently(stream: Stream, times: np.ndarray, patience: Patience) -> list[Found]:
+def _persistently(stream: FieldStream, times: np.ndarray, patience: Patience) -> list[Found]:
     """Read some times, together if that works, else each by itself."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+    insist = Retrying(
+        stop=stop_after_attempt(patience.tries),
+        wait=wait_exponential(multiplier=patience.pause, max=60),
+        retry=retry_if_exception(_may_pass),
+        reraise=True,
+    )
     try:
-        return _insisting(stream, times, patience, patience.tries)
+        return insist(_within, patience.timeout, lambda: _complete(stream, times))
     except DambenchError:
         raise
     except Exception as error:
@@ -218,18 +220,6 @@ def _persistently(stream: Stream, times: np.ndarray, patience: Patience) -> list
     return [found for time in times for found in _persistently(stream, np.array([time]), once)]
 
 
-def _insisting(stream: Stream, times: np.ndarray, patience: Patience, tries: int) -> list[Found]:
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
-
-    insist = Retrying(
-        stop=stop_after_attempt(tries),
-        wait=wait_exponential(multiplier=patience.pause, max=60),
-        retry=retry_if_exception(_may_pass),
-        reraise=True,
-    )
-    return insist(_within, patience.timeout, lambda: _complete(stream, times))
-
-
 def _may_pass(error: BaseException) -> bool:
     """Whether another try may do better: not if the source is unusable, or a person interrupts."""
     if isinstance(error, Unreachable):
@@ -237,8 +227,8 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, DambenchError)
 
 
-def _complete(stream: Stream, times: np.ndarray) -> list[Found]:
-    found = list(stream.open()(times))
+def _complete(stream: FieldStream, times: np.ndarray) -> list[Found]:
+    found = list(stream.read(times))
     if [time for time, _ in found] != list(times):
         raise OSError(f"the source gave {len(found)} of {len(times)} times")
     for time, field in found:

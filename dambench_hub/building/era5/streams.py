@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building.era5.alignment import product_day, usable_times
-from dambench_hub.building.era5.ingestion import Found, Read, Stream
+from dambench_hub.building.era5.ingestion import FieldStream, Found
 from dambench_hub.building.era5.recipe import Recipe
 from dambench_hub.building.sources.arco import open_arco
 from dambench_hub.building.sources.attribution import attribution
@@ -84,7 +84,7 @@ def usable(recipe: Recipe) -> dict[str, np.ndarray]:
     }
 
 
-def streams(recipe: Recipe, times: Mapping[str, np.ndarray]) -> dict[str, Stream]:
+def streams(recipe: Recipe, times: Mapping[str, np.ndarray]) -> dict[str, FieldStream]:
     """What to bring in for the examples at these times, by name.
 
     Args:
@@ -99,25 +99,27 @@ def streams(recipe: Recipe, times: Mapping[str, np.ndarray]) -> dict[str, Stream
     state = (len(recipe.channels), *grid.shape)
     earlier = valid - np.timedelta64(recipe.lead_hours, "h")
     wanted = np.union1d(valid, earlier) if recipe.background == "persistence" else valid
-    found = {STATES: Stream(STATES, wanted, state, partial(_states, recipe), STATES_A_SEGMENT)}
+    read = partial(_states, _analyses, recipe)
+    found = {STATES: FieldStream(STATES, wanted, state, read, STATES_A_SEGMENT)}
     if recipe.background != "persistence":
-        opened = partial(_hosted if recipe.background == "forecast" else _fengwu, recipe)
-        found[BACKGROUNDS] = Stream(BACKGROUNDS, valid, state, opened, STATES_A_SEGMENT)
+        hosted = recipe.background == "forecast"
+        read = partial(_states, _hosted, recipe) if hosted else partial(_fengwu, recipe)
+        found[BACKGROUNDS] = FieldStream(BACKGROUNDS, valid, state, read, STATES_A_SEGMENT)
     for modality, product in product_names(recipe).items():
         days = np.unique(product_day(product, recipe.alignment, valid)).astype("datetime64[h]")
-        opened = partial(_days, recipe, modality)
-        found[modality] = Stream(modality, days, grid.shape, opened, DAYS_A_SEGMENT)
+        read = partial(_days, recipe, modality)
+        found[modality] = FieldStream(modality, days, grid.shape, read, DAYS_A_SEGMENT)
     _require(recipe, found)
     return found
 
 
 def archives(recipe: Recipe, times: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Attributes of every archive of the recipe, by what it gives, for the years of the times."""
-    reference = open_analyses(recipe.source, recipe.path).attrs
+    reference = _analyses(recipe).attrs
     years = attribution(np.concatenate(list(times.values())))
     found = {"reference": {**reference, "attribution": years}}
     if recipe.background == "forecast":
-        found["background"] = dict(_hosted_archive(recipe).attrs)
+        found["background"] = dict(_hosted(recipe).attrs)
     if recipe.background == "fengwu":
         found["background"] = dict(_open_model(str(recipe.background_path)).attributes)
     for modality, path in recipe.modalities.items():
@@ -127,7 +129,7 @@ def archives(recipe: Recipe, times: Mapping[str, np.ndarray]) -> dict[str, dict[
 
 def orography(recipe: Recipe, time: np.datetime64) -> np.ndarray | None:
     """Height of the surface on the data set's grid, (Y, X), m; None if the archive has none."""
-    archive = open_analyses(recipe.source, recipe.path)
+    archive = _analyses(recipe)
     if "geopotential_at_surface" not in archive:
         return None
     field = archive["geopotential_at_surface"]
@@ -141,22 +143,20 @@ def orography(recipe: Recipe, time: np.datetime64) -> np.ndarray | None:
 
 def regrid_methods(recipe: Recipe) -> dict[str, str]:
     """How each archive comes to the grid of the data set."""
-    opened: dict[str, xr.Dataset | xr.DataArray] = {
-        "reference": open_analyses(recipe.source, recipe.path)
-    }
+    opened: dict[str, xr.Dataset | xr.DataArray] = {"reference": _analyses(recipe)}
     if recipe.background == "forecast":
-        opened["background"] = _hosted_archive(recipe)
+        opened["background"] = _hosted(recipe)
     opened |= {m: open_product(m, path) for m, path in recipe.modalities.items()}
     return {name: _regridder(archive, recipe).method for name, archive in opened.items()}
 
 
-def _require(recipe: Recipe, found: Mapping[str, Stream]) -> None:
+def _require(recipe: Recipe, found: Mapping[str, FieldStream]) -> None:
     """Refuse what the archives do not have before anything is read."""
-    analyses = open_analyses(recipe.source, recipe.path)
+    analyses = _analyses(recipe)
     require_channels(analyses, recipe.channels, analyses.attrs["title"])
     _require_times(analyses, found[STATES].times)
     if recipe.background == "forecast":
-        hosted = _hosted_archive(recipe)
+        hosted = _hosted(recipe)
         require_channels(hosted, recipe.channels, hosted.attrs["title"])
         _require_times(hosted, found[BACKGROUNDS].times)
     if recipe.background == "fengwu":
@@ -170,7 +170,11 @@ def _require_times(archive: xr.Dataset, times: np.ndarray) -> None:
     require_times(archive, times, archive.attrs["title"], archive.attrs.get("elsewhere", ""))
 
 
-def _hosted_archive(recipe: Recipe) -> xr.Dataset:
+def _analyses(recipe: Recipe) -> xr.Dataset:
+    return open_analyses(recipe.source, recipe.path)
+
+
+def _hosted(recipe: Recipe) -> xr.Dataset:
     return _open_hosted(recipe.background_path, recipe.lead_hours)
 
 
@@ -179,33 +183,20 @@ def _regridder(archive: xr.Dataset | xr.DataArray, recipe: Recipe) -> Regridder:
     return Regridder(archive.latitude.values, archive.longitude.values, grid)
 
 
-def _states(recipe: Recipe) -> Read:
-    return _reader(open_analyses(recipe.source, recipe.path), recipe)
-
-
-def _hosted(recipe: Recipe) -> Read:
-    return _reader(_hosted_archive(recipe), recipe)
-
-
-def _reader(archive: xr.Dataset, recipe: Recipe) -> Read:
+def _states(
+    open_archive: Callable[[Recipe], xr.Dataset], recipe: Recipe, times: np.ndarray
+) -> Iterator[Found]:
+    archive = open_archive(recipe)
     regrid = _regridder(archive, recipe)
-
-    def read(times: np.ndarray) -> Iterator[Found]:
-        found = read_states(archive, recipe.channels, times, regrid)
-        return _with_poles(found, recipe, regrid.method)
-
-    return read
+    found = read_states(archive, recipe.channels, times, regrid)
+    return _with_poles(found, recipe, regrid.method)
 
 
-def _fengwu(recipe: Recipe) -> Read:
-    archive = open_analyses(recipe.source, recipe.path)
+def _fengwu(recipe: Recipe, times: np.ndarray) -> Iterator[Found]:
+    archive = _analyses(recipe)
     model, regrid = _open_model(str(recipe.background_path)), _regridder(archive, recipe)
-
-    def read(times: np.ndarray) -> Iterator[Found]:
-        found = read_forecasts(archive, model, recipe.channels, times, regrid, recipe.lead_hours)
-        return _with_poles(found, recipe, regrid.method)
-
-    return read
+    found = read_forecasts(archive, model, recipe.channels, times, regrid, recipe.lead_hours)
+    return _with_poles(found, recipe, regrid.method)
 
 
 def _with_poles(found: Iterator[Found], recipe: Recipe, method: str) -> Iterator[Found]:
@@ -218,15 +209,11 @@ def _with_poles(found: Iterator[Found], recipe: Recipe, method: str) -> Iterator
         yield time, state
 
 
-def _days(recipe: Recipe, modality: str) -> Read:
+def _days(recipe: Recipe, modality: str, days: np.ndarray) -> Iterator[Found]:
     product = open_product(modality, recipe.modalities[modality])
     regrid = _regridder(product, recipe)
-
-    def read(days: np.ndarray) -> Iterator[Found]:
-        for day in days:
-            field = read_day(product, day, regrid.masked)
-            if isinstance(field, np.ndarray) and regrid.method != "none":
-                unify_poles(field)
-            yield day, field
-
-    return read
+    for day in days:
+        field = read_day(product, day, regrid.masked)
+        if isinstance(field, np.ndarray) and regrid.method != "none":
+            unify_poles(field)
+        yield day, field

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from dambench_hub.building.era5.ingestion import (
+    FieldStream,
     Patience,
     Segments,
-    Stream,
     absent,
     forget_gaps,
     ingest,
@@ -34,28 +34,25 @@ def value(time):
     return np.full((2, 3), int(hours_since_epoch(time)) % 1000, "f4")
 
 
-def steady():
-    return lambda times: ((time, value(time)) for time in times)
+def steady(times):
+    return ((time, value(time)) for time in times)
 
 
-def stream(opened=steady, **changes):
-    return replace(Stream("states", TIMES, (2, 3), opened, segment=4), **changes)
+def stream(read=steady, **changes):
+    return replace(FieldStream("states", TIMES, (2, 3), read, segment=4), **changes)
 
 
 def failing(fails):
     """An archive whose reads fail where `fails(times, how many reads there were)` says so."""
     reads = []
 
-    def opened():
-        def read(times):
-            reads.append(times)
-            if error := fails(times, len(reads)):
-                raise error
-            return ((time, value(time)) for time in times)
+    def read(times):
+        reads.append(times)
+        if error := fails(times, len(reads)):
+            raise error
+        return ((time, value(time)) for time in times)
 
-        return read
-
-    return opened, reads
+    return read, reads
 
 
 def test_every_time_comes_back(tmp_path):
@@ -68,27 +65,27 @@ def test_every_time_comes_back(tmp_path):
 
 
 def test_what_is_there_is_not_read_again(tmp_path):
-    opened, reads = failing(lambda times, count: None)
-    ingest(tmp_path, [stream(opened)], in_process)
+    read, reads = failing(lambda times, count: None)
+    ingest(tmp_path, [stream(read)], in_process)
     (tmp_path / "states").joinpath(stream().path(tmp_path, 1).name).unlink()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     del reads[:]
-    ingest(tmp_path, [stream(opened)], in_process)
+    ingest(tmp_path, [stream(read)], in_process)
     assert [list(times) for times in reads] == [list(stream().segments[1])]
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
 
 
 def test_a_source_that_fails_at_first_is_asked_again(tmp_path):
-    opened, reads = failing(lambda times, count: OSError("reset") if count < 3 else None)
-    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    read, reads = failing(lambda times, count: OSError("reset") if count < 3 else None)
+    ingest(tmp_path, [stream(read)], in_process, QUICK)
     assert Segments(tmp_path, stream()).gaps() == {}
     assert len(reads) == 2 + 3
 
 
 def test_one_bad_time_does_not_take_its_neighbours(tmp_path):
     bad = TIMES[5]
-    opened, _ = failing(lambda times, count: OSError("bad block") if bad in times else None)
-    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    read, _ = failing(lambda times, count: OSError("bad block") if bad in times else None)
+    ingest(tmp_path, [stream(read)], in_process, QUICK)
     segments = Segments(tmp_path, stream())
     assert list(segments.gaps()) == [int(hours_since_epoch(bad))]
     with pytest.raises(MissingData, match=r"could not be read in 2 tries \(bad block\)"):
@@ -98,28 +95,28 @@ def test_one_bad_time_does_not_take_its_neighbours(tmp_path):
 
 
 def test_what_the_archive_does_not_have_is_noted_without_a_second_try(tmp_path):
-    def opened():
-        return lambda times: (
+    def read(times):
+        return (
             (time, MissingData("t has 3 missing values") if time == TIMES[0] else value(time))
             for time in times
         )
 
-    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    ingest(tmp_path, [stream(read)], in_process, QUICK)
     segments = Segments(tmp_path, stream())
     assert segments.gaps() == {int(hours_since_epoch(TIMES[0])): "t has 3 missing values"}
     np.testing.assert_array_equal(segments.read(TIMES[1]), value(TIMES[1]))
 
 
 def test_segments_of_nothing_but_gaps(tmp_path):
-    opened, _ = failing(lambda times, count: OSError("gone"))
-    ingest(tmp_path, [stream(opened)], in_process, replace(QUICK, tries=1, gaps=1))
+    read, _ = failing(lambda times, count: OSError("gone"))
+    ingest(tmp_path, [stream(read)], in_process, replace(QUICK, tries=1, gaps=1))
     assert len(Segments(tmp_path, stream()).gaps()) == len(TIMES)
 
 
 def test_a_source_that_hangs_has_failed(tmp_path):
-    opened, _ = failing(lambda times, count: clock.sleep(60) if count < 3 else None)
+    read, _ = failing(lambda times, count: clock.sleep(60) if count < 3 else None)
     started = clock.monotonic()
-    ingest(tmp_path, [stream(opened)], in_process, replace(QUICK, timeout=0.1))
+    ingest(tmp_path, [stream(read)], in_process, replace(QUICK, timeout=0.1))
     assert clock.monotonic() - started < 5
     assert Segments(tmp_path, stream()).gaps() == {}
 
@@ -127,29 +124,26 @@ def test_a_source_that_hangs_has_failed(tmp_path):
 def test_a_source_that_gives_less_is_asked_again(tmp_path):
     asked = []
 
-    def opened():
-        def read(times):
-            asked.append(times)
-            given = times[:-1] if len(asked) < 2 else times
-            return ((time, value(time)) for time in given)
+    def read(times):
+        asked.append(times)
+        given = times[:-1] if len(asked) < 2 else times
+        return ((time, value(time)) for time in given)
 
-        return read
-
-    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    ingest(tmp_path, [stream(read)], in_process, QUICK)
     assert Segments(tmp_path, stream()).gaps() == {}
     assert len(asked) == 3 + 1
 
 
 def test_too_many_gaps_stop_the_build(tmp_path):
-    opened, reads = failing(lambda times, count: OSError("no route to host"))
+    read, reads = failing(lambda times, count: OSError("no route to host"))
     with pytest.raises(BuildError, match=r"More than 2 % of states .*no route.*--retry-gaps"):
-        ingest(tmp_path, [stream(opened)], in_process, replace(QUICK, gaps=0.02))
+        ingest(tmp_path, [stream(read)], in_process, replace(QUICK, gaps=0.02))
     assert len(absent(tmp_path, [stream()])) == 2
 
 
 def test_gaps_can_be_tried_again(tmp_path):
-    opened, _ = failing(lambda times, count: OSError("down") if TIMES[9] in times else None)
-    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    read, _ = failing(lambda times, count: OSError("down") if TIMES[9] in times else None)
+    ingest(tmp_path, [stream(read)], in_process, QUICK)
     assert forget_gaps(tmp_path) == 1
     assert [number for _, number in absent(tmp_path, [stream()])] == [2]
     ingest(tmp_path, [stream()], in_process)
@@ -157,16 +151,16 @@ def test_gaps_can_be_tried_again(tmp_path):
 
 
 def test_a_wrong_unit_is_not_tried_again(tmp_path):
-    opened, reads = failing(lambda times, count: BuildError("t runs from -80 to 40"))
+    read, reads = failing(lambda times, count: BuildError("t runs from -80 to 40"))
     with pytest.raises(BuildError, match="t runs from -80"):
-        ingest(tmp_path, [stream(opened)], in_process, QUICK)
+        ingest(tmp_path, [stream(read)], in_process, QUICK)
     assert len(reads) == 1
     assert not list(tmp_path.rglob("*"))
 
 
 def test_a_store_that_cannot_be_reached_is_tried_again(tmp_path):
-    opened, reads = failing(lambda times, count: Unreachable("no network") if count < 3 else None)
-    ingest(tmp_path, [stream(opened)], in_process, QUICK)
+    read, reads = failing(lambda times, count: Unreachable("no network") if count < 3 else None)
+    ingest(tmp_path, [stream(read)], in_process, QUICK)
     assert Segments(tmp_path, stream()).gaps() == {}
     with pytest.raises(Unreachable):
         down, _ = failing(lambda times, count: Unreachable("no network"))
@@ -174,9 +168,9 @@ def test_a_store_that_cannot_be_reached_is_tried_again(tmp_path):
 
 
 def test_an_interruption_is_not_taken_for_a_failure(tmp_path):
-    opened, reads = failing(lambda times, count: KeyboardInterrupt() if count > 1 else None)
+    read, reads = failing(lambda times, count: KeyboardInterrupt() if count > 1 else None)
     with pytest.raises(KeyboardInterrupt):
-        ingest(tmp_path, [stream(opened)], in_process, QUICK)
+        ingest(tmp_path, [stream(read)], in_process, QUICK)
     assert len(reads) == 2
     assert [number for _, number in absent(tmp_path, [stream()])] == [1, 2]
 
@@ -197,11 +191,11 @@ def test_parts_share_the_work(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_read(tmp_path, monkeypatch):
-    opened, reads = failing(lambda times, count: None)
+    read, reads = failing(lambda times, count: None)
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=200))
     with pytest.raises(DambenchError, match=r"0\.0 GB free"):
-        ingest(tmp_path, [stream(opened)], in_process)
+        ingest(tmp_path, [stream(read)], in_process)
     assert not reads
 
 
@@ -228,19 +222,17 @@ SLOW = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from dambench_hub.building.era5.ingestion import Stream, ingest
+from dambench_hub.building.era5.ingestion import FieldStream, ingest
 from dambench_hub.runtime.workers import in_process
 sys.path.insert(0, sys.argv[2])
 from test_ingestion import TIMES, value
 
-def opened():
-    def read(times):
-        for t in times:
-            time.sleep(0.02)
-            yield t, value(t)
-    return read
+def read(times):
+    for t in times:
+        time.sleep(0.02)
+        yield t, value(t)
 
-ingest(Path(sys.argv[1]), [Stream("states", TIMES, (2, 3), opened, segment=1)], in_process)
+ingest(Path(sys.argv[1]), [FieldStream("states", TIMES, (2, 3), read, segment=1)], in_process)
 """
 
 
@@ -259,6 +251,6 @@ def test_killed_at_any_time_it_goes_on(tmp_path):
         finished = now
     assert 9 <= len(finished) <= len(TIMES)
     subprocess.run(command, check=True, capture_output=True)
-    segments = Segments(tmp_path, Stream("states", TIMES, (2, 3), steady, segment=1))
+    segments = Segments(tmp_path, FieldStream("states", TIMES, (2, 3), steady, segment=1))
     for time in TIMES:
         np.testing.assert_array_equal(segments.read(time), value(time))

@@ -91,7 +91,7 @@ def test_states_are_regridded_and_their_poles_are_one_place(opened):
     stream = found["states"]
     valid = np.concatenate(list(times.values()))
     np.testing.assert_array_equal(stream.times, np.union1d(valid, valid - np.timedelta64(24, "h")))
-    for time, state in stream.open()(stream.times[:3]):
+    for time, state in stream.read(stream.times[:3]):
         np.testing.assert_allclose(state, on_grid(opened["analyses"], time), rtol=1e-6)
         temperature = state[STANDARD_CHANNELS.index("t500"), 0]
         assert np.all(temperature == temperature[0])
@@ -102,7 +102,7 @@ def test_channels_come_in_the_order_of_the_recipe(opened):
     channels = ("t850", "u10", "z500", "t500")
     recipe = Recipe(**RECIPE, channels=channels)
     stream = streams.streams(recipe, streams.usable(recipe))["states"]
-    ((time, state),) = stream.open()(stream.times[:1])
+    ((time, state),) = stream.read(stream.times[:1])
     np.testing.assert_allclose(state, on_grid(opened["analyses"], time, channels), rtol=1e-6)
 
 
@@ -113,7 +113,7 @@ def test_forecasts_are_by_valid_time(opened):
     valid = np.concatenate(list(times.values()))
     np.testing.assert_array_equal(found["states"].times, valid)
     np.testing.assert_array_equal(found["backgrounds"].times, valid)
-    ((time, state),) = found["backgrounds"].open()(valid[:1])
+    ((time, state),) = found["backgrounds"].read(valid[:1])
     np.testing.assert_allclose(state, on_grid(opened["forecasts"], time), rtol=1e-6)
     assert streams.archives(recipe, times)["background"]["commercial"] is False
 
@@ -128,7 +128,7 @@ def test_fengwu_starts_from_the_archives_states(opened, monkeypatch):
     recipe = Recipe(**RECIPE, background="fengwu", background_path="folder")
     times = streams.usable(recipe)
     stream = streams.streams(recipe, times)["backgrounds"]
-    ((time, state),) = stream.open()(stream.times[:1])
+    ((time, state),) = stream.read(stream.times[:1])
     earlier = [time - np.timedelta64(hours, "h") for hours in (30, 24)]
     previous, current = (on_grid(opened["analyses"], moment) for moment in earlier)
     np.testing.assert_allclose(state, 0.25 * previous + 0.75 * current, rtol=1e-4, atol=1e-5)
@@ -147,7 +147,7 @@ def test_rain_is_that_of_the_day_before(opened):
     recipe = Recipe(**RECIPE, precipitation="folder")
     times = streams.usable(recipe)
     stream = streams.streams(recipe, times)["precipitation"]
-    ((day, field),) = stream.open()(stream.times[:1])
+    ((day, field),) = stream.read(stream.times[:1])
     assert day == times["train"][0] - np.timedelta64(24, "h")
     wanted = Regridder(FINE.latitude, FINE.longitude, COARSE).masked(
         opened["rain"].sel(time=day).values

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dambench_hub.building.era5.ingestion import Patience, Segments, Stream, ingest
+from dambench_hub.building.era5.ingestion import FieldStream, Patience, Segments, ingest
 from dambench_hub.building.era5.triplets import Triplets
 from dambench_hub.building.sources.states import MissingData
 from dambench_hub.coordinates.times import hours_since_epoch
@@ -14,8 +14,8 @@ TIMES = {"train": DAYS[1:4], "test": DAYS[5:]}
 
 
 def segments(folder, name, times, missing=(), offset=0.0):
-    def opened():
-        return lambda wanted: (
+    def read(wanted):
+        return (
             (
                 time,
                 MissingData(f"no {name} at {time}")
@@ -25,7 +25,7 @@ def segments(folder, name, times, missing=(), offset=0.0):
             for time in wanted
         )
 
-    stream = Stream(name, times, (2, 3), opened, segment=4)
+    stream = FieldStream(name, times, (2, 3), read, segment=4)
     ingest(folder, [stream], in_process, Patience(gaps=1))
     return Segments(folder, stream)
 
