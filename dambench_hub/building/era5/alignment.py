@@ -76,10 +76,11 @@ def product_day(product: str, mode: str, time: Times) -> Times:
     >>> str(product_day("cpc_precipitation", "strict", np.datetime64("2024-03-01T00")))
     '2024-02-28'
     """
-    found = _product(product)
+    if product not in PRODUCTS:
+        raise BuildError(f"Unknown daily product {product!r}. {did_you_mean(product, PRODUCTS)}")
     if mode not in MODES:
         raise BuildError(f"Unknown alignment {mode!r}. {did_you_mean(mode, MODES)}")
-    hours = hours_since_epoch(time)
+    found, hours = PRODUCTS[product], hours_since_epoch(time)
     if mode == "strict":
         if found.available_hour is None:
             raise BuildError(
@@ -178,9 +179,3 @@ def usable_times(
 def _unwrapped(times: np.ndarray) -> Any:
     """The times; a scalar if the array has no dimension."""
     return times[()]
-
-
-def _product(product: str) -> Product:
-    if product not in PRODUCTS:
-        raise BuildError(f"Unknown daily product {product!r}. {did_you_mean(product, PRODUCTS)}")
-    return PRODUCTS[product]

@@ -99,19 +99,13 @@ def read_states(
     parsed = parse_channels(list(channels))
     index = dataset.indexes["time"].get_indexer(times.astype("datetime64[ns]"))
     absent = ((time, MissingData(f"the archive has no time {time}")) for time in times[index < 0])
-    present = _read_present(dataset, parsed, times[index >= 0], index[index >= 0], regrid)
+    there, rows = times[index >= 0], index[index >= 0]
+    present = (
+        found
+        for group in _by_chunk(dataset, parsed, rows)
+        for found in _read_group(dataset, parsed, there[group], rows[group], regrid)
+    )
     yield from heapq.merge(absent, present, key=itemgetter(0))
-
-
-def _read_present(
-    dataset: xr.Dataset,
-    channels: Sequence[Channel],
-    times: np.ndarray,
-    rows: np.ndarray,
-    regrid: Regrid,
-) -> Iterator[tuple[np.datetime64, np.ndarray | MissingData]]:
-    for group in _by_chunk(dataset, channels, rows):
-        yield from _read_group(dataset, channels, times[group], rows[group], regrid)
 
 
 def _by_chunk(dataset: xr.Dataset, channels: Sequence[Channel], rows: np.ndarray) -> list[slice]:

@@ -87,15 +87,14 @@ class Layout:
         outside = (values < low) | (values > high)
         values[outside & _is_fill(values)] = np.nan
         known = values[~np.isnan(values)]
-        if known.size and not (low <= known.min() and known.max() <= high and self._peaks(known)):
-            raise BuildError(
-                f"{place}: {self.variable} runs from {known.min():.6g} to {known.max():.6g}, "
-                f"possible is {low:g} to {high:g}. {self.advice}"
-            )
+        if known.size:
+            least, most = known.min(), known.max()
+            if not (low <= least and most <= high and (most == 0 or most >= self.peak)):
+                raise BuildError(
+                    f"{place}: {self.variable} runs from {least:.6g} to {most:.6g}, "
+                    f"possible is {low:g} to {high:g}. {self.advice}"
+                )
         return values
-
-    def _peaks(self, known: np.ndarray) -> bool:
-        return bool(known.max() == 0 or known.max() >= self.peak)
 
 
 @dataclass(frozen=True, eq=False)

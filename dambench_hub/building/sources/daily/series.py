@@ -118,15 +118,12 @@ class _Days(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         numbers = np.arange(self.shape[0])[key[0]]
-        fields = [self._field(number)[key[1]][..., key[2]] for number in np.atleast_1d(numbers)]
+        places = [self.places[number] for number in np.atleast_1d(numbers)]
+        fields = [file.read(row)[key[1]][..., key[2]] for file, row in places]
         if numbers.ndim == 0:
             return fields[0]
         nothing = np.empty((0, *self.shape[1:]), self.dtype)[:, key[1]][..., key[2]]
         return np.stack(fields) if fields else nothing
-
-    def _field(self, number: int) -> np.ndarray:
-        file, row = self.places[number]
-        return file.read(row)
 
 
 def _locate(files: Sequence[DailyFile]) -> dict[Any, tuple[DailyFile, int]]:
