@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 import yaml
 from datasets import Array2D, Features, Image, Value
 
-from dambench_hub.building.land_mask import cell_edges, land_share
+from dambench_hub.building.land_mask import land_share
 from dambench_hub.building.relief import pixels_per_cell, relief_map
-from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.data.geography import geography_table
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import atomic_path

@@ -14,30 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError
 
 BAND = 120
 """Rows of the mask that are in memory at a time."""
-
-
-def cell_edges(grid: Grid, down: int = 1, across: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of the cells around the points of a grid, or of even parts of them.
-
-    Cells reach half way to their neighbours; pole cells end at the pole, so that their parts
-    beyond it have no area.
-
-    Args:
-        grid: The grid.
-        down: Parts of a cell from north to south.
-        across: Parts of a cell from west to east.
-
-    Returns:
-        Degrees north, (Y·down + 1,), and degrees east, (X·across + 1,), from half a cell west of 0.
-    """
-    north = 180 / (grid.latitudes - 1) * (np.arange(grid.latitudes * down + 1) / down - 0.5)
-    east = 360 / grid.longitudes * (np.arange(grid.longitudes * across + 1) / across - 0.5)
-    return np.clip(90 - north, -90, 90), east
 
 
 def land_share(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dambench_hub.building.land_mask import cell_edges, land_share
-from dambench_hub.coordinates.grids import Grid
+from dambench_hub.building.land_mask import land_share
+from dambench_hub.coordinates.grids import Grid, cell_edges
 
 PIXELS_PER_DEGREE = 10
 METRES_PER_DEGREE = 111_195

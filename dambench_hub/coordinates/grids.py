@@ -1,4 +1,4 @@
-"""Equiangular latitude-longitude grids with both poles, and their weights."""
+"""Equiangular latitude-longitude grids with both poles, their weights, and their cells."""
 
 from __future__ import annotations
 
@@ -124,6 +124,68 @@ def latitude_weights(latitude: np.ndarray) -> np.ndarray:
         raise GridError("Latitudes must be one axis of numbers from 90 to -90 degrees.")
     weights = np.clip(np.cos(np.deg2rad(latitude)), 0, None)
     return weights / weights.mean()
+
+
+def cell_edges(grid: Grid, down: int = 1, across: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the cells around the points of a grid, or of even parts of them.
+
+    Cells reach half way to their neighbours; pole cells end at the pole, so that their parts
+    beyond it have no area.
+
+    Args:
+        grid: The grid.
+        down: Parts of a cell from north to south.
+        across: Parts of a cell from west to east.
+
+    Returns:
+        Degrees north, (Y·down + 1,), and degrees east, (X·across + 1,), from half a cell west of 0.
+    """
+    north = 180 / (grid.latitudes - 1) * (np.arange(grid.latitudes * down + 1) / down - 0.5)
+    east = 360 / grid.longitudes * (np.arange(grid.longitudes * across + 1) / across - 0.5)
+    return np.clip(90 - north, -90, 90), east
+
+
+def latitude_overlaps(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Share of the area of each target row that each source row covers, (T, S).
+
+    Rows reach half-way to their neighbours, the first and last up to the poles.
+
+    Args:
+        target: Degrees north, (T,), either direction.
+        source: Degrees north, (S,), either direction.
+    """
+
+    def cells(latitude: np.ndarray) -> np.ndarray:
+        middle = (latitude[1:] + latitude[:-1]) / 2
+        ends = (90.0, -90.0) if latitude[0] > latitude[-1] else (-90.0, 90.0)
+        edges = np.sin(np.deg2rad(np.concatenate([[ends[0]], middle, [ends[1]]])))
+        return np.sort(np.stack([edges[:-1], edges[1:]], axis=1), axis=1)
+
+    return _overlaps(cells(target), cells(source))
+
+
+def longitude_overlaps(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Share of the width of each target column that each source column covers, (T, S).
+
+    Args:
+        target: Degrees east, (T,), evenly around the circle.
+        source: Degrees east, (S,), evenly around the circle.
+    """
+
+    def cells(longitude: np.ndarray) -> np.ndarray:
+        half = 180 / len(longitude)
+        return np.stack([longitude - half, longitude + half], axis=1)
+
+    turns = np.concatenate([cells(source) + turn for turn in (-360, 0, 360)])
+    return _overlaps(cells(target), turns).reshape(len(target), 3, len(source)).sum(axis=1)
+
+
+def _overlaps(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Share of each target cell that each source cell covers, (T, S); cells are (low, high)."""
+    low = np.maximum(target[:, None, 0], source[None, :, 0])
+    high = np.minimum(target[:, None, 1], source[None, :, 1])
+    overlap = np.clip(high - low, 0, None)
+    return overlap / overlap.sum(axis=1, keepdims=True)
 
 
 def _axis_problems(name: str, values: np.ndarray, wanted: np.ndarray) -> list[str]:

@@ -14,7 +14,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from dambench_hub.coordinates.grids import TOLERANCE_DEGREES, Grid
+from dambench_hub.coordinates.grids import (
+    TOLERANCE_DEGREES,
+    Grid,
+    latitude_overlaps,
+    longitude_overlaps,
+)
 from dambench_hub.errors import GridError
 
 WINDS = ("u10", "v10", "u", "v")
@@ -49,8 +54,8 @@ class Regridder:
         if self.shape == grid.shape and not grid.coordinate_problems(latitude, longitude):
             self.method = "none"
         elif finer:
-            rows = _overlaps(_sine_edges(grid.latitude), _sine_edges(latitude))
-            columns = _overlaps_on_circle(grid.longitude, longitude)
+            rows = latitude_overlaps(grid.latitude, latitude)
+            columns = longitude_overlaps(grid.longitude, longitude)
         else:
             rows = interpolation_weights(latitude, grid.latitude)
             columns = interpolation_weights(longitude, grid.longitude, period=360)
@@ -139,28 +144,3 @@ def _require_globe(latitude: np.ndarray, longitude: np.ndarray) -> None:
             f"The source covers longitudes {longitude[0]:g} to {longitude[-1]:g} with steps of "
             f"{south.min():g} to {south.max():g}; wanted is the whole circle, evenly."
         )
-
-
-def _sine_edges(latitude: np.ndarray) -> np.ndarray:
-    """Sine of φ of the lower and upper edge of each cell, (Y, 2)."""
-    middle = (latitude[1:] + latitude[:-1]) / 2
-    ends = (90.0, -90.0) if latitude[0] > latitude[-1] else (-90.0, 90.0)
-    edges = np.sin(np.deg2rad(np.concatenate([[ends[0]], middle, [ends[1]]])))
-    return np.sort(np.stack([edges[:-1], edges[1:]], axis=1), axis=1)
-
-
-def _overlaps(target: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Share of each target cell that each source cell covers, (T, S); cells are (low, high)."""
-    low = np.maximum(target[:, None, 0], source[None, :, 0])
-    high = np.minimum(target[:, None, 1], source[None, :, 1])
-    overlap = np.clip(high - low, 0, None)
-    return overlap / overlap.sum(axis=1, keepdims=True)
-
-
-def _overlaps_on_circle(target: np.ndarray, source: np.ndarray) -> np.ndarray:
-    def cells(points: np.ndarray) -> np.ndarray:
-        half = 180 / len(points)
-        return np.stack([points - half, points + half], axis=1)
-
-    turns = np.concatenate([cells(source) + turn for turn in (-360, 0, 360)])
-    return _overlaps(cells(target), turns).reshape(len(target), 3, len(source)).sum(axis=1)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.grids import Grid, latitude_overlaps, longitude_overlaps
 from dambench_hub.errors import DataError, GridError
 
 Shape = tuple[int, ...]
@@ -116,8 +116,8 @@ class Coarsening(ObservationOperator):
             raise GridError(f"Cannot coarsen {grid} to {coarse}: it is finer; regrid instead.")
         super().__init__((channels, *grid.shape), (channels, *coarse.shape))
         self.grid, self.coarse = grid, coarse
-        self._rows = _means(_latitude_edges(coarse), _latitude_edges(grid))
-        self._columns = _means(_longitude_edges(coarse), _longitude_edges(grid), period=360.0)
+        self._rows = latitude_overlaps(coarse.latitude, grid.latitude)
+        self._columns = longitude_overlaps(coarse.longitude, grid.longitude)
 
     def __repr__(self) -> str:
         return f"Coarsening({self.grid} to {self.coarse}, {self.state_shape[0]} channels)"
@@ -156,28 +156,3 @@ def _require_shape(name: str, values: np.ndarray, wanted: Shape) -> np.ndarray:
     if values.shape[-len(wanted) :] != wanted:
         raise DataError(f"The {name} must have shape (*, {str(wanted)[1:]}, got {values.shape}.")
     return values
-
-
-def _latitude_edges(grid: Grid) -> np.ndarray:
-    """Edges of the rows as sin φ, so that lengths are areas, (Y + 1,), ascending from −1."""
-    latitude = grid.latitude
-    edges = np.concatenate([[90.0], (latitude[1:] + latitude[:-1]) / 2, [-90.0]])
-    return -np.sin(np.deg2rad(edges))
-
-
-def _longitude_edges(grid: Grid) -> np.ndarray:
-    """Edges of the columns, degrees, (X + 1,), ascending from half a column before 0."""
-    return 360.0 * (np.arange(grid.longitudes + 1) - 0.5) / grid.longitudes
-
-
-def _means(coarse: np.ndarray, fine: np.ndarray, period: float | None = None) -> np.ndarray:
-    """Share of each fine interval in the mean over each coarse one, from their edges."""
-
-    def overlap(shift: float) -> np.ndarray:
-        low = np.maximum(coarse[:-1, None], fine[:-1] + shift)
-        high = np.minimum(coarse[1:, None], fine[1:] + shift)
-        return np.maximum(high - low, 0)
-
-    shifts = [0.0] if period is None else [-period, 0.0, period]
-    share = np.sum([overlap(shift) for shift in shifts], axis=0)
-    return share / share.sum(axis=1, keepdims=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dambench_hub.building import land_mask
-from dambench_hub.building.land_mask import cell_edges, land_share
-from dambench_hub.coordinates.grids import Grid
+from dambench_hub.building.land_mask import land_share
+from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.errors import BuildError
 
 ROWS, COLUMNS = 250, 96  # more rows than two bands, and no whole number of bands
