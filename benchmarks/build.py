@@ -38,7 +38,7 @@ from dambench_hub.building.sources.arco import open_arco
 from dambench_hub.building.sources.states import read_states
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import Regridder
-from dambench_hub.coordinates.variables import STANDARD_CHANNELS
+from dambench_hub.coordinates.variables import ERA5_NAMES, STANDARD_CHANNELS
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
@@ -46,17 +46,6 @@ from dambench_hub.testing import TYPICAL
 ROOT = Path(__file__).parents[1]
 LEVELS = [1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450]
 LEVELS += [500, 550, 600, 650, 700, 750, 775, 800, 825, 850, 875, 900, 925, 950, 975, 1000]
-NAMES = {
-    "u10": "10m_u_component_of_wind",
-    "v10": "10m_v_component_of_wind",
-    "t2m": "2m_temperature",
-    "msl": "mean_sea_level_pressure",
-    "z": "geopotential",
-    "q": "specific_humidity",
-    "u": "u_component_of_wind",
-    "v": "v_component_of_wind",
-    "t": "temperature",
-}
 SOURCE, TARGET = (721, 1440), Grid(121, 240)
 STATE_BYTES = 4 * len(STANDARD_CHANNELS) * TARGET.size
 FIRST = np.datetime64("2020-01-01T00", "h")
@@ -101,7 +90,7 @@ def make_store(path: Path, count: int) -> None:
             attributes={"_ARRAY_DIMENSIONS": [name], **units},
         )
         array[...] = values
-    for name, archived in NAMES.items():
+    for name, archived in ERA5_NAMES.items():
         levels = len(LEVELS) if name in "zquvt" else 0
         inner = ((levels,) if levels else ()) + SOURCE
         dims = ["time", *(["level"] if levels else []), "latitude", "longitude"]
@@ -206,7 +195,7 @@ def read(store: Path, count: int) -> float:
 
     def work() -> None:
         for day in range(count):
-            for archived in NAMES.values():
+            for archived in ERA5_NAMES.values():
                 _ = group[archived][first + 24 * day]
 
     work()  # into the page cache

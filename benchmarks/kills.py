@@ -25,22 +25,12 @@ import yaml
 import zarr
 from rich.console import Console
 
+from dambench_hub.coordinates.variables import ERA5_NAMES, STANDARD_LEVELS
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
 
 BUILD = Path(__file__).parents[1] / "builders" / "era5" / "build.py"
-SHAPE, LEVELS = (33, 64), [50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000]
-NAMES = {
-    "10m_u_component_of_wind": "u10",
-    "10m_v_component_of_wind": "v10",
-    "2m_temperature": "t2m",
-    "mean_sea_level_pressure": "msl",
-    "geopotential": "z",
-    "specific_humidity": "q",
-    "u_component_of_wind": "u",
-    "v_component_of_wind": "v",
-    "temperature": "t",
-}
+SHAPE, LEVELS = (33, 64), np.array(STANDARD_LEVELS)
 FIRST = np.datetime64("2020-01-01T00", "h")
 
 
@@ -66,7 +56,7 @@ def make_store(path: Path, days: int) -> None:
     start = (FIRST - np.datetime64("1959-01-01T00", "h")).astype(int) - 24
     axes = {
         "time": start + 6 * np.arange(4 * (days + 1)),
-        "level": np.array(LEVELS),
+        "level": LEVELS,
         "latitude": np.linspace(-90, 90, SHAPE[0]),
         "longitude": 360 / SHAPE[1] * np.arange(SHAPE[1]),
     }
@@ -74,13 +64,13 @@ def make_store(path: Path, days: int) -> None:
         units = {"units": "hours since 1959-01-01"} if name == "time" else {}
         attributes = {"_ARRAY_DIMENSIONS": [name], **units}
         group.create_array(name, data=values, fill_value=None, attributes=attributes)
-    for archived, name in NAMES.items():
+    for name, archived in ERA5_NAMES.items():
         levels = [len(LEVELS)] if name in "zquvt" else []
         shape = (len(axes["time"]), *levels, SHAPE[1], SHAPE[0])
         mean, std = TYPICAL[name]
         values = mean + 0.3 * std * rng.standard_normal(shape)
         if name == "z":
-            height = 9.80665 * 7000 * np.log(1013 / np.array(LEVELS))
+            height = 9.80665 * 7000 * np.log(1013 / LEVELS)
             values = height[:, None, None] + values - mean
         dims = ["time", *(["level"] if levels else []), "longitude", "latitude"]
         group.create_array(

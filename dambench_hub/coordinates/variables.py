@@ -50,6 +50,19 @@ VARIABLES = {
 }
 """State variables, in channel order."""
 
+ERA5_NAMES = {
+    "u10": "10m_u_component_of_wind",
+    "v10": "10m_v_component_of_wind",
+    "t2m": "2m_temperature",
+    "msl": "mean_sea_level_pressure",
+    "z": "geopotential",
+    "q": "specific_humidity",
+    "u": "u_component_of_wind",
+    "v": "v_component_of_wind",
+    "t": "temperature",
+}
+"""What the Climate Data Store, WeatherBench2 and ARCO-ERA5 call them; their units are ours."""
+
 MODALITIES = {
     variable.name: variable
     for variable in (

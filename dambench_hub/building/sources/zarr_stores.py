@@ -1,6 +1,6 @@
 """Archives in Zarr, on disk or in a public bucket, opened lazily under our names of variables.
 
-The openers of the archives (`weatherbench`, `arco`, `forecasts`) build on this. Beside the
+The openers of the archives (`weatherbench`, `arco`, `hosted_forecasts`) build on this. Beside the
 sentences of the convention, they give these attributes: `address`, as opened; `commercial`, whether
 commercial use is allowed for sure; `elsewhere`, which says where other times are found.
 """
@@ -15,20 +15,8 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building.sources.axes import ALIASES
+from dambench_hub.coordinates.variables import ERA5_NAMES
 from dambench_hub.errors import BuildError
-
-NAMES = {
-    "10m_u_component_of_wind": "u10",
-    "10m_v_component_of_wind": "v10",
-    "2m_temperature": "t2m",
-    "mean_sea_level_pressure": "msl",
-    "geopotential": "z",
-    "specific_humidity": "q",
-    "u_component_of_wind": "u",
-    "v_component_of_wind": "v",
-    "temperature": "t",
-}
-"""What WeatherBench2 and ARCO-ERA5 call our variables; their units are ours."""
 
 FIXED = ("geopotential_at_surface", "land_sea_mask")
 """Fields that do not change. They keep their names and dimensions, with `time` or without."""
@@ -64,11 +52,12 @@ def open_store(path: str) -> xr.Dataset:
         Unreachable: When it did not answer.
     """
     dataset = _opened(path)
-    known = {theirs: ours for theirs, ours in NAMES.items() if theirs in dataset.data_vars}
+    names = {theirs: ours for ours, theirs in ERA5_NAMES.items()}
+    known = {theirs: ours for theirs, ours in names.items() if theirs in dataset.data_vars}
     if not known:
         has = ", ".join(map(str, list(dataset.data_vars)[:12])) or "no variables"
         raise BuildError(
-            f"{path} has no variable of a state; wanted are {list(NAMES)}. It has {has}."
+            f"{path} has no variable of a state; wanted are {list(names)}. It has {has}."
         )
     if not {"time", *ALIASES["time"]} & set(dataset.dims):
         raise BuildError(f"{path} has no axis time; it has {', '.join(map(str, dataset.dims))}.")

@@ -12,8 +12,12 @@ from dambench_hub.building.sources.states import (
     require_channels,
     require_times,
 )
-from dambench_hub.building.sources.zarr_stores import NAMES
-from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
+from dambench_hub.coordinates.variables import (
+    ERA5_NAMES,
+    STANDARD_CHANNELS,
+    STANDARD_LEVELS,
+    parse_channel,
+)
 from dambench_hub.errors import BuildError
 
 LEVELS = [1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400]
@@ -28,7 +32,6 @@ VALID = {
 WRITTEN = np.arange("2023-01-01T00", "2023-01-06T00", 6, dtype="M8[h]")
 """Five days: two final, two preliminary, one that is not declared valid."""
 
-THEIRS = {ours: theirs for theirs, ours in NAMES.items()}
 CHANNELS = ("t2m", "z500", "q50", "t1000")
 
 
@@ -96,7 +99,7 @@ def test_values_are_those_written(arco):
     assert list(found) == list(WRITTEN[:16])
     for row, time in enumerate(WRITTEN[:16]):
         for channel, values in zip(map(parse_channel, CHANNELS), found[time], strict=True):
-            written = raw[THEIRS[channel.variable.name]][row]
+            written = raw[ERA5_NAMES[channel.variable.name]][row]
             if channel.level is not None:
                 written = written[LEVELS.index(channel.level)]
             np.testing.assert_array_equal(values, written)

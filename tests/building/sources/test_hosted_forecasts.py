@@ -14,14 +14,18 @@ from dambench_hub.building.sources.states import (
     require_channels,
     require_times,
 )
-from dambench_hub.building.sources.zarr_stores import NAMES
-from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
+from dambench_hub.coordinates.variables import (
+    ERA5_NAMES,
+    STANDARD_CHANNELS,
+    STANDARD_LEVELS,
+    parse_channel,
+)
 from dambench_hub.errors import BuildError
 
+NAMES = tuple(ERA5_NAMES.values())
 STARTS = np.arange("2022-12-25T00", "2023-01-01T00", 12, dtype="M8[h]")
 LEADS = 6 * np.arange(1, 9)
 LEVELS = np.array(STANDARD_LEVELS[::-1])
-THEIRS = {ours: theirs for theirs, ours in NAMES.items()}
 HOURS = {"units": "hours"}
 PANGU = "pangu/2018-2022_0012_240x121_equiangular_with_poles_conservative.zarr"
 
@@ -30,7 +34,7 @@ PANGU = "pangu/2018-2022_0012_240x121_equiangular_with_poles_conservative.zarr"
 def hosted(tmp_path, store_writer, plausible):
     """Writes forecasts as WeatherBench2 does: levels descend, longitude comes first."""
 
-    def write(folder=PANGU, lead=HOURS, leads=LEADS, names=tuple(NAMES), axes=()):
+    def write(folder=PANGU, lead=HOURS, leads=LEADS, names=NAMES, axes=()):
         path = tmp_path / folder
         writer, sizes = store_writer(path), (16, 9)
         called = {"longitude": "longitude", "latitude": "latitude", **dict(axes)}
@@ -62,7 +66,7 @@ def states(dataset, times, channels=STANDARD_CHANNELS):
 def expected(raw, channels, start, lead):
     fields = []
     for channel in map(parse_channel, channels):
-        field = raw[THEIRS[channel.variable.name]][start, list(LEADS).index(lead)]
+        field = raw[ERA5_NAMES[channel.variable.name]][start, list(LEADS).index(lead)]
         if channel.level is not None:
             field = field[12 - STANDARD_LEVELS.index(channel.level)]
         fields.append([[field[x, y] for x in range(16)] for y in range(8, -1, -1)])

@@ -13,12 +13,16 @@ from dambench_hub.building.sources.states import (
     require_times,
 )
 from dambench_hub.building.sources.weatherbench import ADDRESS, open_weatherbench
-from dambench_hub.building.sources.zarr_stores import NAMES
-from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS, parse_channel
+from dambench_hub.coordinates.variables import (
+    ERA5_NAMES,
+    STANDARD_CHANNELS,
+    STANDARD_LEVELS,
+    parse_channel,
+)
 from dambench_hub.errors import BuildError
 
 LAST = np.datetime64("2023-01-10T18", "h")
-THEIRS = {ours: theirs for theirs, ours in NAMES.items()}
+NAMES = {theirs: ours for ours, theirs in ERA5_NAMES.items()}
 
 
 def times(count, step=6):
@@ -30,7 +34,7 @@ def expected(raw, channels, row):
     """A state from the arrays as they were written: (row, level, longitude, latitude)."""
     fields = []
     for channel in map(parse_channel, channels):
-        field = raw[THEIRS[channel.variable.name]][row]
+        field = raw[ERA5_NAMES[channel.variable.name]][row]
         if channel.level is not None:
             field = field[STANDARD_LEVELS.index(channel.level)]
         fields.append([[field[x, y] for x in range(16)] for y in range(8, -1, -1)])

@@ -25,7 +25,7 @@ from dambench_hub.building.sources import attribution as copernicus
 from dambench_hub.building.sources.cds.files import UNPACKED, ZIP, file_kind, file_parts, unpacked
 from dambench_hub.building.sources.cds.parts import Part, joined
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.variables import VARIABLES, Channel, parse_channels
+from dambench_hub.coordinates.variables import ERA5_NAMES, VARIABLES, Channel, parse_channels
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import atomic_path, remove_partial, writing
 from dambench_hub.runtime.progress import track
@@ -35,19 +35,6 @@ SINGLE_LEVELS = "reanalysis-era5-single-levels"
 DATASETS = (
     f"{PRESSURE_LEVELS}, doi:10.24381/cds.bd0915c6, and {SINGLE_LEVELS}, doi:10.24381/cds.adbb2d47"
 )
-NAMES = {
-    "u10": "10m_u_component_of_wind",
-    "v10": "10m_v_component_of_wind",
-    "t2m": "2m_temperature",
-    "msl": "mean_sea_level_pressure",
-    "z": "geopotential",
-    "q": "specific_humidity",
-    "u": "u_component_of_wind",
-    "v": "v_component_of_wind",
-    "t": "temperature",
-}
-"""What the store calls our variables when it is asked for them."""
-
 MOST_FIELDS = 5000
 """Fields in one request. NetCDF of about 6000 was granted and of 9000 refused in 2025."""
 
@@ -180,8 +167,8 @@ def open_cds(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
         source: A folder, searched to the bottom but for hidden files, or files.
 
     Returns:
-        The archive in the convention of `building.sources`. Only coordinates are read, and one
-        value for each time of old files that mix final and preliminary fields.
+        The archive in the convention of `dambench_hub.building.sources`. Only coordinates are read,
+        and one value for each time of old files that mix final and preliminary fields.
 
     Raises:
         BuildError: When there is nothing, or a file is damaged, of an unknown kind, of another
@@ -236,7 +223,7 @@ def _request(group: Sequence[Channel], hours: np.ndarray, steps: list[str]) -> R
     days = np.unique(hours.astype("datetime64[D]"))
     body: dict[str, Any] = {
         "product_type": ["reanalysis"],
-        "variable": [NAMES[name] for name in dict.fromkeys(c.variable.name for c in group)],
+        "variable": [ERA5_NAMES[name] for name in dict.fromkeys(c.variable.name for c in group)],
         "year": [year],
         "month": [month],
         "day": [str(day)[-2:] for day in days],

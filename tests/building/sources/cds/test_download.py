@@ -21,11 +21,11 @@ from dambench_hub.building.sources.cds.download import (
     requests,
 )
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVELS
+from dambench_hub.coordinates.variables import ERA5_NAMES, STANDARD_CHANNELS, STANDARD_LEVELS
 from dambench_hub.errors import BuildError, ChannelError, DambenchError
 
 GRID = Grid(121, 240)
-SHORT = {name: short for short, name in cds.NAMES.items()}
+SHORT = {name: short for short, name in ERA5_NAMES.items()}
 UNITS = {"z": "m**2 s**-2", "q": "kg kg**-1", "t": "K", "t2m": "K", "msl": "Pa"}
 
 
