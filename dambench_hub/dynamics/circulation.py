@@ -105,7 +105,7 @@ class Circulation:
         olr = mean.physics["_longwave_rad"].ftop[0]
         return state, {"precipitation": np.asarray(rate) * 86400, "olr": np.asarray(olr)}
 
-    def portrait(self, state: Any) -> dict[str, np.ndarray]:
+    def to_fields(self, state: Any) -> dict[str, np.ndarray]:
         """What the data set needs of a state: coefficients, and t2m on the model's grid."""
         dynamics = state.dynamics
         temperature = np.array(dynamics.temperature_variation)

@@ -26,7 +26,7 @@ class PostProcessor:
     Attributes:
         grid: Y×X grid to see them on.
         sigma: Full levels from top to bottom, (K,).
-        surface_height: Coefficients, m, (orders, degrees); see `spherical` for their layout.
+        surface_height: Coefficients, m, (orders, degrees); see `spherical_harmonics`.
         latitude: Rows of the model's grid, degrees, south to north, (rows,).
         columns: Number of its evenly spaced longitudes from 0.
         near_surface_wind: Wind at 10 m in units of the wind on the lowest level.

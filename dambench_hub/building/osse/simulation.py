@@ -63,8 +63,8 @@ def simulate_segment(world: World, folder: Path, split: str, number: int) -> Non
         state, means = nature.advance(state)
         past = [*past[1:], state.dynamics]
         if day in wanted:
-            sample = labelled("reference", nature.portrait(state)) | means
-            samples.append(sample | labelled("background", forecast.portrait(background)))
+            sample = labelled("reference", nature.to_fields(state)) | means
+            samples.append(sample | labelled("background", forecast.to_fields(background)))
             require_finite(samples[-1], split, day)
     content = {
         name: np.stack([sample[name] for sample in samples]) for name in (samples or [{}])[0]

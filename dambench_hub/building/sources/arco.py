@@ -34,9 +34,9 @@ def open_arco(path: str | None = None, preliminary: bool = False) -> xr.Dataset:
         preliminary: Also take the latest days (ERA5T), whose values may still change.
 
     Returns:
-        See `building.sources` for the convention, and `zarr_stores` for further attributes. Here
-        these come on top: `stage`, "final" or "final and preliminary", and `final_until`, the last
-        day of final values.
+        See `dambench_hub.building.sources` for the convention, and `zarr_stores` for further
+        attributes. Here these come on top: `stage`, "final" or "final and preliminary", and
+        `final_until`, the last day of final values.
 
     Raises:
         BuildError: When the store cannot be opened, has unusable axes, or does not say which days

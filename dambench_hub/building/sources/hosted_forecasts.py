@@ -49,7 +49,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Store:
+class HostedStore:
     """One hosted store.
 
     Attributes:
@@ -103,34 +103,36 @@ SURFACE = "u10, v10, t2m and msl"
 LEVELS = "all levels but 500, 700 and 850 hPa"
 
 STORES = {
-    "pangu": Store(f"pangu/2018-2022_0012_{GRID}.zarr", 2018, 2022),
-    "pangu_hres_init-2020": Store(f"pangu_hres_init/2020_0012_{GRID}.zarr", 2020, 2020),
-    "pangu_hres_init-2021": Store(f"pangu_hres_init/2021_0012_{GRID}.zarr", 2021, 2021),
-    "pangu_hres_init-2022": Store(f"pangu_hres_init/2022_0012_{GRID}.zarr", 2022, 2022),
-    "graphcast-2018": Store(
+    "pangu": HostedStore(f"pangu/2018-2022_0012_{GRID}.zarr", 2018, 2022),
+    "pangu_hres_init-2020": HostedStore(f"pangu_hres_init/2020_0012_{GRID}.zarr", 2020, 2020),
+    "pangu_hres_init-2021": HostedStore(f"pangu_hres_init/2021_0012_{GRID}.zarr", 2021, 2021),
+    "pangu_hres_init-2022": HostedStore(f"pangu_hres_init/2022_0012_{GRID}.zarr", 2022, 2022),
+    "graphcast-2018": HostedStore(
         f"graphcast/2018/date_range_2017-11-16_2019-02-01_12_hours-{GRID}.zarr", 2018, 2018
     ),
-    "graphcast-2020": Store(
+    "graphcast-2020": HostedStore(
         f"graphcast/2020/date_range_2019-11-16_2021-02-01_12_hours-{GRID}.zarr", 2020, 2020
     ),
-    "graphcast_hres_init-2020": Store(
+    "graphcast_hres_init-2020": HostedStore(
         f"graphcast_hres_init/2020/date_range_2019-11-16_2021-02-01_12_hours-{GRID}.zarr",
         2020,
         2020,
     ),
-    "hres": Store(f"hres/2016-2022-0012-{GRID}.zarr", 2016, 2022, "perhaps specific humidity"),
-    "fuxi": Store(
+    "hres": HostedStore(
+        f"hres/2016-2022-0012-{GRID}.zarr", 2016, 2022, "perhaps specific humidity"
+    ),
+    "fuxi": HostedStore(
         f"fuxi/2020-{GRID}.zarr",
         2020,
         2020,
         "specific humidity, and all levels but 500 and 850 hPa",
     ),
-    "keisler": Store(f"keisler/2020-{GRID}.zarr", 2020, 2020, LEVELS),
-    "era5-forecasts-2018": Store(f"era5-forecasts/2018-{GRID}.zarr", 2018, 2018, LEVELS),
-    "era5-forecasts-2020": Store(f"era5-forecasts/2020-{GRID}.zarr", 2020, 2020, LEVELS),
-    "ifs_ens": Store(f"ifs_ens/2018-2022-{GRID}_mean.zarr", 2018, 2022, LEVELS),
-    "neuralgcm": Store(f"neuralgcm_deterministic/2020-{GRID}.zarr", 2020, 2020, SURFACE),
-    "sphericalcnn": Store(
+    "keisler": HostedStore(f"keisler/2020-{GRID}.zarr", 2020, 2020, LEVELS),
+    "era5-forecasts-2018": HostedStore(f"era5-forecasts/2018-{GRID}.zarr", 2018, 2018, LEVELS),
+    "era5-forecasts-2020": HostedStore(f"era5-forecasts/2020-{GRID}.zarr", 2020, 2020, LEVELS),
+    "ifs_ens": HostedStore(f"ifs_ens/2018-2022-{GRID}_mean.zarr", 2018, 2022, LEVELS),
+    "neuralgcm": HostedStore(f"neuralgcm_deterministic/2020-{GRID}.zarr", 2020, 2020, SURFACE),
+    "sphericalcnn": HostedStore(
         "sphericalcnn/2020-240x121_equiangular_with_poles.zarr", 2020, 2020, SURFACE
     ),
 }
@@ -145,8 +147,8 @@ def open_forecasts(path: str, lead_hours: int = 24) -> xr.Dataset:
         lead_hours: How far the forecasts look ahead.
 
     Returns:
-        See `building.sources` for the convention, and `zarr_stores` for further attributes. `time`
-        is the valid time; the attribute `lead_hours` comes on top.
+        See `dambench_hub.building.sources` for the convention, and `zarr_stores` for further
+        attributes. `time` is the valid time; the attribute `lead_hours` comes on top.
 
     Raises:
         BuildError: When the store cannot be opened, has unusable axes, no such lead, or an

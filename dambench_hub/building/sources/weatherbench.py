@@ -36,7 +36,8 @@ def open_weatherbench(path: str | None = None) -> xr.Dataset:
         path: Address or local copy of a store; None is the one of 121x240 points.
 
     Returns:
-        See `building.sources` for the convention, and `zarr_stores` for further attributes.
+        See `dambench_hub.building.sources` for the convention, and `zarr_stores` for further
+        attributes.
 
     Raises:
         BuildError: When the store cannot be opened or has unusable axes.

@@ -34,7 +34,7 @@ class ToyCirculation:
         later = ToyState(state.dynamics + 1, state.day + 1)
         return later, {"precipitation": window, "olr": window}
 
-    def portrait(self, state):
+    def to_fields(self, state):
         return {"day": state.day, "dynamics": state.dynamics}
 
     def geography(self):

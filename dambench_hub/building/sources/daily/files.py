@@ -40,7 +40,7 @@ class Layout:
     """What the files of one product look like, and what may stand in them.
 
     Attributes:
-        product: Key of `alignment.PRODUCTS`.
+        product: Key of `era5.alignment.PRODUCTS`.
         title: Name for people.
         variable: Its name in the files.
         spacing: Of the global grid, degrees.

@@ -84,7 +84,7 @@ def open_olr(path: str | Path) -> xr.DataArray:
 
     Returns:
         `olr` (time, latitude, longitude), W m-2, NaN where nothing was measured; see
-        `daily.join_days`. The attribute `product` says which it is, `version` which version of the
+        `series.join_days`. The attribute `product` says which it is, `version` which version of the
         record, `preliminary` which days are not final; empty where there is nothing to say.
 
     Raises:

@@ -48,7 +48,7 @@ def open_precipitation(path: str | Path) -> xr.DataArray:
 
     Returns:
         `precipitation` (time, latitude, longitude), mm day-1, NaN where there is no analysis; see
-        `daily.join_days`.
+        `series.join_days`.
 
     Raises:
         BuildError: When there is no such file, or one that is damaged, in another unit, or has days

@@ -36,8 +36,8 @@ def join_days(
     Returns:
         float32, dimensions (time, latitude, longitude), NaN where nothing was measured; `time` is
         the day at 00 UTC. Attributes, besides those given: `units`, `product` (a key of
-        `alignment.PRODUCTS`), `holes` (days that are absent between the first and the last) and
-        `left_out`, each empty if there is nothing to say.
+        `era5.alignment.PRODUCTS`), `holes` (days that are absent between the first and the last)
+        and `left_out`, each empty if there is nothing to say.
 
     Raises:
         BuildError: When two files, both final or both preliminary, have the same day.
@@ -79,7 +79,8 @@ def read_day(
 
     Args:
         product: As opened, or any other series of days with the same coordinates.
-        day: The day D, as `alignment.product_day` names it; never another one is given instead.
+        day: The day D, as `era5.alignment.product_day` names it; never another one is given
+            instead.
         regrid: (Ys, Xs) -> (Y, X), which leaves NaN where too little was measured.
 
     Returns:

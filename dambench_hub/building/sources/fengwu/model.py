@@ -7,7 +7,8 @@ first 69 channels of the output are x(t + 6 h). A longer forecast feeds it back,
 
 so the 24-hour background valid at T needs the states at T − 30 h and at T − 24 h, and four steps.
 The state at T − 24 h given twice would run as well, and be wrong; so would channels in another
-order. The order is that of `variables.STANDARD_CHANNELS`: u10, v10, t2m, msl, then z, q, u, v, t.
+order. The order is that of `coordinates.variables.STANDARD_CHANNELS`: u10, v10, t2m, msl, then
+z, q, u, v, t.
 
 The model runs at 0.25 degrees and is regridded afterwards, by the operator of the reference.
 
@@ -70,7 +71,7 @@ class FengWu:
         path: The ONNX file.
         device: `cpu` or `cuda`.
         grid: The model's grid, 721x1440 as published.
-        mean: Of each channel, (69, 1, 1), float64, units of `variables.py`.
+        mean: Of each channel, (69, 1, 1), float64, units of `coordinates/variables.py`.
         std: Standard deviation of each channel, likewise.
     """
 
