@@ -53,6 +53,7 @@ def build(args: argparse.Namespace) -> None:
     )
     from dambench_hub.building.era5.ingestion import Patience, forget_gaps
     from dambench_hub.building.era5.streams import usable
+    from dambench_hub.building.workspace import WORK
     from dambench_hub.runtime.workers import open_workers
 
     recipe = recipe_of(args)
@@ -65,8 +66,8 @@ def build(args: argparse.Namespace) -> None:
             bring_in_part(args.out, plan, recipe, times, run, patience, args.part)
             print(f"Part {args.part[0]} of {args.part[1]} is done; after all of them: --finalise")
             return
-        if args.retry_gaps and (args.out / ".build").is_dir():
-            print(f"{forget_gaps(args.out / '.build' / ARCHIVE)} segments are read again.")
+        if args.retry_gaps and (work := args.out / WORK).is_dir():
+            print(f"{forget_gaps(work / ARCHIVE)} segments are read again.")
         source = partial(open_source, recipe, times, run, patience, args.finalise)
         manifest = build_dataset(args.out, plan, source, args.fresh, run)
     print(f"{args.out}: {manifest.name}, revision {manifest.revision}, {len(manifest.gaps)} gaps")

@@ -45,21 +45,6 @@ SLIVER = 0.2
 """Some published borders leave gaps between regions, up to 0.1 degrees of latitude wide."""
 
 
-def land_fraction(grid: Grid) -> np.ndarray:
-    """Share of each cell's area that is land, exact for the mask of 30 arc seconds.
-
-    Cells reach half way to their neighbours; pole cells end at the pole. In the mask, lakes and
-    inland seas, the Caspian too, are land, and the ice shelves of Antarctica are sea.
-
-    Returns:
-        (Y, X), float32, 0 to 1.
-
-    Raises:
-        BuildError: When the package with the mask is not installed, or its file is damaged.
-    """
-    return land_share(*cell_edges(grid))
-
-
 def regions(grid: Grid) -> np.ndarray:
     """Name of the region in which the middle of each cell lies.
 
@@ -98,7 +83,7 @@ def tiles(
 
     Args:
         grid: The grid of the fields.
-        land: Share of each cell that is land, (Y, X), 0 to 1; see `land_fraction`.
+        land: Share of each cell that is land, (Y, X), 0 to 1; see `land_share`.
         orography: Height of the surface, (Y, X), m.
         rows: Number of tiles from north to south.
         columns: Number of tiles from west to east.
@@ -149,7 +134,7 @@ def write_geography(folder: Path, grid: Grid, orography: np.ndarray | None = Non
         DambenchError: When the disk is full or the folder cannot be written.
     """
     count = min(ROWS, grid.latitudes), min(COLUMNS, grid.longitudes)
-    rows = tiles(grid, land_fraction(grid), orography, *count)
+    rows = tiles(grid, land_share(*cell_edges(grid)), orography, *count)
     shape = rows[0]["land"].shape
     features = Features(
         {

@@ -14,13 +14,13 @@ from dambench_hub.building import geography, land_mask, relief
 from dambench_hub.building.geography import (
     GEOGRAPHY,
     card_config,
-    land_fraction,
     regions,
     tiles,
     write_geography,
 )
+from dambench_hub.building.land_mask import land_share
 from dambench_hub.building.relief import relief_map
-from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.data.geography import assemble
 from dambench_hub.errors import BuildError, DataError
 
@@ -113,8 +113,17 @@ def test_tiles_of_one_shape_give_the_fields_back(rng, text, rows, columns, shape
         np.testing.assert_array_equal(assemble(cut, name, grid), field)
 
 
+def test_incomplete_tiles_are_refused(orography):
+    cut = tiles(GRID, land_share(*cell_edges(GRID)), orography, rows=4, columns=4)
+    with pytest.raises(DataError, match="do not cover the grid 17x32"):
+        assemble(cut[:-1], "land", GRID)
+    for other in (Grid(33, 64), Grid(9, 16)):
+        with pytest.raises(DataError, match=f"do not cover the grid {other}"):
+            assemble(cut, "land", other)
+
+
 def test_a_tile_says_what_lies_there(orography):
-    land = land_fraction(GRID)
+    land = land_share(*cell_edges(GRID))
     tile = tiles(GRID, land, orography, rows=4, columns=8)[8]
     assert (tile["row"], tile["column"]) == (4, 0)
     assert tile["latitude"] == pytest.approx(90 - 11.25 * 6)
@@ -134,7 +143,7 @@ def test_a_tile_says_what_lies_there(orography):
 
 
 def test_the_land_of_the_whole_world_is_the_mean_of_even_tiles():
-    land = land_fraction(GRID)
+    land = land_share(*cell_edges(GRID))
     cut = tiles(GRID, land, rows=1, columns=8)
     area = np.sin(np.deg2rad(75)) - np.sin(np.deg2rad(30))
     expected = area / 2 * 75 / 360
@@ -176,7 +185,7 @@ def test_regions_of_a_quarter_are_named_the_largest_first():
 
 
 def test_pictures_are_parts_of_one_map(orography):
-    land = land_fraction(GRID)
+    land = land_share(*cell_edges(GRID))
     world = relief_map(GRID, orography)
     for tile in tiles(GRID, land, orography, rows=4, columns=8)[7:11]:
         picture = np.asarray(Picture.open(BytesIO(tile["relief"])))
@@ -214,7 +223,9 @@ def test_the_file_is_read_by_datasets(tmp_path, orography):
     assert data.features["orography"] == Array2D((3, 2), "float32")
     fields = data.remove_columns("relief")
     np.testing.assert_array_equal(assemble(list(fields), "orography", GRID), orography)
-    np.testing.assert_array_equal(assemble(list(fields), "land", GRID), land_fraction(GRID))
+    np.testing.assert_array_equal(
+        assemble(list(fields), "land", GRID), land_share(*cell_edges(GRID))
+    )
     assert data.with_format(None)[0]["relief"].size == (44, 66)
 
 

@@ -13,6 +13,8 @@ from dambench_hub.building.era5.alignment import MODES
 from dambench_hub.building.era5.ingestion import Patience, Segments, absent, ingest
 from dambench_hub.building.era5.recipe import Recipe
 from dambench_hub.building.era5.streams import (
+    BACKGROUNDS,
+    STATES,
     archives,
     orography,
     product_names,
@@ -22,6 +24,7 @@ from dambench_hub.building.era5.streams import (
 from dambench_hub.building.era5.triplets import Triplets
 from dambench_hub.building.plan import Plan
 from dambench_hub.building.sources.cds import download as cds
+from dambench_hub.building.sources.fengwu.model import STEP_HOURS
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
@@ -104,8 +107,8 @@ def open_source(
     segments = {name: Segments(folder, stream) for name, stream in found.items()}
     triplets = Triplets(
         times=times,
-        states=segments.pop("states"),
-        backgrounds=segments.pop("backgrounds", None),
+        states=segments.pop(STATES),
+        backgrounds=segments.pop(BACKGROUNDS, None),
         products=segments,
         product_names=product_names(recipe),
         lead_hours=recipe.lead_hours,
@@ -138,7 +141,7 @@ def download(recipe: Recipe) -> None:
     valid = np.unique(np.concatenate(list(recipe.times().values())))
     times = np.union1d(valid, valid - earlier)
     if fengwu:
-        times = np.union1d(times, valid - earlier - np.timedelta64(6, "h"))
+        times = np.union1d(times, valid - earlier - np.timedelta64(STEP_HOURS, "h"))
     channels = STANDARD_CHANNELS if fengwu else recipe.channels
     grid = Grid(721, 1440) if fengwu else Grid.parse(recipe.grid)
     cds.download(Path(str(recipe.path)), cds.requests(channels, times, grid))
