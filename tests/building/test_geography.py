@@ -113,15 +113,6 @@ def test_tiles_of_one_shape_give_the_fields_back(rng, text, rows, columns, shape
         np.testing.assert_array_equal(assemble(cut, name, grid), field)
 
 
-def test_incomplete_tiles_are_refused(orography):
-    cut = tiles(GRID, land_share(*cell_edges(GRID)), orography, rows=4, columns=4)
-    with pytest.raises(DataError, match="do not cover the grid 17x32"):
-        assemble(cut[:-1], "land", GRID)
-    for other in (Grid(33, 64), Grid(9, 16)):
-        with pytest.raises(DataError, match=f"do not cover the grid {other}"):
-            assemble(cut, "land", other)
-
-
 def test_a_tile_says_what_lies_there(orography):
     land = land_share(*cell_edges(GRID))
     tile = tiles(GRID, land, orography, rows=4, columns=8)[8]
