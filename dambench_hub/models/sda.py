@@ -24,6 +24,7 @@ from dambench_hub.models.diffusion import (
 )
 from dambench_hub.models.layers.checks import require_choice
 from dambench_hub.models.layers.score_unet import ScoreUNet, require_levels
+from dambench_hub.models.layers.sphere import LatitudePadding
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 
 BackgroundMode = Literal["context", "as_obs", "sdedit"]
@@ -114,9 +115,8 @@ class SDA(LearnedAssimilator):
         )
         count = len(self.channels)
         inputs = 2 * count if background_mode == "context" else count
-        self.network = ScoreUNet(
-            inputs, count, widths, blocks, embedding, upstream_padding=upstream_padding
-        )
+        latitude: LatitudePadding = "circular" if upstream_padding else "reflect"
+        self.network = ScoreUNet(inputs, count, widths, blocks, embedding, latitude=latitude)
 
     @property
     def context_shape(self) -> tuple[int, int, int]:

@@ -21,8 +21,9 @@ from dambench_hub.models.diffusion import (
     summarise,
 )
 from dambench_hub.models.layers.checks import require_choice
-from dambench_hub.models.layers.score_unet import ScoreUNet, SphericalConv, require_levels
-from dambench_hub.models.layers.sphere import Norm, normalisation
+from dambench_hub.models.layers.convolution import SphereConvolution
+from dambench_hub.models.layers.score_unet import ScoreUNet, require_levels
+from dambench_hub.models.layers.sphere import LatitudePadding, Norm, normalisation
 from dambench_hub.models.learned import Inputs, LearnedAssimilator
 
 Stage = Literal["autoencoder", "score"]
@@ -46,7 +47,7 @@ class Autoencoder(nn.Module):
         widths: Channels after each layer of the encoder; the last are those of the latent.
         outputs: Channels that are decoded.
         norm: What stands before each activation.
-        upstream_padding: As in `SphericalConv`.
+        latitude: What is beyond the poles.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Autoencoder(nn.Module):
         widths: Sequence[int],
         outputs: int,
         norm: Norm = "batch",
-        upstream_padding: bool = False,
+        latitude: LatitudePadding = "reflect",
     ) -> None:
         super().__init__()
 
@@ -64,9 +65,7 @@ class Autoencoder(nn.Module):
             for number, (coming, going) in enumerate(pairwise(widths)):
                 if number:
                     parts += [normalisation(norm, coming), nn.ReLU()]
-                parts.append(
-                    SphericalConv(coming, going, KERNEL, upstream_padding=upstream_padding)
-                )
+                parts.append(SphereConvolution(coming, going, KERNEL, latitude=latitude))
             return nn.Sequential(*parts)
 
         self.encoder = layers([inputs, *widths])
@@ -174,10 +173,9 @@ class SLAMS(LearnedAssimilator):
         )
         count, latent = len(self.channels), latent_widths[-1]
         inputs = 3 * count + (2 * len(AUXILIARIES) if aux else 0)
-        self.autoencoder = Autoencoder(inputs, latent_widths, count, norm, upstream_padding)
-        self.score = ScoreUNet(
-            latent, latent, widths, blocks, embedding, layer_norm, upstream_padding
-        )
+        latitude: LatitudePadding = "circular" if upstream_padding else "reflect"
+        self.autoencoder = Autoencoder(inputs, latent_widths, count, norm, latitude)
+        self.score = ScoreUNet(latent, latent, widths, blocks, embedding, layer_norm, latitude)
         self.register_buffer("latent_mean", torch.zeros(latent, 1, 1))
         self.register_buffer("latent_variance", torch.ones(latent, 1, 1))
         self.register_buffer("latent_error_variance", torch.ones(latent, 1, 1))

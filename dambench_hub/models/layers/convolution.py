@@ -1,4 +1,4 @@
-"""`SphereConvolution`, periodic in longitude, and `PointwiseConvolution`; the grid stays."""
+"""`SphereConvolution`, periodic in longitude, and `PointwiseConvolution`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from dambench_hub.models.layers.sphere import pad_sphere
+from dambench_hub.models.layers.sphere import LatitudePadding, pad_sphere
 
 
 class SphereConvolution(nn.Conv2d):
-    """Convolve with k×k kernels; latitude ends in zeros, longitude wraps around.
+    """Convolve with k×k kernels; longitude wraps around, latitude ends at the poles.
 
     Args:
         channels: Channels in.
         width: Channels out.
         kernel: k, odd.
+        stride: Distance of the results, in grid points.
         groups: Of channels that do not see each other; `channels` of them make it depthwise.
         bias: Add a number per channel.
-        periodic: Longitude wraps around; else it ends in zeros, too.
+        latitude: What is beyond the poles.
+        periodic: Longitude wraps around; else it ends in zeros.
     """
 
     def __init__(
@@ -30,16 +32,31 @@ class SphereConvolution(nn.Conv2d):
         width: int,
         kernel: int,
         *,
+        stride: int = 1,
         groups: int = 1,
         bias: bool = True,
+        latitude: LatitudePadding = "constant",
         periodic: bool = True,
     ) -> None:
-        super().__init__(channels, width, kernel, groups=groups, bias=bias)
-        self.periodic = periodic
+        super().__init__(channels, width, kernel, stride, groups=groups, bias=bias)
+        self.latitude, self.periodic = latitude, periodic
+        self.fast_on_cpu = (
+            groups == channels == width and latitude == "constant" and kernel > stride == 1
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, Y, X) to (B, width, Y, X)."""
-        return convolve_sphere(x, self.weight, self.bias, self.groups, self.periodic)
+        """(B, channels, Y, X) to (B, width, Y / stride, X / stride)."""
+        return self.convolve(x, self.weight, self.bias)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The same with given kernels, (width, channels / groups, k, k)."""
+        if self.fast_on_cpu and x.device.type == "cpu":
+            return depthwise_convolution(x, weight, bias, self.periodic)
+        # Zeros are left to the convolution, which needs no larger copy of the field for them.
+        half = weight.shape[-1] // 2
+        rows, columns = half * (self.latitude != "constant"), half * self.periodic
+        x, zeros = pad_sphere(x, rows, columns, self.latitude), (half - rows, half - columns)
+        return functional.conv2d(x, weight, bias, self.stride, zeros, groups=self.groups)
 
 
 class PointwiseConvolution(nn.Conv2d):
@@ -59,20 +76,6 @@ class PointwiseConvolution(nn.Conv2d):
         # too, which takes less than half the time.
         dilation = 2 if x.device.type == "cpu" else 1
         return functional.conv2d(x, self.weight, self.bias, dilation=dilation)
-
-
-def convolve_sphere(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, groups: int = 1, periodic: bool = True
-) -> Tensor:
-    """The convolution of `SphereConvolution` with given kernels, (out, in / groups, k, k)."""
-    half = weight.shape[-1] // 2
-    depthwise = groups == x.shape[1] == len(weight) and half > 0
-    if depthwise and x.device.type == "cpu":
-        return depthwise_convolution(x, weight, bias, periodic)
-    if periodic:
-        x = pad_sphere(x, 0, half)
-    padding = (half, 0 if periodic else half)
-    return functional.conv2d(x, weight, bias, padding=padding, groups=groups)
 
 
 FAST_WIDTH = 3

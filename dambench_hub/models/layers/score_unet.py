@@ -7,44 +7,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers.sphere import pad_sphere, pad_to_multiple, run_block
+from dambench_hub.models.layers.convolution import SphereConvolution
+from dambench_hub.models.layers.sphere import LatitudePadding, pad_to_multiple, run_block
 
 FREQUENCIES = 16
 """How many sines and cosines of the diffusion time are the embedding's input."""
-
-
-class SphericalConv(nn.Conv2d):
-    """A convolution that wraps around in longitude and is reflected at the poles.
-
-    Args:
-        inputs: Channels that come.
-        outputs: Channels that go.
-        size: Rows and columns of the kernel, odd.
-        stride: Distance of the results, in grid points.
-        upstream_padding: As published: latitude wraps around, too, which glues the poles together.
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        size: int = 3,
-        stride: int = 1,
-        upstream_padding: bool = False,
-    ) -> None:
-        super().__init__(inputs, outputs, size, stride)
-        self.margin, self.upstream_padding = size // 2, upstream_padding
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, Y, X) to (N, outputs, Y / stride, X / stride)."""
-        margin = self.margin
-        if self.upstream_padding:
-            return super().forward(functional.pad(x, (margin,) * 4, mode="circular"))
-        return super().forward(pad_sphere(x, margin, margin, "reflect"))
 
 
 class ChannelNorm(nn.Module):
@@ -83,19 +53,19 @@ class ModulatedBlock(nn.Module):
         width: Channels.
         embedding: Length of the time embedding.
         layer_norm: Whether there is a norm.
-        upstream_padding: As in `SphericalConv`.
+        latitude: What is beyond the poles.
     """
 
     def __init__(
-        self, width: int, embedding: int, layer_norm: bool, upstream_padding: bool
+        self, width: int, embedding: int, layer_norm: bool, latitude: LatitudePadding
     ) -> None:
         super().__init__()
         self.modulation = nn.Linear(embedding, width)
         self.residual = nn.Sequential(
             ChannelNorm() if layer_norm else nn.Identity(),
-            SphericalConv(width, width, upstream_padding=upstream_padding),
+            SphereConvolution(width, width, 3, latitude=latitude),
             nn.SiLU(),
-            SphericalConv(width, width, upstream_padding=upstream_padding),
+            SphereConvolution(width, width, 3, latitude=latitude),
         )
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -117,7 +87,7 @@ class ScoreUNet(nn.Module):
         blocks: Blocks of each level on the way down, and as many on the way up.
         embedding: Length of the time embedding.
         layer_norm: Whether features are normalised over channels.
-        upstream_padding: As in `SphericalConv`.
+        latitude: What is beyond the poles.
 
     Raises:
         TaskError: When a size is not positive.
@@ -134,7 +104,7 @@ class ScoreUNet(nn.Module):
         blocks: int = 3,
         embedding: int = 64,
         layer_norm: bool = True,
-        upstream_padding: bool = False,
+        latitude: LatitudePadding = "reflect",
     ) -> None:
         super().__init__()
         if not widths or min(*widths, blocks, embedding) < 1:
@@ -145,13 +115,12 @@ class ScoreUNet(nn.Module):
         self.checkpointing = False
         self.multiple = smallest_multiple(widths)
 
-        def conv(inputs: int, outputs: int, stride: int = 1) -> SphericalConv:
-            return SphericalConv(inputs, outputs, 3, stride, upstream_padding)
+        def conv(inputs: int, outputs: int, stride: int = 1) -> SphereConvolution:
+            return SphereConvolution(inputs, outputs, 3, stride=stride, latitude=latitude)
 
         def level(width: int) -> nn.ModuleList:
             return nn.ModuleList(
-                ModulatedBlock(width, embedding, layer_norm, upstream_padding)
-                for _ in range(blocks)
+                ModulatedBlock(width, embedding, layer_norm, latitude) for _ in range(blocks)
             )
 
         def up(coarse: int, fine: int) -> nn.Sequential:

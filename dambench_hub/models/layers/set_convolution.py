@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dambench_hub.models.layers.convolution import SphereConvolution, convolve_sphere
+from dambench_hub.models.layers.convolution import SphereConvolution
 
 SMALLEST_DENSITY = 1e-5
 """The field fades to 0 where the density is smaller."""
@@ -41,8 +41,8 @@ class SetConvolution(SphereConvolution):
             density = full_density(kernels, rows, columns, self.periodic).expand_as(values)
         else:
             values = values * observed
-            density = convolve_sphere(observed, kernels, None, self.groups, self.periodic)
-        signal = convolve_sphere(values, kernels, None, self.groups, self.periodic)
+            density = self.convolve(observed, kernels)
+        signal = self.convolve(values, kernels)
         return torch.cat([signal / density.clamp_min(SMALLEST_DENSITY), density], 1)
 
 

@@ -17,7 +17,11 @@ from torch.utils.checkpoint import checkpoint
 
 from dambench_hub.models.layers.checks import require_choice
 
-LatitudePadding = Literal["zero", "reflect"]
+LatitudePadding = Literal["constant", "reflect", "circular"]
+"""What is beyond a pole: zeros, or the rows before it in reverse order, or those at the other pole.
+
+The last, `circular`, glues the poles together; some published networks have it.
+"""
 
 Norm = Literal["batch", "group", "none"]
 """Normalise each channel over batch and grid, or groups of channels over the grid, or not at all.
@@ -29,21 +33,21 @@ GROUPS = 8
 """Most groups of a group normalisation."""
 
 
-def pad_sphere(x: Tensor, rows: int, columns: int, latitude: LatitudePadding = "zero") -> Tensor:
+def pad_sphere(
+    x: Tensor, rows: int, columns: int, latitude: LatitudePadding = "constant"
+) -> Tensor:
     """Extend a field by `rows` beyond each pole and by `columns` around the date line.
-
-    Longitude wraps around; latitude never does, as that would glue the poles together.
 
     Returns:
         (B, C, Y + 2·rows, X + 2·columns).
     """
+    if latitude == "circular":
+        return functional.pad(x, (columns, columns, rows, rows), mode="circular")
     if columns:
         # Not functional.pad, which is several times slower where channels come last in memory.
         x = torch.cat([x[..., -columns:], x, x[..., :columns]], -1)
     if rows:
-        x = functional.pad(
-            x, (0, 0, rows, rows), mode="constant" if latitude == "zero" else "reflect"
-        )
+        x = functional.pad(x, (0, 0, rows, rows), mode=latitude)
     return x
 
 

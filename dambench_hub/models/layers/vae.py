@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.layers.sphere import pad_sphere, pad_to_multiple, run_block
+from dambench_hub.models.layers.convolution import SphereConvolution
+from dambench_hub.models.layers.sphere import pad_to_multiple, run_block
 from dambench_hub.models.layers.variable_unet import UNetSize, VariableUNet
 
 COARSENING = 4
@@ -150,12 +151,12 @@ class ConvEncoder(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
         super().__init__()
         self.fine = nn.Sequential(
-            SphericalConv(inputs, width),
-            SphericalConv(width, 2 * width, stride=2),
+            SphereConvolution(inputs, width, 3),
+            SphereConvolution(width, 2 * width, 3, stride=2),
             *residual_blocks(2 * width, blocks),
-            SphericalConv(2 * width, 2 * width, stride=2),
+            SphereConvolution(2 * width, 2 * width, 3, stride=2),
         )
-        moments = zeroed(SphericalConv(2 * width, outputs))
+        moments = zeroed(SphereConvolution(2 * width, outputs, 3))
         self.coarse = nn.Sequential(*residual_blocks(2 * width, blocks), moments)
 
     def forward(self, fields: Tensor, context: Tensor | None = None) -> Tensor:
@@ -169,32 +170,21 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.first = SphericalConv(inputs, 2 * width)
+        self.first = SphereConvolution(inputs, 2 * width, 3)
         self.rest = nn.Sequential(
             *residual_blocks(2 * width, blocks),
             nn.Upsample(scale_factor=2),
-            SphericalConv(2 * width, 2 * width),
+            SphereConvolution(2 * width, 2 * width, 3),
             *residual_blocks(2 * width, blocks),
             nn.Upsample(scale_factor=2),
-            SphericalConv(2 * width, width),
-            SphericalConv(width, outputs),
+            SphereConvolution(2 * width, width, 3),
+            SphereConvolution(width, outputs, 3),
         )
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, 4·h, 4·w); the context is added at 2·width channels."""
         features = self.first(z)
         return self.rest(features if context is None else features + context)
-
-
-class SphericalConv(nn.Conv2d):
-    """A 3×3 convolution that wraps around in longitude, with zeros beyond the poles."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, 3, stride)
-
-    def forward(self, fields: Tensor) -> Tensor:
-        """(B, inputs, Y, X) to (B, outputs, Y/stride, X/stride)."""
-        return super().forward(pad_sphere(fields, 1, 1))
 
 
 class ResidualBlock(nn.Module):
@@ -207,7 +197,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first, self.second = SphericalConv(width, width), zeroed(SphericalConv(width, width))
+        self.first = SphereConvolution(width, width, 3)
+        self.second = zeroed(SphereConvolution(width, width, 3))
 
     def forward(self, fields: Tensor) -> Tensor:
         """(B, width, Y, X) to the same."""
@@ -222,7 +213,7 @@ def residual_blocks(width: int, count: int) -> list[ResidualBlock]:
     return [ResidualBlock(width) for _ in range(count)]
 
 
-def zeroed(convolution: SphericalConv) -> SphericalConv:
+def zeroed(convolution: SphereConvolution) -> SphereConvolution:
     """The same, giving 0 until it is trained."""
     for parameter in convolution.parameters():
         nn.init.zeros_(parameter)

@@ -5,10 +5,10 @@ import torch
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
+from dambench_hub.models.layers.convolution import SphereConvolution
 from dambench_hub.models.layers.score_unet import (
     ChannelNorm,
     ScoreUNet,
-    SphericalConv,
     TimeEmbedding,
     require_levels,
 )
@@ -62,11 +62,11 @@ def test_a_roll_in_longitude_rolls_the_noise(network):
 def test_the_poles_are_apart_unless_as_published():
     x = torch.zeros(1, 1, 9, 16)
     x[..., -1, :] = 1
-    for upstream_padding in (False, True):
-        conv = SphericalConv(1, 1, upstream_padding=upstream_padding)
+    for latitude in ("reflect", "circular"):
+        conv = SphereConvolution(1, 1, 3, latitude=latitude)
         torch.nn.init.ones_(conv.weight)
         torch.nn.init.zeros_(conv.bias)
-        assert conv(x)[..., 0, :].any() == upstream_padding
+        assert conv(x)[..., 0, :].any() == (latitude == "circular")
 
 
 def test_padding_is_that_of_the_field():
