@@ -17,7 +17,7 @@ from dambench_hub.models.learned import Inputs
 from dambench_hub.models.neural_process import (
     FeatureStream,
     NeuralProcess,
-    ResidualBlock,
+    SeparableBlock,
     pointwise_perceptron,
     predicted_std,
 )
@@ -77,7 +77,7 @@ class ConvCNP(NeuralProcess):
         def stream() -> FeatureStream:
             gather = SetConvolution(count, set_kernel, mix=False, periodic=periodic)
             blocks = [
-                ResidualBlock(
+                SeparableBlock(
                     width, kernel, activation=functional.relu, norm=norm, periodic=periodic
                 )
                 for _ in range(depth)

@@ -19,7 +19,7 @@ from dambench_hub.models.learned import Inputs
 from dambench_hub.models.neural_process import (
     FeatureStream,
     NeuralProcess,
-    ResidualBlock,
+    SeparableBlock,
     pointwise_perceptron,
     predicted_std,
 )
@@ -95,7 +95,7 @@ class FNP(NeuralProcess):
             gather = SetConvolution(count, set_kernel, mix=mix, periodic=periodic)
             blocks: list[nn.Module] = []
             for _ in range(depth):
-                local = ResidualBlock(
+                local = SeparableBlock(
                     width, kernel, activation=functional.silu, norm=norm, periodic=periodic
                 )
                 blocks.append(FourierBlock(local, width, modes) if use_fourier else local)

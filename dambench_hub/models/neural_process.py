@@ -51,7 +51,7 @@ class NeuralProcess(LearnedAssimilator):
         return Analysis(mean, std)
 
 
-class ResidualBlock(nn.Module):
+class SeparableBlock(nn.Module):
     """Two separable convolutions around a residual connection.
 
     p = P₁ D₁ a(n₁ h), q = D₂ a(n₂ p), h' = P₂ (q + h), with normalisations n, activation a,
