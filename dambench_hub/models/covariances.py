@@ -104,16 +104,10 @@ class BackgroundCovariance:
         modes = np.fft.irfft(real + 1j * imaginary, n=self.grid.longitudes)
         return self.from_modes(modes.reshape(*state.shape[:-2], -1)).reshape(state.shape)
 
-    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """B between all channels at some points and at others, (C, M, C, N)."""
-        columns = self.scale[:, None] * self.modes
-        cross = np.einsum("ck,kj,dk->jcd", columns, self.variances, columns)
-        return np.einsum("jcd,jmn->cmdn", cross, self.kernels(first, second))
-
-    def kernels(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """G_j between grid points, given row-major, (J, M, N)."""
+    def kernels(self, index: np.ndarray) -> np.ndarray:
+        """G_j between grid points, numbered row-major, (J, P, P)."""
         points = self.grid.unit_vectors()
-        return gaussians(1 - points[first] @ points[second].T, self.length_scales_km)
+        return gaussians(1 - points[index] @ points[index].T, self.length_scales_km)
 
     def to_modes(self, values: np.ndarray) -> np.ndarray:
         """Uᵀ D x, (*, C, N)."""

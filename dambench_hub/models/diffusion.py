@@ -231,36 +231,6 @@ class Sampler:
         )
 
 
-def trajectory_noise(network: Network, trajectory: Tensor, t: Tensor, order: int) -> Tensor:
-    """ε of a trajectory of any length, from a network that sees 2k + 1 successive states.
-
-    The network is given every window; of its answers the middle state is kept, and of the first and
-    last window the outer ones, too.
-
-    Args:
-        network: ε of windows (*, L − 2k, (2k + 1)·C, Y, X).
-        trajectory: (*, L, C, Y, X).
-        t: Times that broadcast to (*, L − 2k).
-        order: k; 0 if each state stands alone.
-
-    Returns:
-        (*, L, C, Y, X).
-
-    Raises:
-        TaskError: When the trajectory is shorter than a window.
-    """
-    if order == 0:
-        return network(trajectory, t)
-    length, width = trajectory.shape[-4], 2 * order + 1
-    if length < width:
-        raise TaskError(f"A window has {width} states, the trajectory {length}; give a longer one.")
-    windows = trajectory.unfold(-4, width, 1).movedim(-1, -4)
-    noise = network(windows.flatten(-4, -3), t).unflatten(-3, (width, -1))
-    first, last = noise.select(-5, 0), noise.select(-5, -1)
-    middle = noise.select(-4, order)
-    return torch.cat([first[..., :order, :, :, :], middle, last[..., order + 1 :, :, :, :]], -4)
-
-
 def summarise(members: Tensor) -> Analysis:
     """The analysis whose samples are `members`, (B, M, C, Y, X)."""
     spread = members.std(dim=1) if members.shape[1] > 1 else None

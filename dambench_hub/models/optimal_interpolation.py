@@ -153,7 +153,7 @@ def solve_by_modes(
 
     Then H B Hᵀ + R = D U (⊕_k H C_k Hᵀ + ratio · I) Uᵀ D: one P×P system for each mode.
     """
-    kernels = B.kernels(H.index, H.index)
+    kernels = B.kernels(H.index)
     noise = ratio * np.eye(len(H.index))
     weights = B.modes.T @ (innovation / B.scale[:, None])
     for k, variance in enumerate(B.variances):

@@ -141,21 +141,6 @@ class VAEVar(LearnedAssimilator):
                 increments.append(decode(z))
         return Analysis(mean=inputs.prior + torch.cat(increments))
 
-    @torch.no_grad()
-    def latent_usage(self, inputs: Inputs) -> Tensor:
-        """Mean KL divergence of each latent channel, nats per value, (L,); 0 where it is unused."""
-        moments = self.vae.encode(wanted_increment(inputs), inputs.context)
-        return kl_divergence(*moments).mean((0, 2, 3))
-
-    @torch.no_grad()
-    def prior_std(self, inputs: Inputs) -> Tensor:
-        """Standard deviation of Dec(z) for z ∼ N(0, I), (C,).
-
-        In units of s, so 1 is that of the background errors; a good prior comes near it from below.
-        """
-        z = inputs.noise.normal(*self.vae.latent_shape)
-        return self.vae.decode(z, inputs.context).std((0, 2, 3))
-
     def _decoder(self, inputs: Inputs, one: slice) -> Callable[[Tensor], Tensor]:
         """From z to the increment of one sample."""
         s = inputs.background_error_std[:, None, None]

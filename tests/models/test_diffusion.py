@@ -15,7 +15,6 @@ from dambench_hub.models.diffusion import (
     noise_level,
     signal,
     summarise,
-    trajectory_noise,
 )
 from dambench_hub.models.layers.noise import Noise
 
@@ -144,26 +143,6 @@ def test_an_operator_is_seen_through():
     pairs = states.unflatten(-1, (-1, 2))
     assert float(pairs.mean(-1).mean()) == pytest.approx(2, abs=0.1)
     assert float(pairs.diff(dim=-1).std()) == pytest.approx(2**0.5, abs=0.25)
-
-
-@pytest.mark.parametrize("order", [0, 1, 2])
-def test_composed_windows_of_the_identity_are_the_identity(order):
-    trajectory = torch.randn(2, 7, 3, 4, 5)
-    same = trajectory_noise(lambda windows, t: windows, trajectory, torch.tensor(0.5), order)
-    assert torch.equal(same, trajectory)
-
-
-def test_composed_windows_see_their_neighbours():
-    def total(windows, t):
-        states = windows.unflatten(-3, (3, -1))
-        return states.sum(-4, keepdim=True).expand_as(states).flatten(-4, -3)
-
-    trajectory = torch.randn(2, 6, 3, 4, 5)
-    sums = trajectory_noise(total, trajectory, torch.tensor(0.5), 1)
-    inner = trajectory[:, :-2] + trajectory[:, 1:-1] + trajectory[:, 2:]
-    torch.testing.assert_close(sums, inner[:, [0, 0, 1, 2, 3, 3]])
-    with pytest.raises(TaskError, match="3 states, the trajectory 2"):
-        trajectory_noise(total, trajectory[:, :2], torch.tensor(0.5), 1)
 
 
 def test_a_summary_of_one_member_has_no_spread():

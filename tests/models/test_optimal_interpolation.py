@@ -29,8 +29,7 @@ def B():
 
 @pytest.fixture(scope="module")
 def dense(B):
-    everywhere = np.arange(GRID.size)
-    return B.between(everywhere, everywhere).reshape(3 * GRID.size, -1)
+    return B(np.eye(3 * GRID.size).reshape(-1, 3, *GRID.shape)).reshape(3 * GRID.size, -1)
 
 
 def make_batch(dense, size=3, network="column", error_std=0.25 * SCALE, density=0.1, start=0):
@@ -124,14 +123,14 @@ def test_exact_observations_are_fitted(method, dense):
     assert np.abs(residual).max() < 0.02  # the floor of the observation error is 0.01
 
 
-def test_one_observation_spreads_as_a_column_of_the_covariance(method, dense, B):
+def test_one_observation_spreads_as_a_column_of_the_covariance(method, dense):
     batch = make_batch(dense, size=1)
     point = np.array([[70]], np.int32)
     values = batch.background.reshape(1, 3, -1)[..., 70:71].copy()
     values[0, 1] += 2.0
     batch = replace(batch, observation_index=point, observation_values=values)
     increment = (method.assimilate(batch).mean - batch.background)[0] / SCALE[:, None, None]
-    block = B.between(np.arange(GRID.size), point[0])[..., 0]  # (C, Y·X, C)
+    block = dense.reshape(3, GRID.size, 3, GRID.size)[..., 70]  # (C, Y·X, C)
     at_point = block[:, 70] + np.diag(batch.observation_error_std**2)
     innovation = values[0, :, 0] - batch.background[0].reshape(3, -1)[:, 70]
     wanted = (block @ np.linalg.solve(at_point, innovation)).reshape(3, *GRID.shape)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.vae_var import VAEVar, minimise
+from dambench_hub.models.layers.vae import kl_divergence
+from dambench_hub.models.vae_var import VAEVar, minimise, wanted_increment
 
 NETWORKS = {
     "conv": {"network": "conv", "latent_channels": 6, "width": 4, "blocks": 1},
@@ -227,9 +228,12 @@ def test_it_beats_the_background(trained, world):
     assert error < 0.8 * (inputs.prior - inputs.reference).square().mean()
 
 
-def test_the_latent_can_be_judged(trained, world):
+def test_the_latent_is_used_and_its_prior_spreads(trained, world):
     inputs = trained.inputs(world.batch(4, 8))
-    usage, spread = trained.latent_usage(inputs), trained.prior_std(inputs)
+    with torch.no_grad():
+        usage = kl_divergence(*trained.vae.encode(wanted_increment(inputs))).mean((0, 2, 3))
+        prior = trained.vae.decode(inputs.noise.normal(*trained.vae.latent_shape))
+    spread = prior.std((0, 2, 3))
     assert usage.shape == (16,) and (usage >= 0).all() and (usage > 0.05).any()
     assert spread.shape == (19,) and (spread > 0.05).all() and (spread < 1.5).all()
 
