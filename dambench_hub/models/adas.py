@@ -169,7 +169,7 @@ class Adas(LearnedAssimilator):
         observations = torch.where(inputs.observed > 0, inputs.observations, 0.0)
         fields = (inputs.background, observations, inputs.observed)
         background, observations, gate = _each(
-            self.embed, [pad_to_multiple(field, MULTIPLE, MULTIPLE) for field in fields]
+            self.embed, [pad_to_multiple(field, MULTIPLE) for field in fields]
         )
         if inputs.context is not None:
             observations = observations + inputs.context.permute(0, 2, 3, 1)[:, None]

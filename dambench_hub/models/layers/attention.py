@@ -199,7 +199,7 @@ class WindowAttention(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention within windows, then a perceptron for each token; both are corrections.
+    """Attention within windows, then a perceptron for each token, with 4·C hidden values.
 
         t ← t + s₀ · attention(norm(t), norm(context or t)),
         t ← t + s₁ · perceptron(norm(t)).
@@ -211,7 +211,6 @@ class SwinBlock(nn.Module):
         window: Tokens of a window along each axis; made smaller as `Windows.fit` says.
         shifted: Displace the windows by half a window; every second block should.
         cross: Attend to other tokens, which get a norm of their own, instead of to oneself.
-        ratio: Hidden channels of the perceptron, in units of `dim`.
     """
 
     def __init__(
@@ -222,16 +221,13 @@ class SwinBlock(nn.Module):
         window: tuple[int, ...],
         shifted: bool = False,
         cross: bool = False,
-        ratio: int = 4,
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.context_norm = nn.LayerNorm(dim) if cross else None
         self.attention = WindowAttention(dim, heads, Windows.fit(size, window, shifted))
         self.perceptron_norm = nn.LayerNorm(dim)
-        self.perceptron = nn.Sequential(
-            linear(dim, ratio * dim), nn.GELU(), linear(ratio * dim, dim)
-        )
+        self.perceptron = nn.Sequential(linear(dim, 4 * dim), nn.GELU(), linear(4 * dim, dim))
 
     def forward(
         self, tokens: Tensor, context: Tensor | None = None, scale: Tensor | None = None

@@ -148,11 +148,11 @@ class ScoreUNet(nn.Module):
         """
         leading, (rows, columns) = x.shape[:-3], x.shape[-2:]
         embedding = self.time(t.expand(leading).flatten())
-        h = self.first(self._padded(x.flatten(0, -4)))
+        h = self.first(pad_to_multiple(x.flatten(0, -4), self.multiple))
         if context is not None:
             shape = context.shape[:-3]
-            padded = self._padded(context.to(h.dtype).flatten(0, -4)).unflatten(0, shape)
-            h = (h.unflatten(0, leading) + padded).flatten(0, -4)
+            padded = pad_to_multiple(context.to(h.dtype).flatten(0, -4), self.multiple)
+            h = (h.unflatten(0, leading) + padded.unflatten(0, shape)).flatten(0, -4)
         fine = []
         for number, blocks in enumerate(self.descent):
             if number:
@@ -164,9 +164,6 @@ class ScoreUNet(nn.Module):
             if number:
                 h = fine.pop() + self.ups[number - 1](h)
         return self.last(h)[..., :rows, :columns].unflatten(0, leading)
-
-    def _padded(self, x: Tensor) -> Tensor:
-        return pad_to_multiple(x, self.multiple, self.multiple)
 
     def _run(self, blocks: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
         for block in blocks:  # type: ignore[attr-defined]

@@ -51,12 +51,12 @@ def pad_sphere(
     return x
 
 
-def pad_to_multiple(x: Tensor, rows: int, columns: int = 1) -> Tensor:
-    """Extend a field to the south (by reflection) and east (around) to multiples of these sizes.
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Extend a field to the south (by reflection) and east (around) to multiples of a size.
 
     Cropping the result to [..., :Y, :X] undoes it.
     """
-    south, east = -x.shape[-2] % rows, -x.shape[-1] % columns
+    south, east = (-size % multiple for size in x.shape[-2:])
     if east:
         x = functional.pad(x, (0, east, 0, 0), mode="circular")
     return functional.pad(x, (0, 0, 0, south), mode="reflect") if south else x

@@ -47,7 +47,7 @@ class VAE(nn.Module):
     def encode(self, fields: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|e), (B, L, h, w), of fields e, (B, C, Y, X)."""
         own = None if context is None else context.chunk(2, 1)[0]
-        padded = pad_to_multiple(fields, COARSENING, COARSENING)
+        padded = pad_to_multiple(fields, COARSENING)
         mean, log_variance = self.encoder(padded, own).float().chunk(2, 1)
         return mean, log_variance.clamp(-20, 10)
 

@@ -27,7 +27,7 @@ def test_longitude_wraps_and_latitude_does_not():
 @pytest.mark.parametrize("shape", [(121, 240), (33, 64), (9, 15)])
 def test_padding_to_multiples_keeps_the_field(shape):
     x = torch.randn(1, 2, *shape)
-    padded = pad_to_multiple(x, 4, 4)
+    padded = pad_to_multiple(x, 4)
     assert padded.shape[-2] % 4 == padded.shape[-1] % 4 == 0
     assert torch.equal(padded[..., : shape[0], : shape[1]], x)
 
