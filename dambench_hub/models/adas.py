@@ -27,7 +27,7 @@ SMALLEST_LOSS = 1e-8
 """Floor of the absolute error by which a channel's loss is divided."""
 
 AXES = ("depth", "latitude", "longitude")
-"""What the axes of the tokens are."""
+"""Axes of the tokens, as messages call them."""
 
 Streams: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """Tokens of the background, of the observations, and the gate between the two."""
@@ -95,9 +95,9 @@ class Adas(LearnedAssimilator):
         self.position = nn.Parameter(torch.empty(*sizes[0], dim))
         nn.init.trunc_normal_(self.position, std=0.02)
 
-        def stage(level: int, resample: nn.ModuleList, joined: int = 1) -> Stage:
+        def stage(level: int, resample: nn.ModuleList, joined: int = 1) -> StreamStage:
             width, kernel = dim << level, kernels[level]
-            return Stage(
+            return StreamStage(
                 resample,
                 three(lambda: TokenConvolution(joined * width, width, kernel, upstream_padding)),
                 GatedAttention(width, heads, sizes[level], tuple(window)),
@@ -267,7 +267,7 @@ class GatedAttention(nn.Module):
         return a, o, self.gate(g).sigmoid()
 
 
-class Stage(nn.Module):
+class StreamStage(nn.Module):
     """Changes the resolution of all streams, then corrects them.
 
         a = SiLU(conv a),  g = σ(conv g),  o = SiLU(conv o) · g,

@@ -72,7 +72,7 @@ def denoising_loss(
 
 
 def noise_from_velocity(network: Network) -> Network:
-    """ε of a network that gives the velocity, for times that are one number."""
+    """The network that gives ε, from one that gives the velocity; t is one number."""
     return lambda x, t: noise_level(t) * x + signal(t) * network(x, t).float()
 
 

@@ -1,4 +1,4 @@
-"""`FNP`, a Fourier neural process: streams of each variable, fused by what each stands for."""
+"""`FNP`, a Fourier neural process: streams of each variable, aligned and merged."""
 
 from __future__ import annotations
 

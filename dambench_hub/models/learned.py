@@ -30,7 +30,8 @@ from dambench_hub.storage.statistics import Statistics
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of a channel's variability, for noise-free tasks."""
 
-SCALES = ("mean", "std", "background_error_std")
+STATISTICS = ("mean", "std", "background_error_std")
+"""Of each channel; they are saved with the weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ class LearnedAssimilator(
         self._hub_mixin_config = {"method": self.name, **arguments}
         self.channels = tuple(channel.name for channel in parse_channels(tuple(channels)))
         self.grid = Grid.parse(grid)
-        for name in SCALES:
+        for name in STATISTICS:
             self.register_buffer(name, torch.full((len(self.channels),), torch.nan))
 
     @property
@@ -195,7 +196,7 @@ class LearnedAssimilator(
         Raises:
             DataError: When they are those of other channels.
         """
-        for name in SCALES:
+        for name in STATISTICS:
             values = torch.from_numpy(getattr(statistics, name)).float()
             if values.shape != self.mean.shape:
                 raise DataError(

@@ -13,7 +13,7 @@ from torch import Tensor
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.layers.adapter import ModalityAdapter
-from dambench_hub.models.learned import SCALES, Inputs, LearnedAssimilator
+from dambench_hub.models.learned import STATISTICS, Inputs, LearnedAssimilator
 from dambench_hub.models.registry import MULTI
 from dambench_hub.storage.statistics import Statistics
 
@@ -145,7 +145,7 @@ class MultiModal(LearnedAssimilator):
             raise DataError(
                 f"These are not the weights of a {self.host.name} with the same settings ({error})."
             ) from error
-        for name in SCALES:
+        for name in STATISTICS:
             getattr(self, name).copy_(weights[name])
         return self
 

@@ -29,7 +29,7 @@ from dambench_hub.models.learned import Inputs, LearnedAssimilator
 Stage = Literal["autoencoder", "score"]
 
 AUXILIARIES = {"precipitation": torch.log1p, "olr": lambda flux: flux / 100 - 2.4}
-"""What the encoder may see beside the state, and how it comes to unit size."""
+"""Modalities that the encoder may see, and how each becomes numbers of order one."""
 
 KERNEL = 5
 
@@ -199,7 +199,7 @@ class SLAMS(LearnedAssimilator):
         return (self.score.first.out_channels, *self.grid.shape)
 
     def loss(self, inputs: Inputs) -> Tensor:
-        """Of the stage: what is decoded against the reference, or `denoising_loss` of z_x.
+        """The error of decoded states in the first stage, `denoising_loss` of z_x in the second.
 
         Raises:
             DataError: When the modalities are missing that the encoder is to see.
@@ -212,7 +212,7 @@ class SLAMS(LearnedAssimilator):
             )
         assert inputs.reference is not None
         reference = inputs.reference
-        # Both fillings of the state slot, each of which counts half.
+        # The encoder sees the reference or the background as its state; each counts half.
         known = self._known(inputs)
         filled = [torch.cat([state, known], 1) for state in (reference, inputs.prior)]
         latents = self.autoencoder.encode(torch.cat(filled))
@@ -250,7 +250,7 @@ class SLAMS(LearnedAssimilator):
         return torch.cat(parts, 1)
 
     def _guides(self, inputs: Inputs, z_c: Tensor) -> list[Observations]:
-        """z_c as an observation of z_x; with pixel guidance also y, of what is decoded."""
+        """z_c as an observation of z_x; with pixel guidance also y, as one of the decoded state."""
         error_std = (self.latent_error_variance / self.latent_variance).sqrt()
         guides = [Observations(self._standardised(z_c.float()), error_std)]
         if self.pixel_guidance:
@@ -265,13 +265,13 @@ class SLAMS(LearnedAssimilator):
         return (latent - self.latent_mean) / self.latent_variance.sqrt()
 
     def _decoded(self, latent: Tensor) -> Tensor:
-        """Of standardised latents, (B, M, K, Y, X)."""
+        """The states of standardised latents, (B, M, K, Y, X)."""
         raw = self.latent_mean + self.latent_variance.sqrt() * latent
         return self.autoencoder.decode(raw).float()
 
     @torch.no_grad()
     def _update_moments(self, z_x: Tensor, z_c: Tensor) -> None:
-        """Means over the last batches: first those of all, then with weights that fade."""
+        """Running means: of all batches at first, exponential after `MEMORY` of them."""
         axes = (0, 2, 3)
 
         def mean(values: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model has the averaged weights inside, and its own again after."""
+        """Give the model the averaged weights within the `with` block, its own again after it."""
         self._swap()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Refusing hyper-parameters that make no network."""
+"""Checks of hyper-parameters."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def depthwise_convolution(
 
 
 class _Depthwise(torch.autograd.Function):
-    """Both gradients are depthwise convolutions, too."""
+    """`depthwise_convolution` with its gradients, which are depthwise convolutions, too."""
 
     @staticmethod
     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)

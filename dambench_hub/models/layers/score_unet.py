@@ -81,8 +81,8 @@ class ScoreUNet(nn.Module):
     the result is cropped.
 
     Args:
-        inputs: Channels that come.
-        outputs: Channels that go.
+        inputs: Channels in.
+        outputs: Channels out.
         widths: Features of each level, finest first.
         blocks: Blocks of each level on the way down, and as many on the way up.
         embedding: Length of the time embedding.
@@ -172,7 +172,7 @@ class ScoreUNet(nn.Module):
 
 
 def smallest_multiple(widths: Sequence[int]) -> int:
-    """Of which the U-Net makes the grid's sizes multiples."""
+    """The U-Net extends the grid to multiples of this, by which its coarsest level is coarser."""
     return 2 ** (len(widths) - 1)
 
 

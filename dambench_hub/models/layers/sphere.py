@@ -79,7 +79,7 @@ def run_block(block: Callable[..., Any], *inputs: Any, checkpointing: bool) -> A
 
 @contextmanager
 def _frozen_statistics(block: Callable[..., Any]) -> Iterator[None]:
-    """Batch normalisations forget what they see inside: in the first pass they have seen it."""
+    """Batch normalisations keep their running statistics: the first pass has updated them."""
     modules = block.modules() if isinstance(block, nn.Module) else ()
     norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

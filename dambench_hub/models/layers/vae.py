@@ -117,7 +117,7 @@ def conv_vae(
 ) -> VAE:
     """A small network: z has a quarter of the resolution along each side.
 
-    It knows no longitude, so it learns from all of them alike.
+    It is not told the longitude, so that all longitudes train the same weights.
 
     Args:
         channels: C.
@@ -142,7 +142,7 @@ def cells(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 class ConvEncoder(nn.Module):
-    """From full resolution to a quarter of it.
+    """From full resolution to a quarter of it along each side.
 
     It starts out with q(z|e) = N(0, I): an untrained mean and variance would make z, and then the
     loss, as large as they happen to be.
@@ -166,7 +166,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """From a quarter of the resolution to the whole."""
+    """From a quarter of the resolution along each side to all of it."""
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int) -> None:
         super().__init__()
@@ -209,12 +209,12 @@ class ResidualBlock(nn.Module):
 
 
 def residual_blocks(width: int, count: int) -> list[ResidualBlock]:
-    """So many of them, with weights of their own."""
+    """A list of `count` residual blocks."""
     return [ResidualBlock(width) for _ in range(count)]
 
 
 def zeroed(convolution: SphereConvolution) -> SphereConvolution:
-    """The same, giving 0 until it is trained."""
+    """The convolution with weights and biases set to 0."""
     for parameter in convolution.parameters():
         nn.init.zeros_(parameter)
     return convolution

@@ -75,7 +75,7 @@ class VariableUNet(nn.Module):
         self.encoders = nn.ModuleList(VariableEncoder(len(p), shape, size) for p in inputs)
         self.join = linear(variables * 2 * size.width, size.global_width)
         self.position = _position(rows, columns, size.global_width)
-        self.transformer = Stage(
+        self.transformer = SwinStage(
             size.global_width, size.heads[2], (rows, columns), size.window, size.global_blocks
         )
         self.part = linear(size.global_width, variables * 2 * size.width)
@@ -111,11 +111,11 @@ class VariableEncoder(nn.Module):
         width, (rows, columns) = size.width, (shape[0] // 2, shape[1] // 2)
         self.embed = nn.Conv2d(channels, width, 2, 2)
         self.position = _position(rows, columns, width)
-        self.fine = Stage(width, size.heads[0], (rows, columns), size.window, size.blocks)
+        self.fine = SwinStage(width, size.heads[0], (rows, columns), size.window, size.blocks)
         self.merge_norm = nn.LayerNorm(4 * width)
         self.merge = linear(4 * width, 2 * width, bias=False)
         coarse = (rows // 2, columns // 2)
-        self.coarse = Stage(2 * width, size.heads[1], coarse, size.window, size.blocks)
+        self.coarse = SwinStage(2 * width, size.heads[1], coarse, size.window, size.blocks)
         self.norm = nn.LayerNorm(2 * width)
 
     def forward(self, fields: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,11 +133,11 @@ class VariableDecoder(nn.Module):
         width, (rows, columns) = size.width, (shape[0] // 2, shape[1] // 2)
         self.coarse_skip = linear(4 * width, 2 * width)
         coarse = (rows // 2, columns // 2)
-        self.coarse = Stage(2 * width, size.heads[1], coarse, size.window, size.blocks)
+        self.coarse = SwinStage(2 * width, size.heads[1], coarse, size.window, size.blocks)
         self.expand = linear(2 * width, 4 * width, bias=False)
         self.expand_norm = nn.LayerNorm(width)
         self.fine_skip = linear(2 * width, width)
-        self.fine = Stage(width, size.heads[0], (rows, columns), size.window, size.blocks)
+        self.fine = SwinStage(width, size.heads[0], (rows, columns), size.window, size.blocks)
         self.norm = nn.LayerNorm(width)
         self.recover = nn.ConvTranspose2d(width, channels, 2, 2)
 
@@ -149,7 +149,7 @@ class VariableDecoder(nn.Module):
         return self.recover(self.norm(fine).permute(0, 3, 1, 2))
 
 
-class Stage(nn.Module):
+class SwinStage(nn.Module):
     """Swin blocks one after another, every second one with shifted windows."""
 
     checkpointing: bool = False
