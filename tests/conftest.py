@@ -12,11 +12,15 @@ from pathlib import Path
 import hub_server
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from dambench_hub.data.dataset import load_data
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.testing import write_tiny_dataset
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
