@@ -9,16 +9,12 @@ from dambench_hub.leaderboard.store.ranking import Ranking
 from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
 from dambench_hub.leaderboard.web.ranking_table import (
-    FIRST_TASKS,
     OVERVIEW,
     Board,
     table_views,
     tasks_in_order,
 )
 from dambench_hub.tasks.task import Task
-
-FIRST_TASK = FIRST_TASKS[0]
-"""The one that a page shows unless it is asked for another."""
 
 
 def build(site: Site) -> None:
