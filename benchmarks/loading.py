@@ -175,7 +175,7 @@ def cases(folder: Path) -> Iterable[tuple[str, int, Visit]]:
     """Every way to load, with its batch size, ours first."""
     for format in ("arrow", "hdf5", "parquet"):
         for size in (1, 4):
-            name = f"dambench_hub.data.dataset, {format}, batches of {size}"
+            name = f"dambench_hub.data, {format}, batches of {size}"
             yield name, size, ours(folder / format, size)
     for format in ("arrow", "hdf5", "parquet"):
         name = f'load_dataset(…).with_format("torch"), {format}'

@@ -143,5 +143,5 @@ def test_public_names_exist():
 
     for name in set(dambench_hub.__all__) - {"__version__"}:
         assert getattr(dambench_hub, name).__name__ == name
-    with pytest.raises(AttributeError, match="lod_data"):
+    with pytest.raises(AttributeError, match="No dambench_hub attribute lod_data"):
         dambench_hub.lod_data  # noqa: B018

@@ -61,11 +61,7 @@ def lazy_dataset(
         "channel_long_name": ("channel", [channel.long_name for channel in channels]),
         "channel_units": ("channel", [channel.units for channel in channels]),
         "latitude": ("latitude", grid.latitude, _axis("latitude", "degrees_north", "Y")),
-        "longitude": (
-            "longitude",
-            grid.longitude,
-            _axis("longitude", "degrees_east", "X"),
-        ),
+        "longitude": ("longitude", grid.longitude, _axis("longitude", "degrees_east", "X")),
     }
     attributes = {
         "Conventions": "CF-1.10",
