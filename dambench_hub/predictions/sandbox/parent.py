@@ -1,9 +1,9 @@
 """Reading a stranger's prediction file in a process that can do nothing else.
 
-    this process                           sandboxed child, `child`
+    this process                              sandboxed process, `child`
     open_sandboxed(path)  ── open file ──▶    parses, checks and inflates it
-    .header            ◀── report ───      lines of JSON, 64 KiB in all
-    iteration          ◀── values ───      float32, little endian, one time after the other
+    .header               ◀── report ───      lines of JSON, 64 KiB in all
+    iteration             ◀── values ───      float32, little endian, one time after the other
 
 Nothing that comes back is believed: the header is checked again as any file's, the number of bytes
 and the exit status must be right. Whatever becomes of the child, the file is one that could not be
