@@ -39,6 +39,7 @@ from dambench_hub.models.pretrained import (
     training_record,
 )
 from dambench_hub.predictions import write_predictions
+from dambench_hub.predictions.header import text_problems
 from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.reader import CONTAINERS
 from dambench_hub.predictions.validation import MAX_MEMBERS
@@ -74,6 +75,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def predict(args: argparse.Namespace) -> Path | None:
     """Load, assimilate, write; the prediction file's path, or None if other parts are left."""
     name, folder = find_method(args.method, args.revision)
+    if problems := text_problems({"model_name": name}):
+        raise PredictionError(f"{name!a}: {problems[0]} Rename the folder.")
     out = args.out or Path(f"{name}.nc")
     share = own_share(args.part)
     if out.exists() and not args.overwrite:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +13,16 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.errors import PredictionError
+from dambench_hub.runtime.honest_text import dishonest_character, named, quoted
 
 COORDINATES = ("time", "channel", "latitude", "longitude")
 REQUIRED_ATTRIBUTES = ("dambench_format", "task", "dataset_revision", "model_name")
 OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "training_data")
 ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
+
+MAX_NAME = 80
+SPACES = "\t\n\r\u00a0"
+"""Characters that attributes may have, but for the name."""
 
 MAX_TIME_BYTES = 1 << 30
 """Of the values of one time, which are held in memory at once."""
@@ -115,6 +122,23 @@ class Header:
             raise ValueError("this is no header")
         header.require_bounded()
         return header
+
+
+def text_problems(attributes: Mapping[str, str]) -> list[str]:
+    """What is wrong with the texts that describe the model, whatever the task."""
+    problems = []
+    name = attributes.get("model_name", "?")
+    if not name.strip() or len(name) > MAX_NAME:
+        problems.append(f"model_name must have 1 to {MAX_NAME} characters, got {len(name)}.")
+    for attribute, text in attributes.items():
+        allowed = "" if attribute == "model_name" else SPACES
+        if odd := dishonest_character(unicodedata.normalize("NFC", text), allowed):
+            problems.append(f"The character {named(odd)} cannot stand in {attribute}; remove it.")
+    for attribute in ("model_url", "paper_url"):
+        url = attributes.get(attribute, "https://none")
+        if not re.fullmatch(r"https://\S{1,500}", url):
+            problems.append(f"{attribute} is {quoted(url)}; wanted an address like https://….")
+    return problems
 
 
 def list_of(values: Any, *types: type) -> list[Any]:

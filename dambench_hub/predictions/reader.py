@@ -30,6 +30,7 @@ from dambench_hub.predictions.safe_hdf5 import (
     read_names,
     read_rows,
 )
+from dambench_hub.runtime.honest_text import quoted
 
 CONTAINERS = {".nc": "NetCDF-4", ".h5": "NetCDF-4", ".safetensors": "safetensors"}
 """The container by the end of the file name."""
@@ -177,12 +178,6 @@ def read_prediction(file: BinaryIO, container: str, stack: ExitStack) -> tuple[H
         raise PredictionError(TRUNCATED) from error
     header.require_bounded()
     return header, rows
-
-
-def quoted(text: object) -> str:
-    """Text from a file in quotes, safe to print and not too long."""
-    escaped = ascii(str(text))
-    return escaped if len(escaped) <= 60 else f"{escaped[:56]}...'"
 
 
 def _require_container(file: BinaryIO, wanted: str) -> None:

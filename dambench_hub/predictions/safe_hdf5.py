@@ -131,10 +131,13 @@ def read_attributes(node: h5py.HLObject, names: tuple[str, ...]) -> dict[str, st
 
 
 def plain_text(value: object) -> str:
-    """A value that came as text, as bytes or as a number, as text that can be encoded as UTF-8."""
+    """A value that came as text, as bytes or as a number, as text that can be encoded as UTF-8.
+
+    U+FFFD stands for what is no character.
+    """
     if isinstance(value, bytes):
-        return value[: 4 * MAX_TEXT].decode("utf-8", "backslashreplace")[:MAX_TEXT]
-    return str(value)[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()
+        return value[: 4 * MAX_TEXT].decode("utf-8", "replace")[:MAX_TEXT]
+    return str(value)[:MAX_TEXT].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _name(value: np.ndarray | bytes) -> str:

@@ -6,7 +6,6 @@ message, and learns about his own file only.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence, Sized
 from pathlib import Path
@@ -17,9 +16,10 @@ import numpy as np
 from dambench_hub.coordinates.constants import GRAVITY
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import PredictionError, did_you_mean
-from dambench_hub.predictions.header import REQUIRED_ATTRIBUTES, Header
-from dambench_hub.predictions.reader import Opener, open_prediction, quoted
+from dambench_hub.predictions.header import REQUIRED_ATTRIBUTES, Header, text_problems
+from dambench_hub.predictions.reader import Opener, open_prediction
 from dambench_hub.predictions.writer import FORMAT
+from dambench_hub.runtime.honest_text import quoted
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task, load_task
 
@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 MAX_LENGTH = 600
 MAX_MEMBERS = 64
-MAX_NAME = 80
 NAMED = 3
 """How many of several like things a message names."""
-NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tab and line ends, and those that turn the direction of writing."""
-
 CONVERSIONS = {
     "z": ((GRAVITY, 0.0, "geopotential height in m", "multiply by 9.80665 m s-2"),),
     "t": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
@@ -122,15 +118,7 @@ def attribute_problems(header: Header, data: Data, task: Task) -> list[str]:
             f"The file was made for revision {quoted(revision)} of the data set, "
             f"{data.manifest.name} here is {data.revision}; run predict again with this data set."
         )
-    name = found.get("model_name", "?")
-    if not name.strip() or len(name) > MAX_NAME:
-        problems.append(f"model_name must have 1 to {MAX_NAME} characters, got {len(name)}.")
-    if odd := [name for name, text in found.items() if NOT_TEXT.search(text)]:
-        problems.append(f"The attribute {', '.join(odd)} holds control characters; remove them.")
-    for name in ("model_url", "paper_url"):
-        if not re.fullmatch(r"https://\S{1,500}", found.get(name, "https://none")):
-            problems.append(f"{name} is {quoted(found[name])}; wanted an address like https://….")
-    return problems
+    return problems + text_problems(found)
 
 
 def shape_problems(header: Header) -> list[str]:

@@ -21,7 +21,7 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError, did_you_mean
-from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header
+from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header, text_problems
 from dambench_hub.predictions.reader import CONTAINERS, Prediction, open_prediction
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks.task import Task, load_task
@@ -61,7 +61,7 @@ def write_predictions(
 
     Raises:
         PredictionError: When the analyses are too few or too many, of the wrong shape or not
-            finite, or an attribute is unknown. No file is left then.
+            finite, or an attribute is unknown or cannot be shown. No file is left then.
         DambenchError: When the disk is full or the folder cannot be written.
     """
     path = Path(path)
@@ -99,15 +99,16 @@ def _attributes(
     if unknown := [name for name in optional if name not in OPTIONAL_ATTRIBUTES]:
         advice = did_you_mean(unknown[0], OPTIONAL_ATTRIBUTES)
         raise PredictionError(f"Unknown attribute {unknown[0]!r}. {advice}")
-    if not model_name.strip():
-        raise PredictionError("model_name is empty; give the method a name.")
-    return {
+    attributes = {
         "dambench_format": FORMAT,
         "task": task.name,
         "dataset_revision": data.revision,
         "model_name": model_name.strip(),
         **{name: str(value) for name, value in optional.items()},
     }
+    if problems := text_problems(attributes):
+        raise PredictionError("\n".join(problems))
+    return attributes
 
 
 def _checked(analyses: Iterable[Analysis], times: np.ndarray, data: Data) -> Iterator[np.ndarray]:

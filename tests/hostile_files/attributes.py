@@ -33,7 +33,9 @@ for name, value in {
     "reference": "reference",
 }.items():
 
-    @hdf5(f"model_name: {name}", "reject", "model_name is missing|damaged|model_name holds control")
+    @hdf5(
+        f"model_name: {name}", "reject", "model_name is missing|damaged|cannot stand in model_name"
+    )
     def _(root, example, value=value):
         del root.attrs["model_name"]
         if isinstance(value, str):
@@ -44,10 +46,14 @@ for name, value in {
 
 for name, value, verdict, words in (
     ("very long", "x" * 60_000, "reject", "1 to 80 characters"),
-    ("bytes that are no text", np.bytes_(b"caf\xe9 \xff"), "either", ""),
+    ("bytes that are no text", np.bytes_(b"caf\xe9 \xff"), "reject", "cannot stand in model_name"),
     ("a null in the middle", np.bytes_(b"a\0b"), "either", ""),
-    ("an escape sequence", "\x1b]0;title\x07", "reject", "model_name holds control"),
-    ("right to left", "\u202egnp.exe", "reject", "model_name holds control"),
+    ("no width", "F\u200bNP", "reject", "ZERO WIDTH SPACE"),
+    ("a variation selector", "FNP\ufe0f", "reject", "cannot stand in model_name"),
+    ("piled accents", "FNP" + "\u0301" * 4, "reject", "cannot stand in model_name"),
+    ("two lines", "FNP\n1. FNP", "reject", "cannot stand in model_name"),
+    ("an escape sequence", "\x1b]0;title\x07", "reject", "cannot stand in model_name"),
+    ("right to left", "\u202egnp.exe", "reject", "cannot stand in model_name"),
     ("a number", 1.5, "either", ""),
 ):
 

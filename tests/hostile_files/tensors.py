@@ -125,8 +125,8 @@ for name, text, words in (
 for name, value, words in (
     ("model_name", 5, "header is damaged"),
     ("model_name", {"a": 1}, "header is damaged"),
-    ("model_name", "\ud800", ""),
-    ("model_name", "a\0b", "control characters"),
+    ("model_name", "\ud800", "cannot stand in model_name"),
+    ("model_name", "a\0b", "cannot stand in model_name"),
     ("parameters", "x" * 60_000, ""),
 ):
 

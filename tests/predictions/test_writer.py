@@ -181,14 +181,17 @@ def test_wrong_names_are_refused(tiny_data, tmp_path):
         write(tmp_path / "x.npz", tiny_data)
     with pytest.raises(PredictionError, match="'model_ulr'. Did you mean 'model_url'"):
         write(tmp_path / "x.nc", tiny_data, model_ulr="https://example.org")
-    with pytest.raises(PredictionError, match="model_name is empty"):
-        write_predictions(
-            tmp_path / "x.nc",
-            backgrounds(tiny_data),
-            task="multimodal",
-            data=tiny_data,
-            model_name=" ",
-        )
+    with pytest.raises(PredictionError, match="model_url is 'ftp://x'"):
+        write(tmp_path / "x.nc", tiny_data, model_url="ftp://x")
+    for name, words in ((" ", "1 to 80"), ("x" * 81, "1 to 80"), ("F\u200bNP", "ZERO WIDTH SPACE")):
+        with pytest.raises(PredictionError, match=words):
+            write_predictions(
+                tmp_path / "x.nc",
+                backgrounds(tiny_data),
+                task="multimodal",
+                data=tiny_data,
+                model_name=name,
+            )
 
 
 def in_a_process(tiny_folder, path, before="", during=""):

@@ -12,19 +12,12 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.predictions.validation import MAX_NAME
+from dambench_hub.predictions.header import MAX_NAME
+from dambench_hub.runtime.honest_text import dishonest_character, named
 
 MAX_DESCRIPTION = 2000
 MAX_URL = 500
-MAX_MARKS = 2
-"""Accents on one letter; more are drawn over the lines above and below."""
-
 PUNCTUATION = frozenset(" `.,:;'()+-_/&=@#*")
-INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""Letters and marks of Unicode that are drawn as nothing."""
-
 HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
 
@@ -41,12 +34,12 @@ def check_name(text: str) -> str:
     name = _normal(text)
     if not 1 <= len(name) <= MAX_NAME:
         raise DambenchError(f"A name has 1 to {MAX_NAME} characters, this one has {len(name)}.")
+    _refuse(dishonest_character(name), "a name")
     for character in name:
-        if unicodedata.category(character)[0] not in "LM" and not character.isdecimal():
-            _refuse_unless(character in PUNCTUATION, character, "a name")
+        letter = unicodedata.category(character)[0] in "LM" or character.isdecimal()
+        _refuse(None if letter or character in PUNCTUATION else character, "a name")
     if not any(character.isalnum() for character in name):
         raise DambenchError("A name needs a letter or a digit.")
-    _refuse_hidden(name, "a name")
     return name
 
 
@@ -62,10 +55,7 @@ def check_description(text: str) -> str:
             f"A description has at most {MAX_DESCRIPTION} characters, this one has "
             f"{len(description)}."
         )
-    for character in description:
-        shown = character == "\n" or character == " " or character.isprintable()
-        _refuse_unless(shown, character, "a description")
-    _refuse_hidden(description, "a description")
+    _refuse(dishonest_character(description, allowed="\n"), "a description")
     return description
 
 
@@ -101,18 +91,9 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def _refuse_unless(fine: bool, character: str, what: str) -> None:
-    if not fine:
-        called = unicodedata.name(character, f"U+{ord(character):04X}")
+def _refuse(character: str | None, what: str) -> None:
+    if character:
         raise DambenchError(
-            f"The character {ascii(character)} ({called}) cannot stand in {what}. "
+            f"The character {named(character)} cannot stand in {what}. "
             f"Use letters, digits, spaces and {''.join(sorted(PUNCTUATION)).strip()}."
         )
-
-
-def _refuse_hidden(text: str, what: str) -> None:
-    marks = MAX_MARKS  # a mark needs a letter before it
-    for character in text:
-        _refuse_unless(not INVISIBLE.match(character), character, what)
-        marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
-        _refuse_unless(marks <= MAX_MARKS, character, what)

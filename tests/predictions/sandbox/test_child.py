@@ -18,6 +18,8 @@ OURS = {
     "dambench_hub",
     "dambench_hub.errors",
     "dambench_hub.predictions",
+    "dambench_hub.runtime",
+    "dambench_hub.runtime.honest_text",
     *(f"dambench_hub.predictions.{name}" for name in ("header", "reader", "safe_hdf5", "sandbox")),
     *(f"dambench_hub.predictions.sandbox.{name}" for name in ("child", "restrictions")),
 }

@@ -21,8 +21,8 @@ from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, take_any_text
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.leaderboard.web.uploads import open_inbox
+from dambench_hub.predictions.header import MAX_NAME
 from dambench_hub.predictions.reader import CONTAINERS
-from dambench_hub.predictions.validation import MAX_NAME
 
 SECONDS = 2.0
 """Between two looks at a submission that is not scored yet."""
