@@ -13,6 +13,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from dambench_hub.building.conversion import convert_dataset
 from dambench_hub.data.dataset import load_data
 from dambench_hub.leaderboard.store.records import read_records, restore_records
 from dambench_hub.leaderboard.store.results import Store
@@ -60,6 +61,13 @@ def test_the_data_set_is_whole_and_is_built_alike(data, tmp_path):
         assert before.keys() == now.keys() and before.pop("time") == now.pop("time")
         for name, value in before.items():
             np.testing.assert_allclose(now[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_data_set_written_again_keeps_its_content_hashes(data, tmp_path):
+    new = convert_dataset(data.folder, tmp_path / "new", format="hdf5")
+    assert (data.manifest.format_version, new.format_version) == (1, 2)
+    for split, shards in data.manifest.splits.items():
+        assert [s.content_sha256 for s in new.shards(split)] == [s.content_sha256 for s in shards]
 
 
 @pytest.mark.parametrize("name", ["prediction.nc", "prediction.safetensors"])

@@ -31,7 +31,15 @@ from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, writ
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
 from dambench_hub.storage.features import example_features
-from dambench_hub.storage.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Gap, Manifest, Shard
+from dambench_hub.storage.manifest import (
+    FORMAT_VERSION,
+    GEOGRAPHY,
+    MANIFEST,
+    STATISTICS,
+    Gap,
+    Manifest,
+    Shard,
+)
 from dambench_hub.storage.rounding import (
     ROUNDING,
     note_rounding,
@@ -42,6 +50,9 @@ from dambench_hub.storage.shards import READERS, write_shard
 from dambench_hub.storage.statistics import Moments, Statistics
 
 GAPS = "gaps.json"
+RECORDS = f"shards-{FORMAT_VERSION}"
+"""Records of finished shards; those of another format version do not count."""
+
 Fields = Mapping[str, np.ndarray]
 """`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
 
@@ -176,8 +187,9 @@ def begin_part(out: Path, plan: Plan, name: str) -> Iterator[Path]:
 def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
     """Make a damaged data set a build in progress, which keeps the shards that are whole."""
     _note_gaps(work, manifest.gaps)
-    for shard in manifest.all_shards():
-        _record(work, shard)
+    if manifest.format_version == FORMAT_VERSION:
+        for shard in manifest.all_shards():
+            _record(work, shard)
     if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it
         note_rounding(work, manifest.rounding)
     (out / MANIFEST).unlink()
@@ -207,7 +219,7 @@ def _note_gaps(work: Path, gaps: tuple[Gap, ...]) -> None:
     record, content = work / GAPS, json.dumps([asdict(gap) for gap in gaps])
     if record.exists() and record.read_text() != content:
         # Another training split scales the observation errors of every split otherwise.
-        shutil.rmtree(work / "shards", ignore_errors=True)
+        shutil.rmtree(work / RECORDS, ignore_errors=True)
         for path in (work / STATISTICS, work / ROUNDING):
             path.unlink(missing_ok=True)
     write_atomic(record, content)
@@ -354,7 +366,7 @@ def _record(work: Path, shard: Shard) -> None:
 
 
 def _record_path(work: Path, path: str) -> Path:
-    return work / "shards" / f"{path}.json"
+    return work / RECORDS / f"{path}.json"
 
 
 def _splits(shards: Mapping[Job, Shard], config: str) -> dict[str, tuple[Shard, ...]]:

@@ -76,7 +76,7 @@ LICENCES = {
 """Names of licences on the Hub, and at spdx.org."""
 
 DESCRIPTIONS = {
-    "time": "Valid time of the analysis, UTC.",
+    "time": "Valid time of the analysis, whole hours since 1970-01-01 00:00 UTC.",
     "background": "A forecast valid at `time`.",
     "observation_index": "Observed grid points, row-major y · X + x, ascending.",
     "observations": "Observed values at those points: reference + error.",
@@ -210,7 +210,7 @@ def _record_set(manifest: Manifest, config: str, columns: tuple[str, ...]) -> di
 
 
 def _field(config: str, folder: str, column: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    types = {"time": "sc:DateTime", "observation_index": "cr:Int32"}
+    types = {"time": "cr:Int64", "observation_index": "cr:Int32"}
     array = {"isArray": True, "arrayShape": ",".join(map(str, shape))} if shape else {}
     return {
         "@type": "cr:Field",

@@ -1,4 +1,8 @@
-"""The columns of an example: their Hugging Face features, and their Arrow arrays without copies."""
+"""The columns of an example: their Hugging Face features, and their Arrow arrays without copies.
+
+`time` is a plain integer, hours since 1970-01-01 00 UTC, because torch and jax have no dates.
+Format version 1 had a timestamp in milliseconds, which is read still.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pyarrow as pa
 from datasets import Array2D, Array3D, Features, List, Value
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import from_hours, hours_since_epoch
 
 CONFIGS: Mapping[str, tuple[str, ...]] = {
     "multimodal": (
@@ -67,7 +72,7 @@ def example_features(shapes: Mapping[str, tuple[int, ...]]) -> Features:
     def feature(name: str, shape: tuple[int, ...]) -> object:
         match name, len(shape):
             case "time", _:
-                return Value("timestamp[ms, tz=UTC]")
+                return Value("int64")
             case "observation_index", _:
                 return List(Value("int32"), length=shape[0])
             case _, 2:
@@ -101,6 +106,8 @@ def from_arrow(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
         values = values.flatten()
     if pa.types.is_timestamp(values.type):
         return values.to_numpy(zero_copy_only=False)[0].astype("datetime64[h]")
+    if pa.types.is_int64(values.type):
+        return from_hours(values.to_numpy())[0]
     return values.to_numpy(zero_copy_only=True).reshape(shape)
 
 
@@ -110,7 +117,7 @@ def _to_arrow(value: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
         return pa.ExtensionArray.from_storage(arrow_type, storage.cast(arrow_type.storage_type))
     if pa.types.is_fixed_size_list(arrow_type):
         return pa.FixedSizeListArray.from_arrays(pa.array(value), type=arrow_type)
-    return pa.array([int(value.astype("datetime64[ms]").astype(np.int64))], arrow_type)
+    return pa.array([int(hours_since_epoch(value))], arrow_type)
 
 
 def _nested_lists(values: np.ndarray) -> pa.Array:

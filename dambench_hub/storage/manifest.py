@@ -24,7 +24,9 @@ from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
 from dambench_hub.storage.rounding import Rounding
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""In version 1, shards had `time` as a timestamp in milliseconds; it is read still."""
+
 FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
 MANIFEST = "manifest.json"
@@ -98,6 +100,7 @@ class Manifest:
         gaps: What the source does not have, in the order of time.
         rounding: What was rounded away from the backgrounds, or None.
         geography_sha256: Hash of the file with the config `geography`, None if there is none.
+        format_version: 1 or 2, see `FORMAT_VERSION`.
     """
 
     name: str
@@ -116,6 +119,7 @@ class Manifest:
     gaps: tuple[Gap, ...] = ()
     rounding: Rounding | None = None
     geography_sha256: str | None = None
+    format_version: int = FORMAT_VERSION
 
     @cached_property
     def revision(self) -> str:
@@ -139,7 +143,7 @@ class Manifest:
     def _content(self) -> dict[str, Any]:
         channels = parse_channels(self.channels)
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "name": self.name,
             "source": dict(self.source),
             "grid": {"latitudes": self.grid.latitudes, "longitudes": self.grid.longitudes},
@@ -176,9 +180,10 @@ class Manifest:
             DataError: When a field is missing or wrong, or the revision is not that of the content.
         """
         version = raw.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in range(1, FORMAT_VERSION + 1):
             raise DataError(
-                f"The manifest has format version {version}, this package reads {FORMAT_VERSION}. "
+                f"The manifest has format version {version}, this package reads up to "
+                f"{FORMAT_VERSION}. "
                 "Install the version of dambench-hub that the data set's card names."
             )
         try:
@@ -202,6 +207,7 @@ class Manifest:
                 gaps=tuple(Gap(**gap) for gap in raw["gaps"]),
                 rounding=Rounding.from_dict(raw["rounding"]) if raw["rounding"] else None,
                 geography_sha256=raw["geography"]["sha256"] if raw["geography"] else None,
+                format_version=raw["format_version"],
             )
             content = _hash({key: value for key, value in raw.items() if key != "revision"})
             whole = raw["revision"] == content == manifest.revision

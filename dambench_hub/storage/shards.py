@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
 
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import DataError
 from dambench_hub.storage.features import from_arrow, to_record_batch
 
@@ -32,6 +33,9 @@ Example = Mapping[str, np.ndarray]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one example's value in each column."""
+
+TIME_UNITS = "hours since 1970-01-01 00:00:00"
+"""What HDF5 shards say of `time`; those of format version 1, in milliseconds, say nothing."""
 
 
 def write_shard(
@@ -55,7 +59,7 @@ def write_shard(
         for example in examples:
             for name in features:
                 digest.update(name.encode())
-                digest.update(np.ascontiguousarray(_stored(name, example[name])).tobytes())
+                digest.update(_hashed_bytes(name, example[name]))
             yield example
 
     if format == "hdf5":
@@ -98,6 +102,8 @@ def _write_hdf5(path: Path, examples: Iterable[Example], count: int, features: F
         for name in features:
             value = np.asarray(_stored(name, first[name]))
             stored = file.create_dataset(name, (count, *value.shape), value.dtype, dcpl=layout)
+            if name == "time":
+                stored.attrs["units"] = TIME_UNITS
             starts[name] = stored.id.get_offset()
     with path.open("r+b") as plain:
         for row, example in enumerate(chain([first], examples)):
@@ -108,15 +114,22 @@ def _write_hdf5(path: Path, examples: Iterable[Example], count: int, features: F
 
 
 def _stored_type(name: str) -> np.dtype:
-    """Type of a column's values; `time` is milliseconds since 1970."""
+    """Type of a column's values in the file."""
     return np.dtype({"time": "<i8", "observation_index": "<i4"}.get(name, "<f4"))
 
 
 def _stored(name: str, value: np.ndarray) -> np.ndarray:
-    """A value as it is stored: times as milliseconds since 1970, the rest as it is."""
-    if name == "time":
-        return np.asarray(value, "datetime64[ms]").astype("<i8")
-    return value
+    """A value as it is stored: times as hours since 1970-01-01 00 UTC, the rest as it is."""
+    return hours_since_epoch(value).astype("<i8") if name == "time" else value
+
+
+def _hashed_bytes(name: str, value: np.ndarray) -> bytes:
+    """What the content hash is of: times count in milliseconds, as format version 1 stored them.
+
+    So a data set keeps its content hashes when it is converted from that version.
+    """
+    exact = np.asarray(value, "datetime64[ms]").astype("<i8") if name == "time" else value
+    return np.ascontiguousarray(exact).tobytes()
 
 
 class ShardReader(ABC):
@@ -180,13 +193,18 @@ class ParquetReader(ShardReader):
             name: from_arrow(table[name].combine_chunks(), self.shapes[name]) for name in columns
         }
         for name, value in values.items():
-            if name != "time" and value.dtype != _stored_type(name):
+            if value.dtype != ("datetime64[h]" if name == "time" else _stored_type(name)):
                 raise ValueError(f"{name} has type {value.dtype}")
         return values
 
 
 class PlainReader(ShardReader):
-    """Values that lie in the file as in memory: reading is a view, filling a plain read."""
+    """Values that lie in the file as in memory: reading is a view, filling a plain read.
+
+    `_time_type` says in which unit the file counts `time`.
+    """
+
+    _time_type = "datetime64[h]"
 
     def _open(self) -> None:
         self._bytes = np.memmap(self.path, np.uint8, "r")
@@ -219,7 +237,9 @@ class PlainReader(ShardReader):
         start = self._start(row, name)
         stop = start + dtype.itemsize * math.prod(shape)
         value = self._bytes[start:stop].view(np.ndarray).view(dtype).reshape(shape)
-        return value.astype("datetime64[ms]").astype("datetime64[h]") if name == "time" else value
+        if name == "time":
+            return value.view(self._time_type).astype("datetime64[h]")
+        return value
 
     def _start(self, row: int, name: str) -> int:
         """Where in the file the value lies, all of it inside."""
@@ -257,8 +277,10 @@ class ArrowReader(PlainReader):
         values = column.storage if isinstance(column, pa.ExtensionArray) else column
         while pa.types.is_nested(values.type):
             values = values.values
-        wanted = {"time": pa.timestamp("ms", "UTC"), "observation_index": pa.int32()}
-        if values.type != wanted.get(name, pa.float32()):
+        wanted = {"time": pa.int64(), "observation_index": pa.int32()}
+        if name == "time" and values.type == pa.timestamp("ms", "UTC"):
+            self._time_type = "datetime64[ms]"
+        elif values.type != wanted.get(name, pa.float32()):
             raise ValueError(f"{name} has type {values.type}")
         if len(values) != math.prod(self.shapes[name]):
             raise ValueError(f"{name} has {len(values)} values")
@@ -273,6 +295,7 @@ class Hdf5Reader(PlainReader):
         with h5py.File(self.path, "r") as file:
             self._starts = {name: self._first(file[name], name) for name in self.shapes}
             self._rows = len(file["time"])
+            self._time_type = _time_type(file["time"].attrs.get("units"))
 
     def _first(self, column: h5py.Dataset, name: str) -> int:
         dtype, start = _stored_type(name), column.id.get_offset()
@@ -285,6 +308,13 @@ class Hdf5Reader(PlainReader):
             raise IndexError(f"it has {self._rows} examples, there is no number {row}")
         size = _stored_type(name).itemsize * math.prod(self.shapes[name])
         return self._starts[name] + row * size
+
+
+def _time_type(units: str | None) -> str:
+    """The type of times in these units."""
+    if units not in (None, TIME_UNITS):
+        raise ValueError(f"time is in {units!r}")
+    return "datetime64[h]" if units else "datetime64[ms]"
 
 
 READERS: Mapping[str, type[ShardReader]] = {

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.builder import RECORDS, Source, build_dataset
 from dambench_hub.building.plan import Plan, _split_jobs
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
@@ -355,7 +355,7 @@ def resumed(out, finished):
     }
     for path, (content, _) in done.items():  # whatever has its name is whole
         assert content == (finished / path).read_bytes()
-    records = out / ".build" / "shards"
+    records = out / ".build" / RECORDS
     recorded = {path for path in done if (records / f"{path}.json").exists()}
     build(out)
     assert contents(out) == contents(finished)
@@ -692,6 +692,17 @@ def test_a_damaged_data_set_is_mended_by_its_build(tmp_path, finished, damage):
     touched = {p for p, state in snapshot(out).items() if state != before.get(p)}
     whole = {Path(shard.path) for shard in manifest.all_shards()} - {path.relative_to(out)}
     assert not touched & whole
+
+
+def test_shards_of_an_older_version_are_not_kept_beside_new_ones(tmp_path, finished):
+    out = shutil.copytree(finished, tmp_path / "data")
+    dataclasses.replace(Manifest.read(out), format_version=1).write(out)
+    (out / "statistics.safetensors").unlink()
+    before = snapshot(out)
+    build(out)
+    assert contents(out) == contents(finished)
+    after = snapshot(out)
+    assert all(after[Path(s.path)] != before[Path(s.path)] for s in Manifest.read(out).all_shards())
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(tmp_path, capfd):

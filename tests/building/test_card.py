@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import yaml
 from datasets import get_dataset_config_names, load_dataset, load_dataset_builder
+from torch.utils.data import DataLoader
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.dataset import load_data
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.features import CONFIGS, config_columns
@@ -53,7 +55,7 @@ def front_matter(folder):
 
 
 def assert_same(row, example):
-    assert row["time"].astype("M8[ms]") == example["time"]
+    assert row["time"].astype("M8[h]") == example["time"]
     for name in set(row) - {"time"}:
         if name != "observation_index":  # the numpy format widens integers
             assert row[name].dtype == np.float32, name
@@ -85,6 +87,29 @@ def test_every_config_streams(data, load, config):
     assert count == (4 if config == "preview" else 6)
 
 
+def loaders(load, split, format):
+    """A user's first lines: an example, a stream of them, and batches of a loader."""
+    rows, stream = load(split=split), load(split=split, streaming=True)
+    yield rows.with_format(format)[0]
+    yield next(iter(stream.with_format(format)))
+    if format != "jax":
+        for source in rows, stream:
+            batch = next(iter(DataLoader(source.with_format(format), batch_size=2)))
+            assert all(len(values) == 2 for values in batch.values())
+            yield {name: values[0] for name, values in batch.items()}
+
+
+@pytest.mark.parametrize("format", ["torch", "jax", "numpy"])
+def test_every_library_gets_its_arrays(data, load, format):
+    if format == "jax":
+        pytest.importorskip("jax")
+    example = data.example("train", 0)
+    for row in loaders(load, "train", format):
+        assert tuple(row) == CONFIGS["multimodal"]
+        assert int(row["time"]) == hours_since_epoch(example["time"])
+        assert_same({name: np.asarray(value) for name, value in row.items()}, example)
+
+
 def test_multimodal_is_the_default(load):
     assert load(split="test").column_names == list(CONFIGS["multimodal"])
 
@@ -102,7 +127,7 @@ def test_configs_and_sizes_are_known_without_loading(data, tmp_path):
 
 def test_the_three_lines_make_observations_dense(data, load):
     _, text = front_matter(data.folder)
-    code = text.split("```python")[2].split("```")[0]
+    code = next(block for block in code_blocks(text) if "dense" in block)
     example = load("multimodal", split="test").with_format("numpy")[1]
     names = {"example": example}
     exec(code, names)
@@ -110,12 +135,19 @@ def test_the_three_lines_make_observations_dense(data, load):
     np.testing.assert_array_equal(names["dense"], batch.observations[0])
 
 
-def test_the_first_code_block_runs(data, load, tmp_path, monkeypatch):
+def code_blocks(text):
+    return [block.split("```")[0] for block in text.split("```python")[1:]]
+
+
+def test_the_first_code_blocks_run(data, load, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     _, text = front_matter(data.folder)
-    code = text.split("```python")[1].split("```")[0]
+    code, training, *_ = code_blocks(text)
     names = {}
     exec(code, names)
+    assert 'with_format("torch")' in training
+    exec(training, names)
+    assert names["batch"]["background"].shape == (2, 3, 5, 8)  # the rest of 6
     shape = tuple(int(x) for x in code.split("# (")[1].split(")")[0].split(","))
     assert names["example"]["background"].shape == shape == (3, 5, 8)
 
@@ -133,6 +165,7 @@ def test_the_card_says_what_it_is(data):
         "3 channels: `z500`, `t850`, `msl`",
         "a Gaussian error of 0.25 × the background error's",
         "alignment `nominal`",
+        "whole hours since 1970-01-01 00:00 UTC",
     ):
         assert words in text
     assert "$" not in text.replace("`$", "")

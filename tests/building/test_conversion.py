@@ -13,7 +13,7 @@ import pytest
 from datasets import load_dataset
 
 from dambench_hub.building import builder
-from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.builder import RECORDS, Source, build_dataset
 from dambench_hub.building.conversion import conversion_plan, convert_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.dataset import Data, load_data
@@ -246,7 +246,9 @@ def test_interrupted_it_goes_on_where_it_stopped(original, tmp_path, monkeypatch
     with pytest.raises(DataError, match="run the same build command again"):
         load_data(out)
     finished = {p: at for p, at in changed_at(out).items() if p.suffix == ".arrow"}
-    recorded = [p for p in finished if (out / f".build/shards/{p.relative_to(out)}.json").exists()]
+    recorded = [
+        p for p in finished if (out / f".build/{RECORDS}/{p.relative_to(out)}.json").exists()
+    ]
     convert_dataset(original, out, format="arrow", keep_bits=7)
     assert contents(out) == contents(wanted)
     after = changed_at(out)

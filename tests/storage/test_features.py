@@ -1,6 +1,7 @@
 """Columns of each config, and values to Arrow and back without a copy."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,6 +69,14 @@ def test_large_values_are_not_copied(rng):
         value = from_arrow(batch[name], shapes[name])
         assert np.shares_memory(value, example[name])
         assert not value.flags.writeable
+
+
+def test_time_is_stored_in_hours(rng):
+    shapes = column_shapes(3, Grid(5, 8), 4, BOTH)
+    batch = to_record_batch(example_of(shapes, rng), example_features(shapes))
+    assert batch["time"].to_pylist() == [474_786]  # 2024-02-29T18
+    before = pa.array([474_786 * 3_600_000], pa.timestamp("ms", "UTC"))
+    assert from_arrow(before, ()) == np.datetime64("2024-02-29T18")
 
 
 def test_stock_datasets_reads_them_as_arrays(rng):

@@ -138,6 +138,44 @@ def refused(path, format, shapes=SHAPES):
     return str(caught.value)
 
 
+def with_milliseconds(path, format):
+    """Make a shard one of format version 1, whose times were milliseconds."""
+    if format == "hdf5":
+        with h5py.File(path, "r+") as file:
+            del file["time"].attrs["units"]
+            file["time"][:] *= 3_600_000
+        return
+    if format == "parquet":
+        rows, new_file = list(pq.ParquetFile(path).iter_batches(1)), pq.ParquetWriter
+    else:
+        file, new_file = pa.ipc.open_file(path.read_bytes()), pa.ipc.new_file
+        rows = [file.get_batch(row) for row in range(ROWS)]
+    times = [
+        pa.array([row["time"][0].as_py() * 3_600_000], pa.timestamp("ms", "UTC")) for row in rows
+    ]
+    rows = [row.set_column(0, "time", time) for row, time in zip(rows, times, strict=True)]
+    with new_file(path, rows[0].schema) as writer:
+        for row in rows:
+            writer.write_batch(row)
+
+
+def test_times_of_version_1_are_read(shard, format):
+    with_milliseconds(shard, format)
+    reader = READERS[format](shard, SHAPES)
+    for row, example in enumerate(examples()):
+        assert bits(reader.read(row, ["time"])["time"]) == bits(example["time"])
+        assert bits(reader.read(row, ["olr"])["olr"]) == bits(example["olr"])
+
+
+def test_times_in_other_units_are_refused(tmp_path):
+    path = tmp_path / "shard"
+    write(path, "hdf5")
+    with h5py.File(path, "r+") as file:
+        assert file["time"].attrs["units"] == "hours since 1970-01-01 00:00:00"
+        file["time"].attrs["units"] = "days since 1970-01-01"
+    assert "time is in 'days since 1970-01-01'" in refused(path, "hdf5")
+
+
 def test_a_row_too_many_is_refused(shard, format):
     with pytest.raises(DataError, match=str(shard)):
         READERS[format](shard, SHAPES).read(ROWS, ["reference"])
