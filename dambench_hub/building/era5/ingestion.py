@@ -116,8 +116,8 @@ def ingest(
         if reasons and left[stream.name] < 0:
             raise BuildError(
                 f"More than {100 * patience.gaps:g} % of {stream.name} is missing, the last for: "
-                f"{reasons[-1]}. If the source was down, run the same command with --retry-gaps; "
-                "if it really has such gaps, allow them with --max-gaps."
+                f"{reasons[-1]}. If the source was down or has been mended, run the same command "
+                "with --retry-gaps; if it really has such gaps, allow them with --max-gaps."
             )
 
 
@@ -213,7 +213,7 @@ def _persistently(stream: FieldStream, times: np.ndarray, patience: Patience) ->
         raise
     except Exception as error:
         if len(times) == 1:
-            reason = f"could not be read in {patience.tries} tries ({_sentence(error)})"
+            reason = f"could not be read in {patience.tries} tries ({_said(error)}) at {times[0]}"
             return [(times[0], MissingData(reason))]
     # One bad time must not take its neighbours with it; they need no patience any more.
     once = Patience(tries=2, pause=patience.pause, timeout=patience.timeout)
@@ -260,6 +260,8 @@ def _within(seconds: float, function: Callable[[], Any]) -> Any:
     return result
 
 
-def _sentence(error: BaseException) -> str:
+def _said(error: BaseException) -> str:
+    """What an error says, not too long, and what was noted about it."""
     text = str(error) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + "…"
+    notes = dict.fromkeys(getattr(error, "__notes__", []))
+    return "; ".join([text if len(text) <= 200 else text[:200] + "…", *notes])

@@ -124,6 +124,25 @@ def _read_group(
     rows: np.ndarray,
     regrid: Regrid,
 ) -> Iterator[tuple[np.datetime64, np.ndarray | MissingData]]:
+    """States of times that are read together, or one by one where not all can be read."""
+    try:
+        yield from zip(times, _together(dataset, channels, times, rows, regrid), strict=True)
+    except MissingData as error:
+        if len(times) == 1:
+            yield times[0], MissingData(f"{times[0]}, {error}")
+            return
+        for n in range(len(times)):
+            one = slice(n, n + 1)
+            yield from _read_group(dataset, channels, times[one], rows[one], regrid)
+
+
+def _together(
+    dataset: xr.Dataset,
+    channels: Sequence[Channel],
+    times: np.ndarray,
+    rows: np.ndarray,
+    regrid: Regrid,
+) -> list[np.ndarray | MissingData]:
     states: list[list[np.ndarray]] = [[] for _ in times]
     missing: dict[int, MissingData] = {}
     for name in dict.fromkeys(channel.variable.name for channel in channels):
@@ -136,26 +155,36 @@ def _read_group(
         for n in range(len(times)):
             states[n].append(coarse[n])
     order = _order(channels)
-    for n, time in enumerate(times):
-        yield time, missing[n] if n in missing else np.concatenate(states[n])[order]
+    return [
+        missing[n] if n in missing else np.concatenate(states[n])[order] for n in range(len(times))
+    ]
 
 
 def _fields(dataset: xr.Dataset, name: str, levels: list[int], rows: np.ndarray) -> np.ndarray:
     """One variable at some times, (N, L, Ys, Xs), float32; L is 1 without levels.
 
     Levels are picked after reading: all of them lie in the chunks that are read anyway.
+
+    Raises:
+        MissingData: When what holds it is damaged. Other errors are left as they are, for another
+            try may do better, but get a note with the name.
     """
     contiguous = np.all(np.diff(rows) == 1)
     step = slice(int(rows[0]), int(rows[-1]) + 1)
-    variable = dataset[name].isel(time=step if contiguous else rows)
-    if levels:
-        values = variable.transpose("time", "level", "latitude", "longitude").values
-        order = dataset.indexes["level"].get_indexer(levels)
-        everything = np.array_equal(order, np.arange(values.shape[1]))
-        return np.asarray(values if everything else values[:, order], np.float32)
-    return np.asarray(variable.transpose("time", "latitude", "longitude").values, np.float32)[
-        :, None
-    ]
+    dims = ("time", *(["level"] if levels else []), "latitude", "longitude")
+    variable = dataset[name].isel(time=step if contiguous else rows).transpose(*dims)
+    try:
+        values = variable.values
+    except MissingData as error:
+        raise MissingData(f"{name}: {error}") from error
+    except Exception as error:  # the libraries and the network have many kinds
+        error.add_note(f"{name} was being read")
+        raise
+    if not levels:
+        return np.asarray(values, np.float32)[:, None]
+    order = dataset.indexes["level"].get_indexer(levels)
+    everything = np.array_equal(order, np.arange(values.shape[1]))
+    return np.asarray(values if everything else values[:, order], np.float32)
 
 
 def _order(channels: Sequence[Channel]) -> np.ndarray:

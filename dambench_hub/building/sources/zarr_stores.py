@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building.sources.axes import ALIASES
+from dambench_hub.building.sources.states import MissingData
 from dambench_hub.coordinates.variables import ERA5_NAMES
 from dambench_hub.errors import BuildError
 
@@ -77,9 +78,13 @@ def _opened(path: str) -> xr.Dataset:
         raise BuildError(f"{path} {what}; wanted is the folder or the address of a Zarr store.")
     options = OPTIONS[scheme] if remote else None
     try:
-        import zarr  # noqa: F401  what xarray says of its absence does not help
+        # Not at the top: zarr is optional, and what xarray says of its absence does not help.
+        from dambench_hub.building.sources.whole_chunks import only_whole_chunks
 
-        return xr.open_zarr(path, chunks=None, decode_timedelta=True, storage_options=options)
+        with only_whole_chunks():
+            return xr.open_zarr(path, chunks=None, decode_timedelta=True, storage_options=options)
+    except MissingData as error:
+        raise BuildError(f"{path} cannot be opened: {error}.") from error
     except Exception as error:  # zarr, fsspec, gcsfs and aiohttp share no narrower class
         raise _explained(path, error) from error
 
