@@ -4,8 +4,8 @@
 constant memory. What holds for the background is the same for all submissions;
 `BackgroundDiagnostics.of` gathers it once for a data set and split.
 
-Maps of the error would give away a reference that is not public: for such a one, `maps=False`
-leaves them out, and what remains are means over the sphere.
+Maps of the error would give away a reference that is not public, and so would errors of each time
+by channel: for such a one, `maps=False` leaves out all errors, and what remains are spectra.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ FEW_CHANNELS = 4
 class Errors:
     """Errors of one kind of field, analysis or background, against the reference.
 
-    C counts all channels, B those with maps and spectra. Maps have B = 0 if they are left out.
+    C counts all channels, B those with maps and spectra. Without maps, all but the spectra have
+    length 0.
 
     Attributes:
         rmse: The score of that name, (C,), units of the channels.
@@ -223,7 +224,7 @@ class Gatherer:
         data: The data set that is scored with.
         task: The task that is scored.
         background: Of the same data set and split.
-        maps: Whether maps of the error may be shown.
+        maps: Whether maps of the error, and errors of single times, may be shown.
     """
 
     def __init__(
@@ -328,12 +329,12 @@ class _Sums:
     def errors(self, rmse: dict[str, float], *, maps: bool) -> Errors:
         shown = slice(None) if maps else slice(0)
         return Errors(
-            rmse=np.array(list(rmse.values())),
+            rmse=np.array(list(rmse.values()))[shown],
             rms=np.sqrt(self.squares[shown] / self.times).astype("f4"),
             bias=(self.total[shown] / self.times).astype("f4"),
             example=self.example[shown].astype("f4"),
             spectra=self.spectra / self.sampled,
-            series=np.sqrt(self.series).astype("f4"),
+            series=np.sqrt(self.series[shown]).astype("f4"),
         )
 
 

@@ -188,9 +188,8 @@ def test_without_maps_nothing_of_the_reference_shows(tiny_data, scored, tmp_path
     assert not read.has_maps
     for errors in (read.analysis, read.background):
         assert errors.rms.size == errors.bias.size == errors.example.size == 0
-        assert errors.series.shape == (5, 5)
+        assert errors.series.size == errors.rmse.size == 0
     assert read.increment_rms.size == read.increment_mean.size == read.increment_example.size == 0
-    np.testing.assert_array_equal(read.analysis.rmse, scored[1].analysis.rmse)
     np.testing.assert_array_equal(read.analysis.spectra, scored[1].analysis.spectra)
     assert path.stat().st_size < 12_000
 

@@ -20,6 +20,7 @@ from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
 from dambench_hub.leaderboard.inbox import WAITING_SECONDS
+from dambench_hub.leaderboard.scorer.disclosure import disclosed
 from dambench_hub.leaderboard.scorer.hidden_references import HiddenReferences
 from dambench_hub.leaderboard.scorer.lease import Lease
 from dambench_hub.leaderboard.site import Site
@@ -52,7 +53,8 @@ class Worker:
     Args:
         site: Where the submissions, their files and the data set are.
         private: Data set with references that only the scorer may read; None scores against those
-            of the site's data set. Of private references, no maps are written.
+            of the site's data set. Of private references, no maps are written, and scores are
+            `disclosed` only.
         keep_uploads: Keep the files of scored submissions, so that they can be scored again.
         stopping: Says when to end.
         opener: How a prediction file is opened.
@@ -71,7 +73,7 @@ class Worker:
         self.submissions = site.submissions
         self.files = DiagnosticsFiles(site.diagnostics)
         self.data = HiddenReferences(site.data, private) if private else site.data
-        self.maps = private is None
+        self.hidden = private is not None
         self.revision = private.revision if private else site.data.revision
         self.keep_uploads = keep_uploads
         self.stopping = stopping
@@ -161,9 +163,9 @@ class Worker:
 
     def _judge(self, submission: Submission, lease: Lease) -> None:
         path, task = self.site.inbox / submission.file, load_task(submission.task)
-        known = self.files.background_path(self.revision, task)
-        background = BackgroundDiagnostics.cached(known, self.data, task, maps=self.maps)
-        gatherer = Gatherer(self.data, task, background, maps=self.maps)
+        known, maps = self.files.background_path(self.revision, task), not self.hidden
+        background = BackgroundDiagnostics.cached(known, self.data, task, maps=maps)
+        gatherer = Gatherer(self.data, task, background, maps=maps)
         try:
             result = score(path, self.data, task, self._watched(lease), gatherer)
         except PredictionError:
@@ -174,6 +176,8 @@ class Worker:
             state = State.REJECTED
             log.info("%s rejected, %d problems", submission.id, len(problems))
         else:
+            if self.hidden:
+                result = disclosed(result, self.data, self.revision)
             diagnostics = gatherer.finish(submission.id, result)
             diagnostics.write(self.files.path(submission.id))
             state = self.submissions.finish(submission.id, self.name, result)

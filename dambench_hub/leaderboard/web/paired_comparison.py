@@ -99,9 +99,9 @@ class PairedComparison:
 
     @cached_property
     def channels(self) -> list[ChannelRow]:
-        """The channels of which the errors of each time are known."""
+        """The channels of which the errors of each time are known: none of a hidden reference."""
         one, other = self.diagnostics
-        if one is None or other is None:
+        if one is None or other is None or not (one.has_maps and other.has_maps):
             return []
         rows = []
         for name in (name for name in one.shown if name in other.shown):

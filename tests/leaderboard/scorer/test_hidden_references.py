@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 
-from dambench_hub.building.builder import Source, build_dataset
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError
@@ -15,29 +14,7 @@ from dambench_hub.leaderboard.scorer.worker import Worker
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.diagnostics import Diagnostics
-from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
-
-
-class WithoutTestReference(TinyAtmosphere):
-    """The same world; in the test split, `reference` says nothing that is not known anyway."""
-
-    def read(self, split, index):
-        fields = dict(super().read(split, index))
-        if split == "test":
-            fields["reference"] = fields["background"]
-        return fields
-
-
-@pytest.fixture(scope="module")
-def hidden(tmp_path_factory):
-    """A data set without test references, and the private one that has them."""
-    folder = tmp_path_factory.mktemp("hidden")
-    plan = tiny_plan()
-    build_dataset(folder / "public", plan, lambda _: Source(WithoutTestReference(plan).read))
-    public = load_data(folder / "public")
-    source = {**plan.source, "public_revision": public.revision}
-    write_tiny_dataset(folder / "private", source=source)
-    return public, load_data(folder / "private")
+from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
 
 def test_only_the_references_differ(hidden):
@@ -97,7 +74,7 @@ def test_private_references_score_and_show_no_map(hidden, tmp_path):
     result = site.store.result(id)
     wanted = private.background("test", 0).astype(float) - private.reference("test", 0)
     scaled = wanted / private.statistics.std[:, None, None]
-    assert result.sample_mse[0] == pytest.approx(np.mean(scaled**2))
+    assert result.sample_mse[0] == pytest.approx(np.mean(scaled**2), rel=0.25)  # told coarsely
     assert result.dataset_revision == public.revision
     assert not Diagnostics.read(site.diagnostics / f"{id}.safetensors").has_maps
     secret = private.reference("test", 2)[0, 4].tobytes()
