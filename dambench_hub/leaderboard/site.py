@@ -13,6 +13,7 @@ import sqlalchemy as sql
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import DambenchError, TaskError
 from dambench_hub.leaderboard.accounts.sign_in import SignIn
+from dambench_hub.leaderboard.data_source import DataSource
 from dambench_hub.leaderboard.store.results import DEFAULT_STORE, Store
 from dambench_hub.leaderboard.submissions.lifecycle import Submissions
 from dambench_hub.leaderboard.submissions.limits import Limits
@@ -40,6 +41,7 @@ class Site:
 
     Attributes:
         data: The data set whose tasks are scored.
+        source: Where it is to be had; commands on the pages name it so.
         store: The database of results.
         submissions: What people handed in, in the same database.
         folder: Private: nobody but the server reads it, and no file in it is served.
@@ -48,6 +50,7 @@ class Site:
     """
 
     data: Data
+    source: DataSource
     store: Store
     submissions: Submissions
     folder: Path
@@ -82,8 +85,10 @@ class Site:
         database = Store(absolute_url(store), create=True)
         sign_in = sign_in or SignIn.closed()
         limits = limits or (OWN_MACHINE if sign_in.developer else Limits())
+        opened = load_data(there.absolute() if there.exists() else data)
         return cls(
-            data=load_data(there.absolute() if there.exists() else data),
+            data=opened,
+            source=DataSource.of(data, opened),
             store=database,
             submissions=Submissions(database, limits),
             folder=_private(Path(folder).absolute()),

@@ -114,9 +114,12 @@ def attribute_problems(header: Header, data: Data, task: Task) -> list[str]:
             f"predict for {task.name}, or choose the file's task with --task."
         )
     if (revision := found.get("dataset_revision", data.revision)) != data.revision:
+        command = data.manifest.source.get("command")
+        made = f", which `{command}` makes" if command else ""
         problems.append(
             f"The file was made for revision {quoted(revision)} of the data set, "
-            f"{data.manifest.name} here is {data.revision}; run predict again with this data set."
+            f"{data.manifest.name} here is {data.revision}{made}; run predict again with this data "
+            "set, or give the file's own with --data."
         )
     return problems + text_problems(found)
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dambench_hub.data.batch import Analysis
+from dambench_hub.leaderboard.data_source import DataSource
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import Task
@@ -17,19 +18,19 @@ from dambench_hub.tasks.task import Task
 EXAMPLE = """import dambench_hub as db
 
 task = db.load_task("{task}")
-data = db.load_data("{data}")
+data = db.load_data({data!r})
 
 def analyses():
     for batch in data.batches(task):
         yield db.Analysis(my_method(batch.without_reference()))  # (B, C, Y, X), physical units
 
 db.write_predictions("mine.nc", analyses(), task=task, data=data, model_name="my method")
-# Then look at it yourself:  dambench validate mine.nc --data {data}"""
+# Then look at it yourself:  dambench validate mine.nc --data {option}"""
 
 
-def example(task: Task, data: str) -> str:
+def example(task: Task, source: DataSource) -> str:
     """Code that makes a prediction file for a task."""
-    return EXAMPLE.format(task=task.name, data=data)
+    return EXAMPLE.format(task=task.name, data=source.name, option=source.option)
 
 
 def add_template(app: FastAPI, site: Site) -> None:

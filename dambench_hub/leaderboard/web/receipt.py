@@ -144,7 +144,7 @@ class Receipt:
         """What computes the same numbers; empty where there are none."""
         if self.result is None:
             return ""
-        return f"dambench score FILE --data {self.result.dataset} --task {self.result.task}"
+        return f"dambench score FILE --data {self.site.source.option} --task {self.result.task}"
 
     def history(self) -> list[dict[str, object]]:
         """What the same person showed under the same name, newest first; empty if it is alone."""

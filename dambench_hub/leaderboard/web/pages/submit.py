@@ -117,7 +117,7 @@ class _Page:
             channels=len(self.site.data.channels),
             grid=self.site.data.grid,
             size=in_words(self.site.value_bytes(chosen)),
-            example=example(chosen, self.site.data.manifest.name),
+            example=example(chosen, self.site.source),
             key=self.site.sign_in.key(person) if person else "",
             key_days=KEY_DAYS,
             address=str(request.request.base_url).rstrip("/"),  # type: ignore[union-attr]
