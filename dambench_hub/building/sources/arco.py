@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building.sources import attribution as copernicus
+from dambench_hub.building.sources.analyses import require_analyses
 from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.zarr_stores import open_store
 from dambench_hub.errors import BuildError
@@ -39,11 +40,13 @@ def open_arco(path: str | None = None, preliminary: bool = False) -> xr.Dataset:
         `final_until`, the last day of final values.
 
     Raises:
-        BuildError: When the store cannot be opened, has unusable axes, or does not say which days
-            are valid.
+        BuildError: When the store cannot be opened, has unusable axes, holds no analyses, or does
+            not say which days are valid.
     """
     place = path or ADDRESS
-    dataset = harmonized(open_store(place), place)
+    store = open_store(place)
+    require_analyses(store, place)
+    dataset = harmonized(store, place)
     first, final = _day(dataset, "valid_time_start", place), _day(dataset, "valid_time_stop", place)
     last = _day(dataset, "valid_time_stop_era5t", place) if preliminary else final
     dataset = _whole_days(dataset, first, last, place)

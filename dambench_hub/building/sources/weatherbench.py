@@ -9,6 +9,7 @@ from __future__ import annotations
 import xarray as xr
 
 from dambench_hub.building.sources import attribution as copernicus
+from dambench_hub.building.sources.analyses import require_analyses
 from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.zarr_stores import open_store
 
@@ -40,10 +41,12 @@ def open_weatherbench(path: str | None = None) -> xr.Dataset:
         attributes.
 
     Raises:
-        BuildError: When the store cannot be opened or has unusable axes.
+        BuildError: When the store cannot be opened, has unusable axes or holds no analyses.
     """
     place = path or ADDRESS
-    dataset = harmonized(open_store(place), place)
+    store = open_store(place)
+    require_analyses(store, place)
+    dataset = harmonized(store, place)
     dataset.attrs = {
         "title": "ERA5 from WeatherBench2",
         "source": "ERA5 reanalysis of ECMWF and Copernicus, regridded and hosted by WeatherBench2",

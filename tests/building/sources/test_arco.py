@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import zarr
 
 from dambench_hub.building.sources.arco import open_arco
 from dambench_hub.building.sources.states import (
@@ -187,6 +188,15 @@ def test_hours_in_a_declared_date_change_nothing(arco, edit_attributes):
     path, _ = arco
     edit_attributes(path, valid_time_stop="2023-01-02 00:00:00")
     assert str(open_arco(str(path)).time.values[-1].astype("M8[h]")) == "2023-01-02T23"
+
+
+def test_forecasts_are_no_analyses(arco):
+    path, _ = arco
+    array = zarr.open_group(path, mode="r+", use_consolidated=False)["2m_temperature"]
+    array.attrs["GRIB_dataType"] = "fc"
+    zarr.consolidate_metadata(path, zarr_format=2)
+    with pytest.raises(BuildError, match="t2m holds forecasts"):
+        open_arco(str(path))
 
 
 @pytest.mark.parametrize("stop", ["1939-12-31", "1899-12-31"])

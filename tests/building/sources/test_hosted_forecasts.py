@@ -14,6 +14,7 @@ from dambench_hub.building.sources.states import (
     require_channels,
     require_times,
 )
+from dambench_hub.building.sources.weatherbench import open_weatherbench
 from dambench_hub.coordinates.variables import (
     ERA5_NAMES,
     STANDARD_CHANNELS,
@@ -165,6 +166,12 @@ def test_analyses_are_no_forecasts(write_weatherbench):
     path, _ = write_weatherbench()
     with pytest.raises(BuildError, match="no coordinate prediction_timedelta.*persistence"):
         open_forecasts(str(path))
+
+
+def test_forecasts_are_no_analyses(hosted):
+    path, _ = hosted()
+    with pytest.raises(BuildError, match=r"u10 holds forecasts \(prediction_timedelta is 6 hours"):
+        open_weatherbench(path)
 
 
 def test_members_of_an_ensemble_are_refused(hosted, tmp_path):

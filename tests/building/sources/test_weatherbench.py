@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from dambench_hub.building.sources.states import (
     MissingData,
@@ -160,3 +161,12 @@ def test_the_default_is_the_store_with_poles(monkeypatch):
     ((path, options),) = opened
     assert path == ADDRESS and path.endswith("240x121_equiangular_with_poles_conservative.zarr")
     assert options["storage_options"]["token"] == "anon" and options["chunks"] is None
+
+
+def test_means_are_no_analyses(write_weatherbench):
+    path, _ = write_weatherbench()
+    array = zarr.open_group(path, mode="r+", use_consolidated=False)["2m_temperature"]
+    array.attrs["cell_methods"] = "time: mean"
+    zarr.consolidate_metadata(path, zarr_format=2)
+    with pytest.raises(BuildError, match="t2m holds a mean over time"):
+        open_weatherbench(str(path))
