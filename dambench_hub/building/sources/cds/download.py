@@ -22,7 +22,14 @@ import xarray as xr
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from dambench_hub.building.sources import attribution as copernicus
-from dambench_hub.building.sources.cds.files import UNPACKED, ZIP, file_kind, file_parts, unpacked
+from dambench_hub.building.sources.cds.files import (
+    UNPACKED,
+    ZIP,
+    contents,
+    file_kind,
+    file_parts,
+    unpacked,
+)
 from dambench_hub.building.sources.cds.parts import Part, joined
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import ERA5_NAMES, VARIABLES, Channel, parse_channels
@@ -178,11 +185,13 @@ def open_cds(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
     paths = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     place = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if paths[3:] else "")
     files = [file for path in paths for file in _files(path)]
-    parts = [part for file in files for member in unpacked(file) for part in file_parts(member)]
+    members = [member for file in files for member in unpacked(file)]
+    parts = [part for member in members for part in file_parts(member)]
     if not parts:
+        held = "".join(f" {contents(member)}." for member in members[:3])
         raise BuildError(
             f"There is none of {', '.join(VARIABLES)} in the {len(files)} files of "
-            f"{place or 'an empty list'}. Fetch ERA5 from the Climate Data Store first."
+            f"{place or 'an empty list'}.{held} Fetch ERA5 from the Climate Data Store first."
         )
     archive = joined(parts)
     return archive.assign_attrs(_attributes(archive.time.values, place))

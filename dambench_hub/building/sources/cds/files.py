@@ -12,24 +12,27 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from dambench_hub.building.sources.analyses import MEMBERS, require_analyses
 from dambench_hub.building.sources.axes import harmonized
+from dambench_hub.building.sources.cds.grib import check_messages, open_grib
 from dambench_hub.building.sources.cds.parts import DIMENSIONS, EXPVER, NO_LEVEL, UNSAID, Part
 from dambench_hub.coordinates.variables import VARIABLES, Variable
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.runtime.files import atomic_path
 
-ZIP = "zip"
+ZIP, GRIB = "zip", "cfgrib"
 KINDS = {
     b"\x89HDF": "h5netcdf",
     b"CDF\x01": "scipy",
     b"CDF\x02": "scipy",
-    b"GRIB": "cfgrib",
+    b"GRIB": GRIB,
     b"PK\x03\x04": ZIP,
 }
 """First bytes of a file, and what xarray opens it with."""
@@ -37,13 +40,19 @@ KINDS = {
 UNPACKED = ".unpacked"
 """What the folder of an archive's files is called after the archive's name."""
 
-OPEN_FILES = 32
-GRIB_OPTIONS = {
-    "indexpath": "",  # the index would be a pickle beside the data, and pickles run code
-    "time_dims": ["valid_time"],
-    "extra_coords": {"expver": "valid_time"},
-    "errors": "raise",
+GRIDS = {
+    "reduced_gg": (
+        "a reduced Gaussian grid, whose rows have fewer points towards the poles",
+        "cdo -setgridtype,regular",
+    ),
+    "sh": ("no grid, but holds coefficients of spherical harmonics", "cdo -sp2gp"),
 }
+"""Grids of GRIB (`gridType`) as ECMWF archives them, and what makes regular ones of them."""
+
+MOST_NAMES = 12
+"""Of variables in a message."""
+
+OPEN_FILES = 32
 
 
 def file_kind(path: Path) -> str:
@@ -121,28 +130,66 @@ def file_parts(path: Path) -> list[Part]:
     An upper-air variable without a level is one of those: `z` without level is the orography.
 
     Raises:
-        BuildError: When the file is damaged or has a wrong axis, unit or `expver`.
+        BuildError: When the file is damaged, has a wrong axis, unit or `expver`, or one of our
+            variables in it is no analysis.
     """
+    if file_kind(path) == GRIB:
+        with _explained(path):
+            check_messages(path)
     return [
         part
         for number, dataset in enumerate(open_file(path))
-        for variable in VARIABLES.values()
-        if variable.name in dataset.data_vars
-        and "time" in dataset.coords
-        and ("level" in dataset[variable.name].coords or not variable.on_levels)
+        for variable in _ours(dataset)
+        if not _why_left_out(dataset, variable)
         for part in _variable_parts(path, number, dataset, variable)
     ]
+
+
+def contents(path: Path) -> str:
+    """For a message: the names of all that a file holds, and why those of ours were left out."""
+    datasets = open_file(path)
+    names = list(dict.fromkeys(str(name) for dataset in datasets for name in dataset.data_vars))
+    reasons = [_why_left_out(dataset, ours) for dataset in datasets for ours in _ours(dataset)]
+    listed = ", ".join(names[:MOST_NAMES]) + (" …" if names[MOST_NAMES:] else "")
+    return "; ".join([f"{path.name} holds {listed or 'nothing'}", *filter(None, reasons)])
+
+
+def _ours(dataset: xr.Dataset) -> list[Variable]:
+    return [variable for name, variable in VARIABLES.items() if name in dataset.data_vars]
+
+
+def _why_left_out(dataset: xr.Dataset, variable: Variable) -> str | None:
+    """Why a variable of a file is passed over; None if it is not."""
+    array = dataset[variable.name]
+    if "time" not in dataset.coords:
+        return f"{variable.name} has no time"
+    if variable.on_levels and "level" not in array.coords and not _further(array):
+        return f"{variable.name} has no pressure level"
+    return None
+
+
+def _further(array: xr.DataArray) -> dict[str, int]:
+    """Dimensions that no field of ERA5 has, and their sizes."""
+    known = (*DIMENSIONS, "expver", *MEMBERS)
+    return {str(name): size for name, size in array.sizes.items() if name not in known}
 
 
 @lru_cache(maxsize=OPEN_FILES)
 def _opened(path: Path, _modified: int) -> tuple[xr.Dataset, ...]:
     kind = file_kind(path)
-    try:
-        if kind == "cfgrib":
-            datasets = _open_grib(path)
+    with _explained(path):
+        if kind == GRIB:
+            datasets = open_grib(path)
         else:
             datasets = (xr.open_dataset(path, engine=kind, cache=False, decode_timedelta=False),)
-        return tuple(harmonized(_one_time(dataset, path), str(path)) for dataset in datasets)
+        return tuple(_conventional(dataset, path) for dataset in datasets)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What the libraries say of a file that they cannot read, as a `BuildError`."""
+    try:
+        yield
     except DambenchError:
         raise
     except Exception as error:  # each of the libraries has its own for a damaged file
@@ -152,31 +199,32 @@ def _opened(path: Path, _modified: int) -> tuple[xr.Dataset, ...]:
         ) from error
 
 
-def _open_grib(path: Path) -> tuple[xr.Dataset, ...]:
-    try:
-        from cfgrib import DatasetBuildError
-        from cfgrib.xarray_store import open_variable_datasets
-    except (ImportError, RuntimeError) as error:  # RuntimeError: the library of eccodes is absent
-        raise BuildError(
-            f"{path} is GRIB, which needs cfgrib and eccodes: pip install 'dambench-hub[era5]'. "
-            "Or ask the Climate Data Store for data_format netcdf."
-        ) from error
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 256))
-        if not file.read().rstrip(b"\0").endswith(b"7777"):
-            raise BuildError(f"{path} is truncated: GRIB ends with 7777. Fetch it again.")
-    try:
-        return (xr.open_dataset(path, engine="cfgrib", cache=False, backend_kwargs=GRIB_OPTIONS),)
-    except DatasetBuildError:
-        return tuple(open_variable_datasets(str(path), backend_kwargs=GRIB_OPTIONS, cache=False))
+def _conventional(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """An opened file with our names and axes, if it holds analyses on a regular grid."""
+    require_analyses(dataset, str(path))
+    _require_regular_grid(dataset, path)
+    return harmonized(_one_time(dataset), str(path))
 
 
-def _one_time(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+def _require_regular_grid(dataset: xr.Dataset, path: Path) -> None:
+    """Refuse a grid whose latitudes and longitudes are no axes, and say how to get one."""
+    axes = [name for name in ("latitude", "lat") if name in dataset.variables]
+    kinds = {str(v.attrs["GRIB_gridType"]) for v in dataset.values() if "GRIB_gridType" in v.attrs}
+    irregular = any(dataset[name].dims not in ((), (name,)) for name in axes)
+    if not irregular and not kinds - {"regular_ll", "regular_gg"}:
+        return
+    kind = ", ".join(sorted(kinds)) or "a grid of its own"
+    words, convert = GRIDS.get(kind, (kind, "cdo -remapbil,GRID"))
+    raise BuildError(
+        f"{path} is on {words}; wanted are values on axes of latitude and longitude. Name the grid "
+        f"in the request (grid: ['1.5', '1.5']), or convert the file: `{convert} IN OUT`."
+    )
+
+
+def _one_time(dataset: xr.Dataset) -> xr.Dataset:
     """Without the second of `time` and `valid_time`, which are the same for an analysis."""
     if not {"time", "valid_time"} <= set(dataset.variables):
         return dataset
-    if not np.array_equal(dataset.time.values.ravel(), dataset.valid_time.values.ravel()):
-        raise BuildError(f"{path}: time is not valid_time, so it holds forecasts, not analyses.")
     return dataset.drop_vars("time" if "valid_time" in dataset.dims else "valid_time")
 
 
@@ -197,13 +245,18 @@ def _variable_parts(
         raise BuildError(
             f"{path}: {variable.name} is in {units!r}; wanted {variable.units!r}, as ERA5 has it."
         )
-    known = (*DIMENSIONS, "expver")
-    further = {str(name): size for name, size in array.sizes.items() if name not in known}
-    if several := [f"{size} along {name}" for name, size in further.items() if size > 1]:
+    further = _further(array)
+    if further and variable.on_levels and "level" not in array.coords:
+        raise BuildError(
+            f"{path}: {variable.name} lies along {', '.join(further)}; wanted are pressure levels, "
+            "in hPa along an axis called level. Model levels and heights cannot be used."
+        )
+    if several := [f"{size} along {axis}" for axis, size in further.items() if size > 1]:
         raise BuildError(
             f"{path}: {variable.name} has {', '.join(several)}; wanted one field for each time "
-            "and level. Ask for the product type reanalysis, not for ensemble members."
+            "and level. Ask the Climate Data Store for the product type reanalysis."
         )
+    single = [str(axis) for axis in array.dims if axis not in (*DIMENSIONS, "expver")]
     times = np.atleast_1d(dataset.time.values).astype("datetime64[s]")
     levels = np.atleast_1d(array.level.values).astype(int) if variable.on_levels else NO_LEVEL
     grid = (dataset.latitude.values.astype(np.float64), dataset.longitude.values)
@@ -218,7 +271,7 @@ def _variable_parts(
             rows,
             versions[rows],
             levels,
-            dict.fromkeys(further, 0) | at,
+            dict.fromkeys(single, 0) | at,
             grid,
         )
 
@@ -248,6 +301,7 @@ def _versions(path: Path, expver: np.ndarray) -> np.ndarray:
     """`expver` as places in `EXPVER`; it comes as text, bytes or number."""
     texts = [value.decode() if isinstance(value, bytes) else str(value) for value in expver]
     known = {name: place for place, name in enumerate(EXPVER)}
+    known["undef"] = UNSAID  # from cfgrib, where GRIB has no section of ECMWF's own
     try:
         return np.array([known[text.strip().zfill(4)] for text in texts], np.int8)
     except KeyError as error:

@@ -404,7 +404,30 @@ def rewrite(path, change):
 def test_ensemble_members_are_refused(tmp_path):
     path = write_new(tmp_path / "a.nc", ["t2m"], JANUARY)
     rewrite(path, lambda d: d.drop_vars("number").expand_dims(number=[0, 1]))
-    with pytest.raises(BuildError, match=r"t2m has 2 along number.*reanalysis"):
+    with pytest.raises(BuildError, match=r"t2m holds 2 members of an ensemble.*reanalysis"):
+        open_cds(path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "what"),
+    [
+        ({"GRIB_dataType": "es", "GRIB_stepType": "instant"}, "ensemble spreads"),
+        ({"GRIB_dataType": "an", "GRIB_stepType": "avgua"}, "statistics over time"),
+        ({"cell_methods": "time: mean (interval: 1 hour)"}, "a mean over time"),
+    ],
+)
+def test_what_is_no_analysis_by_its_attributes_is_refused(tmp_path, attributes, what):
+    path = write_new(tmp_path / "a.nc", ["t2m", "msl"], JANUARY)
+    rewrite(path, lambda d: d.assign(msl=d.msl.assign_attrs(attributes)))
+    with pytest.raises(BuildError, match=rf"a.nc: msl holds {what}.*reanalysis, hourly"):
+        open_cds(path)
+
+
+def test_forecasts_by_their_step_are_refused(tmp_path):
+    """Also where the valid time is the only time."""
+    path = write_new(tmp_path / "a.nc", ["t2m"], JANUARY)
+    rewrite(path, lambda d: d.assign_coords(step=np.timedelta64(6, "h")))
+    with pytest.raises(BuildError, match=r"t2m holds forecasts \(step is 6 hours\)"):
         open_cds(path)
 
 
@@ -418,6 +441,53 @@ def test_the_orography_is_not_taken_for_the_geopotential(tmp_path):
     path = write_new(tmp_path / "a.nc", ["t2m"], JANUARY)
     rewrite(path, lambda d: d.assign(z=d.t2m.assign_attrs(units="m**2 s**-2")))
     check(open_cds(path), ["t2m"], JANUARY)
+
+
+def test_an_upper_air_variable_on_an_unknown_axis_is_refused(tmp_path):
+    """Else it would be passed over as the orography is, and said to be absent."""
+    path = write_new(tmp_path / "a.nc", ["t"], JANUARY, levels=LEVELS[[1]])
+    write_new(tmp_path / "b.nc", ["t2m"], JANUARY)
+    rewrite(path, lambda d: d.rename(pressure_level="model_level"))
+    with pytest.raises(BuildError, match=r"a.nc: t lies along model_level; wanted .* hPa"):
+        open_cds(tmp_path)
+
+
+def test_when_there_is_nothing_of_ours_the_message_says_what_there_is(tmp_path):
+    path = write_new(tmp_path / "a.nc", ["t2m", "msl"], JANUARY)
+
+    def without_level(dataset):
+        return dataset.rename(t2m="sst", msl="tp").assign(
+            z=dataset.t2m.assign_attrs(units="m2 s-2")
+        )
+
+    rewrite(path, without_level)
+    with pytest.raises(BuildError, match=r"none of u10.*a.nc holds sst, tp, z; z has no pressure"):
+        open_cds(path)
+    rewrite(path, lambda d: d[["z"]].isel(valid_time=0, drop=True))
+    with pytest.raises(BuildError, match=r"a.nc holds z; z has no time"):
+        open_cds(path)
+
+
+DEGREES = ("latitude", "longitude")
+
+
+def reduced(dataset):
+    return dataset.stack(values=DEGREES).reset_index("values")
+
+
+def rotated(dataset):
+    places = np.meshgrid(dataset.latitude, dataset.longitude, indexing="ij")
+    axes = {name: (("y", "x"), place) for name, place in zip(DEGREES, places, strict=True)}
+    dataset = dataset.rename(latitude="y", longitude="x").drop_vars(["y", "x"])
+    return dataset.assign_coords(axes)
+
+
+@pytest.mark.parametrize("change", [reduced, rotated])
+def test_points_without_axes_are_told_from_a_grid(tmp_path, change):
+    path = write_new(tmp_path / "a.nc", ["t2m"], JANUARY)
+    rewrite(path, change)
+    with pytest.raises(BuildError, match=r"a.nc is on a grid of its own; wanted are values on ax"):
+        open_cds(path)
 
 
 def test_files_that_cfgrib_wrote_have_two_times(tmp_path):
