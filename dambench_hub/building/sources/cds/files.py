@@ -22,6 +22,7 @@ import xarray as xr
 from dambench_hub.building.sources.analyses import MEMBERS, require_analyses
 from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.cds.grib import check_messages, open_grib
+from dambench_hub.building.sources.cds.names import renamed
 from dambench_hub.building.sources.cds.parts import DIMENSIONS, EXPVER, NO_LEVEL, UNSAID, Part
 from dambench_hub.coordinates.variables import VARIABLES, Variable
 from dambench_hub.errors import BuildError, DambenchError
@@ -201,6 +202,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _conventional(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """An opened file with our names and axes, if it holds analyses on a regular grid."""
+    dataset = renamed(dataset, str(path))
     require_analyses(dataset, str(path))
     _require_regular_grid(dataset, path)
     return harmonized(_one_time(dataset), str(path))
