@@ -23,12 +23,12 @@ import numpy as np
 from dambench_hub.errors import PredictionError
 from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, Header, list_of
 from dambench_hub.predictions.safe_hdf5 import (
+    Variable,
     plain_text,
     plain_variable,
     read_attributes,
     read_axis,
     read_names,
-    read_rows,
 )
 from dambench_hub.runtime.honest_text import quoted
 
@@ -200,20 +200,21 @@ def _require_container(file: BinaryIO, wanted: str) -> None:
 
 def _read_hdf5(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
     root = stack.enter_context(h5py.File(file, "r"))
-    datasets = _variables(root)
+    variables = _variables(root)
+    analysis = variables["analysis"]
     header = Header(
-        shape=datasets["analysis"].shape,
-        dtype=datasets["analysis"].dtype.str,
-        time=_decode_time(datasets["time"]),
-        channels=read_names(datasets["channel"]),
-        latitude=read_axis(datasets["latitude"]).astype(np.float64),
-        longitude=read_axis(datasets["longitude"]).astype(np.float64),
+        shape=analysis.dataset.shape,
+        dtype=analysis.dataset.dtype.str,
+        time=_decode_time(variables["time"]),
+        channels=read_names(variables["channel"]),
+        latitude=read_axis(variables["latitude"]).astype(np.float64),
+        longitude=read_axis(variables["longitude"]).astype(np.float64),
         attributes=read_attributes(root, ATTRIBUTES),
     )
-    return header, lambda index: read_rows(datasets["analysis"], index)
+    return header, analysis.rows
 
 
-def _variables(root: h5py.File) -> dict[str, h5py.Dataset]:
+def _variables(root: h5py.File) -> dict[str, Variable]:
     """Analysis and coordinates, once they are known to be plain data; others are never opened."""
     names = ("analysis", *COORDINATES)
     present = list(root)  # `name in root` would follow links
@@ -221,7 +222,7 @@ def _variables(root: h5py.File) -> dict[str, h5py.Dataset]:
     links = [
         name for name in present if not isinstance(root.get(name, getlink=True), h5py.HardLink)
     ]
-    datasets, problems = {}, []
+    variables, problems = {}, []
     if missing:
         problems.append(
             f"{', '.join(missing)} missing; a prediction file has the variables {', '.join(names)}."
@@ -231,17 +232,17 @@ def _variables(root: h5py.File) -> dict[str, h5py.Dataset]:
         problems.append(f"{found} is a link to somewhere else; store the values in this file.")
     for name in (name for name in names if name not in (*missing, *links)):
         try:
-            datasets[name] = plain_variable(root, name)
+            variables[name] = plain_variable(root, name)
         except PredictionError as error:
             problems.append(str(error))
     if problems:
         raise PredictionError("\n".join(problems))
-    return datasets
+    return variables
 
 
-def _decode_time(dataset: h5py.Dataset) -> np.ndarray:
+def _decode_time(variable: Variable) -> np.ndarray:
     """CF times as datetime64[ms]: the instants count, not the unit."""
-    attributes = read_attributes(dataset, ("units", "calendar"))
+    attributes = read_attributes(variable.dataset, ("units", "calendar"))
     units, calendar = attributes.get("units", ""), attributes.get("calendar", "standard")
     match = CF_UNITS.fullmatch(units.strip())
     unit = match["unit"].rstrip("s") + "s" if match else ""
@@ -252,7 +253,7 @@ def _decode_time(dataset: h5py.Dataset) -> np.ndarray:
         )
     date = "-".join(part.zfill(2) for part in match["date"].split("-"))
     hour, _, rest = (match["clock"] or "00:00").partition(":")
-    values = read_axis(dataset).astype(np.float64) * MS_PER_UNIT[unit]
+    values = read_axis(variable).astype(np.float64) * MS_PER_UNIT[unit]
     if not np.all(np.abs(values) < 1e15):
         raise PredictionError("time holds values that are not times.")
     start = np.datetime64(f"{date}T{hour.zfill(2)}:{rest}", "ms")

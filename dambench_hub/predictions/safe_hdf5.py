@@ -1,34 +1,64 @@
 """Plain arrays out of an HDF5 file that nobody vouches for.
 
 HDF5 can point at other files, compute values from other variables and run filters that trust their
-input. `storage_problem` refuses all of that before a value is read; `read_rows` takes chunks raw
-and inflates them here, to exactly the size they must have. Only h5py is used: netCDF and xarray
-follow links and decode packed values silently.
+input. `storage_problem` refuses all of that before a value is read; `chunks` reads what is chunked.
+Only h5py is used: netCDF and xarray follow links and decode packed values silently.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
+from dataclasses import dataclass
 
 import h5py
 import numpy as np
 
 from dambench_hub.errors import PredictionError
+from dambench_hub.predictions.chunks import NEVER_WRITTEN, Chunks, filters, plain_filters
 
-MAX_BLOCK = 1 << 30
-MAX_CHUNK = 256 << 20
-MAX_CHUNKS = 200_000
 MAX_COORDINATE = 20_000
 MAX_NAME = 1000
 MAX_TEXT = 10_000
-DEFLATE, SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
-FILTERS: tuple[list[int], ...] = ([], [DEFLATE], [SHUFFLE], [SHUFFLE, DEFLATE])
 LAYOUTS = (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED)
 PACKING = ("scale_factor", "add_offset", "missing_value")
 
 
-def plain_variable(root: h5py.File, name: str) -> h5py.Dataset:
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A variable that is known to be plain data.
+
+    Attributes:
+        dataset: What h5py knows of it.
+        chunks: Where its values lie; None if they lie in one piece.
+    """
+
+    dataset: h5py.Dataset
+    chunks: Chunks | None
+
+    @property
+    def name(self) -> str:
+        """What it is called in the file."""
+        return self.dataset.name[1:]
+
+    def rows(self, index: int) -> tuple[int, np.ndarray]:
+        """The stored rows (along the first axis) that hold row `index`, and the first's number.
+
+        Raises:
+            PredictionError: When the stored bytes are not what they should be.
+        """
+        try:
+            if self.chunks is None:
+                return index, self.dataset[index : index + 1]
+            return self.chunks.rows(index)
+        except (OSError, RuntimeError, ValueError, TypeError, MemoryError, zlib.error) as error:
+            raise PredictionError(
+                f"the values of {self.name} at position {index} are damaged. "
+                "Copy or write the file again."
+            ) from error
+
+
+def plain_variable(root: h5py.File, name: str) -> Variable:
     """The variable `name`, which is known to be no link, once it is known to be plain data.
 
     Raises:
@@ -39,7 +69,10 @@ def plain_variable(root: h5py.File, name: str) -> h5py.Dataset:
         raise PredictionError(f"{name} is a group or a type, wanted a variable.")
     if problem := storage_problem(dataset):
         raise PredictionError(f"{name} {problem}")
-    return dataset
+    try:
+        return Variable(dataset, None if dataset.chunks is None else Chunks.of(dataset))
+    except PredictionError as error:
+        raise PredictionError(f"{name} {error}") from error
 
 
 def storage_problem(dataset: h5py.Dataset) -> str | None:
@@ -49,7 +82,7 @@ def storage_problem(dataset: h5py.Dataset) -> str | None:
         return "is a virtual dataset; store its values in this file."
     if storage.get_external_count():
         return "lies in an external file; store its values in this file."
-    if not _plain_filters(dataset):
+    if not plain_filters(dataset):
         return "uses other filters than gzip and shuffle; write it with zlib=True or uncompressed."
     for attribute in PACKING:
         if attribute in dataset.attrs:
@@ -59,30 +92,13 @@ def storage_problem(dataset: h5py.Dataset) -> str | None:
     return _size_problem(dataset)
 
 
-def read_rows(dataset: h5py.Dataset, index: int) -> tuple[int, np.ndarray]:
-    """The stored rows (along the first axis) that hold row `index`, and the first one's number.
-
-    Raises:
-        PredictionError: When the stored bytes are not what they should be.
-    """
-    try:
-        if dataset.chunks is None:
-            return index, dataset[index : index + 1]
-        return _read_chunks(dataset, index)
-    except (OSError, RuntimeError, ValueError, TypeError, MemoryError, zlib.error) as error:
-        raise PredictionError(
-            f"the values of {dataset.name[1:]} at position {index} are damaged. "
-            "Copy or write the file again."
-        ) from error
-
-
-def read_axis(dataset: h5py.Dataset) -> np.ndarray:
+def read_axis(variable: Variable) -> np.ndarray:
     """A coordinate of numbers, whole.
 
     Raises:
         PredictionError: When it is not one axis of numbers, or damaged.
     """
-    name = dataset.name[1:]
+    name, dataset = variable.name, variable.dataset
     if (
         dataset.ndim != 1
         or not 0 < dataset.size <= MAX_COORDINATE
@@ -92,24 +108,25 @@ def read_axis(dataset: h5py.Dataset) -> np.ndarray:
         raise PredictionError(f"{name} must be one axis of numbers, got {found}.")
     blocks, start = [], 0
     while start < dataset.size:
-        blocks.append(read_rows(dataset, start)[1])
+        blocks.append(variable.rows(start)[1])
         start += len(blocks[-1])
     return np.concatenate(blocks)
 
 
-def read_names(dataset: h5py.Dataset) -> tuple[str, ...]:
+def read_names(variable: Variable) -> tuple[str, ...]:
     """A coordinate of strings, in any of the forms that NetCDF writers use.
 
     Raises:
         PredictionError: When it is not one axis of strings, or compressed.
     """
-    name, shape, dtype = dataset.name[1:], dataset.shape, dataset.dtype
+    name, dataset = variable.name, variable.dataset
+    shape, dtype = dataset.shape, dataset.dtype
     if not (dtype.kind == "S" or h5py.check_string_dtype(dtype)):
         raise PredictionError(f"{name} must hold names as strings, got {dtype.name}.")
     letters = dtype == "S1" and len(shape) == 2  # a NetCDF character array
     if len(shape) != 1 + letters or max(math.prod(shape), dtype.itemsize) > MAX_COORDINATE:
         raise PredictionError(f"{name} must be one axis of names, got shape {shape}.")
-    if _filters(dataset):
+    if filters(dataset):
         raise PredictionError(f"{name} is compressed; store the names plain.")
     # One by one, because short descriptions of very many long names exist.
     return tuple(_name(dataset[index]) for index in range(shape[0]))
@@ -147,23 +164,6 @@ def _name(value: np.ndarray | bytes) -> str:
     return plain_text(raw)
 
 
-def _filters(dataset: h5py.Dataset) -> list[int]:
-    storage = dataset.id.get_create_plist()
-    return [storage.get_filter(number)[0] for number in range(storage.get_nfilters())]
-
-
-def _plain_filters(dataset: h5py.Dataset) -> bool:
-    """Are there no filters but those undone in `_read_chunk`, with the parameters it assumes?"""
-    storage = dataset.id.get_create_plist()
-    parameters = [storage.get_filter(number)[2] for number in range(storage.get_nfilters())]
-    codes, itemsize = _filters(dataset), dataset.dtype.itemsize
-    return codes in FILTERS and all(
-        values[:1] in ((), (itemsize,))
-        for code, values in zip(codes, parameters, strict=True)
-        if code == SHUFFLE
-    )
-
-
 def _fill_is_nan(dataset: h5py.Dataset) -> bool:
     if "_FillValue" not in dataset.attrs:
         return True
@@ -172,54 +172,9 @@ def _fill_is_nan(dataset: h5py.Dataset) -> bool:
 
 
 def _size_problem(dataset: h5py.Dataset) -> str | None:
-    shape, chunk = dataset.shape, dataset.chunks
-    if shape is None or 0 in shape:
-        return f"has shape {shape}; it is empty."
-    if chunk is None:
-        size = math.prod(shape) * dataset.dtype.itemsize  # `nbytes` overflows
-        stored = dataset.id.get_storage_size() >= size
-        return None if stored else "has values that were never written; write all of them."
-    row = math.prod(shape[1:]) * dataset.dtype.itemsize
-    count = math.prod(-(-n // c) for n, c in zip(shape, chunk, strict=True))
-    large = math.prod(chunk) * dataset.dtype.itemsize > MAX_CHUNK or count > MAX_CHUNKS
-    if large or (chunk[0] > 1 and min(chunk[0], shape[0]) * row > MAX_BLOCK):
-        return f"has chunks of shape {chunk}; chunk it by one time."
-    if dataset.id.get_num_chunks() < count:
-        return "has values that were never written; write all of them."
+    if dataset.shape is None or 0 in dataset.shape:
+        return f"has shape {dataset.shape}; it is empty."
+    if dataset.chunks is None:
+        size = math.prod(dataset.shape) * dataset.dtype.itemsize  # `nbytes` overflows
+        return None if dataset.id.get_storage_size() >= size else NEVER_WRITTEN
     return None
-
-
-def _read_chunks(dataset: h5py.Dataset, index: int) -> tuple[int, np.ndarray]:
-    shape, chunk = dataset.shape, dataset.chunks
-    start = index // chunk[0] * chunk[0]
-    rows = np.empty((min(chunk[0], shape[0] - start), *shape[1:]), dataset.dtype)
-    for position in np.ndindex(*(-(-n // c) for n, c in zip(shape[1:], chunk[1:], strict=True))):
-        corner = tuple(p * c for p, c in zip(position, chunk[1:], strict=True))
-        target = rows[:, *(slice(o, o + c) for o, c in zip(corner, chunk[1:], strict=True))]
-        values = _read_chunk(dataset, (start, *corner))
-        target[...] = values[tuple(slice(n) for n in target.shape)]
-    return start, rows
-
-
-def _read_chunk(dataset: h5py.Dataset, offset: tuple[int, ...]) -> np.ndarray:
-    itemsize = dataset.dtype.itemsize
-    size = math.prod(dataset.chunks) * itemsize
-    stored = dataset.id.get_chunk_info_by_coord(offset)
-    if stored.byte_offset is None or stored.size > size + size // 100 + 1024:
-        raise ValueError("the chunk is absent or larger than its values")
-    skipped, raw = dataset.id.read_direct_chunk(offset)
-    used = [name for bit, name in enumerate(_filters(dataset)) if not skipped >> bit & 1]
-    if DEFLATE in used:
-        inflate = zlib.decompressobj()
-        raw = inflate.decompress(raw, size + 1)
-        if not inflate.eof or inflate.unused_data:
-            raise ValueError("the chunk does not end where it should")
-    if len(raw) != size:
-        raise ValueError("the chunk has the wrong size")
-    values = np.frombuffer(raw, np.uint8)
-    if SHUFFLE in used:
-        together = np.empty((size // itemsize, itemsize), np.uint8)
-        for number, plane in enumerate(values.reshape(itemsize, -1)):
-            together[:, number] = plane  # three times as fast as a transposed copy
-        values = together.ravel()
-    return values.view(dataset.dtype).reshape(dataset.chunks)

@@ -18,9 +18,11 @@ OURS = {
     "dambench_hub",
     "dambench_hub.errors",
     "dambench_hub.predictions",
+    "dambench_hub.predictions.sandbox",
     "dambench_hub.runtime",
     "dambench_hub.runtime.honest_text",
-    *(f"dambench_hub.predictions.{name}" for name in ("header", "reader", "safe_hdf5", "sandbox")),
+    *(f"dambench_hub.predictions.{name}" for name in ("chunks", "header")),
+    *(f"dambench_hub.predictions.{name}" for name in ("reader", "safe_hdf5")),
     *(f"dambench_hub.predictions.sandbox.{name}" for name in ("child", "restrictions")),
 }
 UNWANTED = {"torch", "datasets", "pyarrow", "xarray", "yaml", "scipy", "sqlalchemy", "gradio"}
