@@ -44,6 +44,8 @@ class Header:
         latitude: Degrees, float64, (Y,).
         longitude: Degrees, float64, (X,).
         attributes: Those of `ATTRIBUTES` that the file has, as text.
+        axes: The coordinate of each axis of `analysis`, "" where the file does not say; empty if it
+            says nothing at all.
     """
 
     shape: tuple[int, ...]
@@ -53,6 +55,7 @@ class Header:
     latitude: np.ndarray
     longitude: np.ndarray
     attributes: Mapping[str, str]
+    axes: tuple[str, ...] = ()
 
     @property
     def members(self) -> int | None:
@@ -89,6 +92,7 @@ class Header:
             "latitude": self.latitude.tolist(),
             "longitude": self.longitude.tolist(),
             "attributes": dict(self.attributes),
+            "axes": list(self.axes),
         }
 
     @classmethod
@@ -110,6 +114,7 @@ class Header:
                 latitude=np.array(list_of(content["latitude"], int, float), np.float64),
                 longitude=np.array(list_of(content["longitude"], int, float), np.float64),
                 attributes=attributes,
+                axes=tuple(list_of(content["axes"], str)),
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError("this is no header") from error

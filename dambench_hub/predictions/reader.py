@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from dambench_hub.errors import PredictionError
+from dambench_hub.predictions.dimension_scales import axis_names
 from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, Header, list_of
 from dambench_hub.predictions.safe_hdf5 import (
     Variable,
@@ -210,6 +211,7 @@ def _read_hdf5(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
         latitude=read_axis(variables["latitude"]).astype(np.float64),
         longitude=read_axis(variables["longitude"]).astype(np.float64),
         attributes=read_attributes(root, ATTRIBUTES),
+        axes=axis_names(analysis.dataset, {name: variables[name].dataset for name in COORDINATES}),
     )
     return header, analysis.rows
 

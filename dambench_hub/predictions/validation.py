@@ -145,9 +145,33 @@ def shape_problems(header: Header) -> list[str]:
             f"analysis has shape {header.shape}, its coordinates have {sizes}. The order is (time, "
             "channel, latitude, longitude), with member after time if there is one: transpose it."
         )
+    elif problem := axis_problem(header):
+        problems.append(problem)
     elif header.members is not None and header.members > MAX_MEMBERS:
         problems.append(f"There are {header.members} members; at most {MAX_MEMBERS} are scored.")
     return problems
+
+
+def axis_problem(header: Header) -> str | None:
+    """Do the axes lie in the right order, as far as the file says which is which?
+
+    Sizes do not tell: there may be as many members as channels.
+    """
+    wanted = ["time", "channel", "latitude", "longitude"]
+    coordinates = set(wanted)
+    if header.members is not None:
+        wanted.insert(1, "member")
+    pairs = [(found, right) for found, right in zip(header.axes, wanted, strict=False) if found]
+    if all(found == right or not {found, right} & coordinates for found, right in pairs):
+        return None
+    axes = ", ".join(found or "?" for found in header.axes)
+    order = ", ".join(wanted)
+    if coordinates <= set(header.axes):
+        return f"analysis has the axes ({axes}), wanted ({order}): transpose it."
+    return (
+        f"analysis has the axes ({axes}), wanted ({order}), each but member with the coordinate of "
+        "that name: give both the same dimension."
+    )
 
 
 def time_problems(time: np.ndarray, wanted: np.ndarray) -> list[str]:

@@ -22,6 +22,7 @@ headers = st.builds(
     latitude=numbers.map(np.array),
     longitude=numbers.map(np.array),
     attributes=st.dictionaries(st.sampled_from(ATTRIBUTES), st.text(max_size=99)),
+    axes=st.lists(st.text(max_size=9), max_size=5).map(tuple),
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -35,6 +36,7 @@ GOOD = {
     "latitude": [90, -90.0],
     "longitude": [0],
     "attributes": {"task": "unimodal"},
+    "axes": ["time", "", "", "latitude"],
 }
 
 
@@ -43,7 +45,7 @@ def test_a_header_travels_without_loss(header):
     text = json.dumps(header.to_dict())
     again = Header.from_dict(json.loads(text))
     assert json.dumps(again.to_dict()) == text
-    assert again.shape == header.shape
+    assert (again.shape, again.axes) == (header.shape, header.axes)
     assert np.array_equal(again.time, header.time)
     assert np.array_equal(again.latitude, header.latitude, equal_nan=True)
 

@@ -8,6 +8,8 @@ import xarray as xr
 
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import TaskError
+from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.validation import MAX_LENGTH, MAX_PROBLEMS, time_problems, validate
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import load_task
@@ -142,6 +144,10 @@ WRONG = {
         lambda d: d.transpose("time", "latitude", "longitude", "channel"),
         r"shape \(5, 9, 16, 5\), its coordinates have time 5, channel 5.* transpose",
     ),
+    "dimensions of other names": (
+        lambda d: d.assign(analysis=(("time", "channel", "y", "x"), d.analysis.data)),
+        r"axes \(time, channel, another, another\), wanted .* the same dimension",
+    ),
     "height for geopotential": (
         scaled("z500", 1 / 9.80665),
         "z500 has the mean.*geopotential height",
@@ -163,6 +169,42 @@ def test_what_is_wrong_is_named(problems, change, words):
 def test_nothing_is_wrong_with_a_right_file(problems):
     assert problems(lambda d: d) == []
     assert problems(lambda d: d, task=None) == []
+
+
+ORDERS = {
+    "channel before member": ("time", "channel", "member", "latitude", "longitude"),
+    "channel first": ("channel", "time", "latitude", "longitude"),
+    "channel and time, members": ("channel", "member", "time", "latitude", "longitude"),
+}
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
+@pytest.mark.parametrize("dimensions", ORDERS.values(), ids=ORDERS)
+def test_axes_of_like_sizes_are_told_by_their_dimensions(
+    predicted, tiny_data, tmp_path, dimensions, engine
+):
+    """As many times and members as channels: the shape is right, whatever the order."""
+    right = predicted.analysis
+    if "member" in dimensions:
+        right = (
+            right.expand_dims(member=5, axis=1)
+            * np.linspace(0.9, 1.1, 5, dtype="f4")[None, :, None, None, None]
+        )
+    for changed, wrong in ((right, False), (right.transpose(*dimensions), True)):
+        predicted.assign(analysis=changed).to_netcdf(tmp_path / "x.nc", engine=engine)
+        for opener in open_prediction, open_sandboxed:
+            problems = validate(tmp_path / "x.nc", tiny_data, "multimodal", opener)
+            assert len(problems) == wrong
+            assert not wrong or "transpose" in problems[0]
+
+
+def test_dimensions_of_any_name_are_known_by_their_coordinates(predicted, tiny_data, tmp_path):
+    names = {"time": "t", "channel": "variable", "latitude": "lat", "longitude": "lon"}
+    renamed = predicted.reset_index(list(names)).rename_dims(names)
+    for changed, wrong in ((renamed, 0), (swapped := renamed.transpose("variable", "t", ...), 1)):
+        changed.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+        assert len(validate(tmp_path / "x.nc", tiny_data, "multimodal")) == wrong
+    assert swapped.analysis.shape == renamed.analysis.shape
 
 
 def test_a_bad_analysis_is_no_wrong_file(problems):

@@ -21,7 +21,7 @@ OURS = {
     "dambench_hub.predictions.sandbox",
     "dambench_hub.runtime",
     "dambench_hub.runtime.honest_text",
-    *(f"dambench_hub.predictions.{name}" for name in ("chunks", "header")),
+    *(f"dambench_hub.predictions.{name}" for name in ("chunks", "dimension_scales", "header")),
     *(f"dambench_hub.predictions.{name}" for name in ("reader", "safe_hdf5")),
     *(f"dambench_hub.predictions.sandbox.{name}" for name in ("child", "restrictions")),
 }

@@ -39,7 +39,7 @@ take_descriptors([int(number) for number in descriptors])
 report(restricted=restrict(int(memory), int(cpu_seconds)))
 header = {
     "shape": [2, 1, 2, 2], "dtype": "<f4", "time": [0, 3600000], "channels": ["t2m"],
-    "latitude": [90.0, -90.0], "longitude": [0.0, 180.0], "attributes": {},
+    "latitude": [90.0, -90.0], "longitude": [0.0, 180.0], "attributes": {}, "axes": [],
 }
 values = array("f", range(8)).tobytes()
 """
