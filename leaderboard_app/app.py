@@ -4,8 +4,8 @@
 
 On one's own machine, `--dev-user` lets whoever sits there hand in; without it, the board can only
 be looked at. On a Space, people sign in with their Hugging Face account. Options that are not given
-are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER, DAMBENCH_ROLE, DAMBENCH_LIMITS and
-DAMBENCH_MIRROR.
+are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER, DAMBENCH_ROLE, DAMBENCH_LIMITS,
+DAMBENCH_MIRROR and DAMBENCH_DISCARD_UPLOADS.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import gradio as gr
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.sign_in import SignIn
-from dambench_hub.leaderboard.options import add_site_options
+from dambench_hub.leaderboard.options import DISCARD_UPLOADS, add_site_options, discards_uploads
 from dambench_hub.leaderboard.scorer.process import ScorerProcess
 from dambench_hub.leaderboard.site import Site, absolute_url
 from dambench_hub.leaderboard.store.mirror import copied_to_hub
@@ -55,6 +55,12 @@ def parse_args(argv=None):
         default=get("DAMBENCH_MIRROR"),
         metavar="ORG/NAME",
         help="private data set repository on the Hub that holds a copy of all results",
+    )
+    parser.add_argument(
+        "--discard-uploads",
+        action=argparse.BooleanOptionalAction,
+        default=discards_uploads(ON_A_SPACE),
+        help="keep no file that was scored, as is done on a Space, whose disk is small",
     )
     parser.add_argument("--dev-user", metavar="NAME", help="who hands in on this machine")
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1")
@@ -115,6 +121,7 @@ def _scorer(args, site):
         "DAMBENCH_DATA": str(data.absolute() if data.exists() else data),
         "DAMBENCH_STORE": absolute_url(args.store),
         "DAMBENCH_FOLDER": str(site.folder),
+        DISCARD_UPLOADS: "yes" if args.discard_uploads else "no",
     }
     if args.limits:
         settings["DAMBENCH_LIMITS"] = str(args.limits.absolute())

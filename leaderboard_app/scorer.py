@@ -4,8 +4,8 @@
                                      [--private DATA] [--once] [--discard-uploads] [--parent PID]
 
 The pages run elsewhere, with the same store and folder and without the private data set. Options
-that are not given are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER and
-DAMBENCH_PRIVATE. Ends on SIGTERM or Ctrl-C, after handing back what it was at.
+that are not given are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER, DAMBENCH_PRIVATE
+and DAMBENCH_DISCARD_UPLOADS. Ends on SIGTERM or Ctrl-C, after handing back what it was at.
 """
 
 import argparse
@@ -18,7 +18,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 from dambench_hub.data import load_data
 from dambench_hub.errors import DambenchError
-from dambench_hub.leaderboard.options import add_site_options
+from dambench_hub.leaderboard.options import add_site_options, discards_uploads
 from dambench_hub.leaderboard.scorer.worker import Worker
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.submissions.limits import Limits
@@ -42,7 +42,10 @@ def parse_args(argv=None):
     parser.add_argument("--once", action="store_true", help="end when the queue is empty")
     parser.add_argument("--parent", type=int, help="end when this process has ended")
     parser.add_argument(
-        "--discard-uploads", action="store_true", help="keep no file that was scored"
+        "--discard-uploads",
+        action=argparse.BooleanOptionalAction,
+        default=discards_uploads(False),
+        help="keep no file that was scored",
     )
     return parser.parse_args(argv)
 

@@ -6,8 +6,23 @@ import argparse
 import os
 from pathlib import Path
 
+from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.site import FOLDER
 from dambench_hub.leaderboard.store.results import DEFAULT_STORE
+
+DISCARD_UPLOADS = "DAMBENCH_DISCARD_UPLOADS"
+
+
+def discards_uploads(default: bool) -> bool:
+    """What the environment says about files that were scored: `yes` or `no`, else the default.
+
+    Raises:
+        DambenchError: When it says anything else.
+    """
+    said = os.environ.get(DISCARD_UPLOADS) or ("yes" if default else "no")
+    if said not in ("yes", "no"):
+        raise DambenchError(f"{DISCARD_UPLOADS} is yes or no, got {said!r}.")
+    return said == "yes"
 
 
 def add_site_options(parser: argparse.ArgumentParser) -> None:

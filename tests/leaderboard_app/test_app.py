@@ -1,0 +1,49 @@
+"""The options of the app, and what of them its scorer gets."""
+
+import importlib.util
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from dambench_hub.errors import DambenchError
+
+APP = Path(__file__).parents[2] / "leaderboard_app" / "app.py"
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """`load(**environment)` is the module, as it is with these variables."""
+
+    def loaded(**environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        spec = importlib.util.spec_from_file_location("app", APP)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "discards"),
+    [
+        ({}, [], False),
+        ({}, ["--discard-uploads"], True),
+        ({"SPACE_ID": "org/board"}, [], True),
+        ({"SPACE_ID": "org/board"}, ["--no-discard-uploads"], False),
+        ({"SPACE_ID": "org/board", "DAMBENCH_DISCARD_UPLOADS": "no"}, [], False),
+        ({"DAMBENCH_DISCARD_UPLOADS": "yes"}, [], True),
+    ],
+)
+def test_scored_files_fill_no_space(load, monkeypatch, tmp_path, environment, options, discards):
+    app = load(**environment)
+    monkeypatch.setattr(app, "self_test", lambda: None)
+    scorer = app._scorer(app.parse_args(options), Namespace(folder=tmp_path))
+    assert scorer.environment["DAMBENCH_DISCARD_UPLOADS"] == ("yes" if discards else "no")
+
+
+def test_a_setting_that_is_neither_yes_nor_no_is_refused(load):
+    with pytest.raises(DambenchError, match="DAMBENCH_DISCARD_UPLOADS is yes or no, got 'maybe'"):
+        load(DAMBENCH_DISCARD_UPLOADS="maybe").parse_args([])
