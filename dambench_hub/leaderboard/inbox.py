@@ -38,7 +38,7 @@ class UploadRefused(DambenchError):
     """A file that is not taken.
 
     Attributes:
-        status: Of the answer in HTTP: 401, 408, 411, 413, 415, 429 or 507.
+        status: Of the answer in HTTP: 401, 408, 409, 411, 413, 415, 429 or 507.
         seconds: After which it is worth another try, or None.
     """
 
@@ -58,6 +58,7 @@ class Room:
         everybody: Bytes of all files that lie in the inbox.
         floor: Bytes that stay free on the disk, unless a tenth of the disk is less.
         at_once: How many files may arrive at the same time.
+        at_once_from_one: How many of them from one address, so that places are left for others.
     """
 
     file: int
@@ -65,6 +66,7 @@ class Room:
     everybody: int
     floor: int
     at_once: int = 16
+    at_once_from_one: int = 4
 
 
 class Arriving:
@@ -133,16 +135,24 @@ class Inbox:
         self.folder = folder
         self.room = room
         self.handed_in = handed_in
-        self._expected: dict[str, int] = {}
+        self._expected: dict[str, tuple[int, str]] = {}
         self._lock = threading.Lock()
 
+    def sweep(self) -> None:
+        """Remove what a server that was killed had not finished; nothing may be arriving yet."""
+        for partial in self.folder.glob(".*.partial"):
+            partial.unlink(missing_ok=True)
+
     @contextmanager
-    def arrive(self, person: Person, length: int) -> Iterator[Callable[[str], Arriving]]:
+    def arrive(
+        self, person: Person, length: int, address: str = ""
+    ) -> Iterator[Callable[[str], Arriving]]:
         """Make room for a file; gives what opens it, once its name is known.
 
         Args:
             person: Who sends it.
             length: How many bytes were announced.
+            address: Where they come from; empty where nobody knows.
 
         Raises:
             UploadRefused: When it is too large, too much, or too many at once.
@@ -155,8 +165,8 @@ class Inbox:
             return opened[-1]
 
         with self._lock:
-            self._require_room(person, length)
-            self._expected[owner] = length
+            self._require_room(person, length, address)
+            self._expected[owner] = (length, address)
         try:
             yield begin
         finally:
@@ -180,7 +190,7 @@ class Inbox:
             )
         return path
 
-    def _require_room(self, person: Person, length: int) -> None:
+    def _require_room(self, person: Person, length: int, address: str) -> None:
         if length > self.room.file:
             raise _too_large(self.room.file)
         owner, room = owner_mark(person), self.room
@@ -189,6 +199,10 @@ class Inbox:
             raise UploadRefused(429, message, 30)
         if len(self._expected) >= room.at_once:
             message = f"{room.at_once} files are arriving. Try again in a minute."
+            raise UploadRefused(429, message, 60)
+        near = sum(there == address for _, there in self._expected.values())
+        if address and near >= room.at_once_from_one:
+            message = f"{near} files are arriving from your address. Try again in a minute."
             raise UploadRefused(429, message, 60)
         sizes = {entry.name: _size(entry) for entry in os.scandir(self.folder)}
         waiting = {name for name in sizes if name.startswith(owner)} - self.handed_in(person)
@@ -200,7 +214,7 @@ class Inbox:
                 3600,
             )
         disk = shutil.disk_usage(self.folder)
-        expected = sum(self._expected.values()) + length
+        expected = sum(size for size, _ in self._expected.values()) + length
         if sum(sizes.values()) + expected > room.everybody:
             raise _no_room()
         if disk.free - expected < min(room.floor, disk.total // 10):

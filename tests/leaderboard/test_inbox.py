@@ -119,6 +119,26 @@ def test_all_together_send_few_files_at_a_time(inbox):
     assert (refused.status, refused.seconds) == (429, 60)
 
 
+def test_one_address_leaves_places_for_others(tmp_path):
+    room = Room(file=1000, person=2500, everybody=10_000, floor=0, at_once=9, at_once_from_one=2)
+    inbox, eve = Inbox(tmp_path, room, lambda person: set()), Person("hf:3", "eve")
+    with inbox.arrive(ADA, 10, "192.0.2.1"), inbox.arrive(BOB, 10, "192.0.2.1"):
+        with pytest.raises(UploadRefused, match="from your address"):  # noqa: SIM117
+            with inbox.arrive(eve, 10, "192.0.2.1"):
+                pass
+        with inbox.arrive(eve, 10, "192.0.2.2"):
+            pass
+
+
+def test_what_a_killed_server_had_not_finished_is_removed(inbox):
+    ticket = send(inbox)
+    with inbox.arrive(BOB, 10) as begin:
+        begin("b.nc").write(b"x")
+        assert len(list(inbox.folder.iterdir())) == 2
+        inbox.sweep()
+        assert list(inbox.folder.iterdir()) == [inbox.find(ADA, ticket)]
+
+
 def test_what_a_person_leaves_waiting_has_a_limit(tmp_path):
     handed_in = set()
     inbox = Inbox(tmp_path, ROOM, lambda person: handed_in)

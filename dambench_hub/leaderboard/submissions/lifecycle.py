@@ -124,6 +124,21 @@ class Submissions:
             append_event(connection, key, now, Event(State.RECEIVED, owner.id))
             return self._one(connection, key)
 
+    def require_quota(self, owner: Person, arriving: int = 0) -> None:
+        """Refuse who may hand in nothing now; `receive` counts again.
+
+        Args:
+            owner: Who wants to.
+            arriving: Files of others that are on their way into the queue.
+
+        Raises:
+            QuotaError: The message says until when.
+        """
+        with self.store.transaction() as connection:
+            now, waiting = self.store.now(connection), len(self.queue.waiting(connection))
+            own = select_submissions(connection, self.queue, SUBMISSIONS.c.owner == owner.id)
+        refuse_too_much(own, waiting + arriving, self.limits, now)
+
     def get(self, id: str) -> Submission:
         """The submission with an id.
 

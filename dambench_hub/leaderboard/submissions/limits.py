@@ -124,11 +124,20 @@ def refuse_too_much(
         if used >= limit:
             when = f"from {stamp(until)}" if until else "when it is scored"
             raise QuotaError(
-                f"You have {used} files {what}, {limit} are allowed. Hand in the next {when}.",
+                f"You have {counted(used)} {what}, of {limit} allowed. Hand in the next {when}.",
                 until,
             )
     if queue_length >= limits.queue_length:
         raise QuotaError("The queue is full. Try again in some minutes.")
+
+
+def counted(files: int) -> str:
+    """How many files, in words.
+
+    >>> counted(1), counted(2)
+    ('1 file', '2 files')
+    """
+    return "1 file" if files == 1 else f"{files} files"
 
 
 def _since(submissions: Sequence[Submission], start: str) -> int:

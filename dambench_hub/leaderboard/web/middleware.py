@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dambench_hub.leaderboard.accounts.sign_in import is_loopback
 from dambench_hub.leaderboard.inbox import TICKET
 from dambench_hub.leaderboard.web import uploads
+from dambench_hub.leaderboard.web.pace import TooSlow, in_pace
 from dambench_hub.leaderboard.web.rate_limit import RateLimit
 
 GRADIO = "/gradio_api/"
@@ -129,10 +130,13 @@ class RequestFilter:
 async def _checked(request: Request) -> tuple[Receive, JSONResponse | None]:
     """The body of a request to Gradio, in which nothing names a file, as a new stream."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return request.receive, _refuse(413, "That is too much text for one request.")
+    try:
+        async for chunk in in_pace(request.stream()):
+            body += chunk
+            if len(body) > MAX_BODY:
+                return request.receive, _refuse(413, "That is too much text for one request.")
+    except TooSlow:
+        return request.receive, _refuse(408, "The request came too slowly.")
     if request.url.path.startswith(GRADIO) and body:
         try:
             body = json.dumps(_without_files(json.loads(body))).encode()

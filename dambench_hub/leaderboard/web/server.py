@@ -19,6 +19,7 @@ from fastapi.responses import Response
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.sign_in import is_loopback
 from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.web.connections import HEAD_BYTES, GuardedConnection
 from dambench_hub.leaderboard.web.example_file import add_template
 from dambench_hub.leaderboard.web.markup import static_text
 from dambench_hub.leaderboard.web.middleware import RequestFilter
@@ -61,6 +62,8 @@ def serve(
         log_level="warning",
         server_header=False,
         ws="none",
+        http=GuardedConnection,
+        h11_max_incomplete_event_size=HEAD_BYTES,
         forwarded_allow_ips="*" if _hosts(host) else None,  # a Space stands behind a proxy
         timeout_graceful_shutdown=5,
     )
@@ -92,7 +95,9 @@ def application(
     _enter_empty_folder(site)
     app = FastAPI(openapi_url=None)
     site.sign_in.attach(app)
-    add_upload(app, open_inbox(site), site.sign_in)
+    inbox = open_inbox(site)
+    inbox.sweep()
+    add_upload(app, inbox, site.sign_in, site.submissions.require_quota)
     add_template(app, site)
     _add_script(app)
     if router is not None:

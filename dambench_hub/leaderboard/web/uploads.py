@@ -7,7 +7,9 @@ It stands where Gradio's own upload would, and speaks as that does, so that `gra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -26,13 +28,13 @@ from dambench_hub.leaderboard.inbox import (
     UploadRefused,
 )
 from dambench_hub.leaderboard.site import Site
+from dambench_hub.leaderboard.submissions.limits import QuotaError
+from dambench_hub.leaderboard.web.pace import TooSlow, in_pace
 
 PATH = "/gradio_api/upload"
 BLOCK = 1 << 20
 FORM = 1 << 16
 """Bytes that a form may have beside the file."""
-
-STALL_SECONDS = 60
 
 
 def open_inbox(site: Site) -> Inbox:
@@ -50,13 +52,41 @@ def open_inbox(site: Site) -> Inbox:
     return Inbox(site.inbox, room, handed_in)
 
 
-def add_upload(app: FastAPI, inbox: Inbox, sign_in: SignIn) -> None:
-    """Give the server the route that takes files, from people who have signed in."""
+def add_upload(
+    app: FastAPI, inbox: Inbox, sign_in: SignIn, quota: Callable[[Person, int], None]
+) -> None:
+    """Give the server the route that takes files, from people who have signed in.
+
+    A person sends one file at a time: the next takes the place of one that is still on its way.
+
+    Args:
+        app: The server.
+        inbox: Where the files go.
+        sign_in: Tells who sends one.
+        quota: Refuses who may hand in no more with a QuotaError, before a byte is taken; it gets
+            the number of files that others are sending, since each will want a place in the queue.
+    """
+    sending: dict[str, asyncio.Task[str]] = {}
 
     @app.post(PATH)
     async def upload(request: Request) -> JSONResponse:
         try:
-            return JSONResponse([await _receive(request, inbox, sign_in)])
+            person = sign_in.person(request)
+            if person is None:
+                raise UploadRefused(401, "Sign in first; then choose the file again.")
+            await _end(sending, person)
+            _require_quota(person, quota, len(sending))
+            arrival = asyncio.create_task(_receive(request, inbox, person))
+            sending[person.id] = arrival
+            try:
+                return JSONResponse([await arrival])
+            except asyncio.CancelledError:
+                if arrival is sending.get(person.id):  # it is the server that ends
+                    raise
+                raise UploadRefused(409, "Another file was chosen instead.") from None
+            finally:
+                if arrival is sending.get(person.id):
+                    del sending[person.id]
         except UploadRefused as refusal:
             headers = {} if refusal.seconds is None else {"Retry-After": str(refusal.seconds)}
             return JSONResponse({"error": str(refusal)}, refusal.status, headers)
@@ -64,39 +94,43 @@ def add_upload(app: FastAPI, inbox: Inbox, sign_in: SignIn) -> None:
             return JSONResponse({"error": "The connection broke."}, status_code=400)
 
 
-async def _receive(request: Request, inbox: Inbox, sign_in: SignIn) -> str:
+async def _end(sending: dict[str, asyncio.Task[str]], person: Person) -> None:
+    """End what this person is sending."""
+    while former := sending.pop(person.id, None):
+        former.cancel()
+        await asyncio.wait([former])
+
+
+def _require_quota(person: Person, quota: Callable[[Person, int], None], others: int) -> None:
+    try:
+        quota(person, others)
+    except QuotaError as error:
+        wait = (error.until - datetime.now(UTC)).total_seconds() if error.until else 60
+        raise UploadRefused(429, str(error), max(1, round(wait))) from error
+
+
+async def _receive(request: Request, inbox: Inbox, person: Person) -> str:
     """Store the file of a form; its ticket."""
-    person = sign_in.person(request)
-    if person is None:
-        raise UploadRefused(401, "Sign in first; then choose the file again.")
     announced = request.headers.get("content-length", "")
     if not announced.isdecimal():
         raise UploadRefused(411, "Say with Content-Length how large the file is.")
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise UploadRefused(415, "Send the file in a form, as multipart/form-data.")
-    length = int(announced[:20])
-    with inbox.arrive(person, max(0, length - FORM)) as begin:
+    length, address = int(announced[:20]), (request.client.host if request.client else "")
+    with inbox.arrive(person, max(0, length - FORM), address) as begin:
         form = _Form(options[b"boundary"], begin)
-        async for chunk in _in_time(request.stream()):
-            length -= len(chunk)
-            if length < 0:
-                raise UploadRefused(413, "More bytes came than were announced.")
-            form.feed(chunk)
-            if form.waiting >= BLOCK:
-                await asyncio.to_thread(form.flush)
-        return await asyncio.to_thread(form.finish)
-
-
-async def _in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The chunks of a stream, each within `STALL_SECONDS` of the one before."""
-    while True:
         try:
-            yield await asyncio.wait_for(anext(stream), STALL_SECONDS)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise UploadRefused(408, "The file stopped coming. Choose it again.") from error
+            async for chunk in in_pace(request.stream()):
+                length -= len(chunk)
+                if length < 0:
+                    raise UploadRefused(413, "More bytes came than were announced.")
+                form.feed(chunk)
+                if form.waiting >= BLOCK:
+                    await asyncio.to_thread(form.flush)
+        except TooSlow as error:
+            raise UploadRefused(408, "The file came too slowly. Choose it again.") from error
+        return await asyncio.to_thread(form.finish)
 
 
 class _Form:
@@ -114,17 +148,18 @@ class _Form:
         self._field, self._value = b"", b""
         self._in_file = False
         self._others = 0
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_header_field": self._on_field,
-                "on_header_value": self._on_value,
-                "on_header_end": self._on_header_end,
-                "on_part_data": self._on_data,
-                "on_part_end": self._on_part_end,
-                "on_end": self._on_end,
-            },
-        )
+        callbacks: Any = {
+            "on_header_field": self._on_field,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header_end,
+            "on_part_data": self._on_data,
+            "on_part_end": self._on_part_end,
+            "on_end": self._on_end,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            raise UploadRefused(415, "The boundary of the form is too long.") from error
         self._ended = False
 
     def feed(self, chunk: bytes) -> None:

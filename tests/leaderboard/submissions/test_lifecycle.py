@@ -328,7 +328,7 @@ def test_a_clock_that_goes_back_gives_no_tries(url, clock):
 def test_one_waits_at_a_time_and_the_queue_ends(url, clock, make_result):
     board = Submissions(Store(url, create=True), Limits(queue_length=2))
     mine = hand_in(board)
-    with pytest.raises(QuotaError, match="1 files in the queue, 1 are allowed") as told:
+    with pytest.raises(QuotaError, match="1 file in the queue, of 1 allowed") as told:
         hand_in(board, file="b")
     assert told.value.until is None
     hand_in(board, owner=BOB)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.accounts.sign_in import SignIn
 from dambench_hub.leaderboard.inbox import TICKET, Inbox, Room
-from dambench_hub.leaderboard.web import uploads
+from dambench_hub.leaderboard.submissions.limits import QuotaError
+from dambench_hub.leaderboard.web import pace, uploads
 
 ADA = Person("local:ada", "ada")
 SIGNED_IN = SignIn(developer=ADA)
@@ -25,16 +27,22 @@ def inbox(tmp_path):
     return Inbox(tmp_path, room, lambda person: set())
 
 
-def send(inbox, sign_in=SIGNED_IN, **content):
-    app = FastAPI()
-    uploads.add_upload(app, inbox, sign_in)
+def allow(person, others):
+    """A quota that nobody has used up."""
 
+
+def send(inbox, sign_in=SIGNED_IN, quota=allow, **content):
     async def sent():
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        async with client_of(inbox, sign_in, quota) as client:
             return await client.post(uploads.PATH, **content)
 
     return asyncio.run(sent())
+
+
+def client_of(inbox, sign_in=SIGNED_IN, quota=allow):
+    app = FastAPI()
+    uploads.add_upload(app, inbox, sign_in, quota)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost")
 
 
 def form(*parts, end=True):
@@ -151,12 +159,53 @@ def test_a_form_has_little_beside_the_file(inbox):
     refused(inbox, 413, content=body, headers=FORM_TYPE)
 
 
-def test_an_upload_that_stalls_is_ended(inbox, monkeypatch):
-    monkeypatch.setattr(uploads, "STALL_SECONDS", 0.05)
+async def dribble(seconds=0.01):
+    """A file of which a byte comes now and then."""
+    yield form((b'; filename="a.nc"', b"x"), end=False)
+    while True:
+        await asyncio.sleep(seconds)
+        yield b"x"
 
-    async def stalling():
-        yield form((b'; filename="a.nc"', b"x" * 10), end=False)
-        await asyncio.sleep(10)
+
+def test_an_upload_that_stalls_or_comes_a_byte_at_a_time_is_ended(inbox, monkeypatch):
+    monkeypatch.setattr(pace, "GRACE_SECONDS", 0.05)
+    headers = {**FORM_TYPE, "content-length": "9999"}
+    refused(inbox, 408, content=dribble(10), headers=headers)
+    refused(inbox, 408, content=dribble(), headers=headers)
+
+
+def test_a_file_that_is_chosen_later_takes_the_place_of_one_on_its_way(inbox):
+    async def choose_twice():
+        async with client_of(inbox) as client:
+            headers = {**FORM_TYPE, "content-length": "9999"}
+            former = asyncio.create_task(
+                client.post(uploads.PATH, content=dribble(), headers=headers)
+            )
+            while not list(inbox.folder.iterdir()):
+                await asyncio.sleep(0.01)
+            later = await client.post(uploads.PATH, files={"files": ("b.nc", b"later")})
+            return await former, later
+
+    former, later = asyncio.run(choose_twice())
+    assert (former.status_code, later.status_code) == (409, 200)
+    (path,) = inbox.folder.iterdir()
+    assert path.read_bytes() == b"later"
+
+
+def test_who_may_hand_in_no_more_is_told_before_a_byte_is_taken(inbox):
+    def refuse(person, others):
+        raise QuotaError("Enough for today.", datetime.now(UTC) + timedelta(seconds=100))
+
+    async def untouched():
+        raise AssertionError("a byte was taken")
+        yield b""
 
     headers = {**FORM_TYPE, "content-length": "9999"}
-    refused(inbox, 408, content=stalling(), headers=headers)
+    answer = refused(inbox, 429, content=untouched(), headers=headers, quota=refuse)
+    assert answer.json()["error"] == "Enough for today."
+    assert 90 <= int(answer.headers["retry-after"]) <= 100
+
+
+def test_a_boundary_that_is_too_long_is_refused(inbox):
+    kind = {"content-type": f"multipart/form-data; boundary={'x' * 300}"}
+    refused(inbox, 415, content=form((b'; filename="a.nc"', b"x")), headers=kind)
