@@ -134,6 +134,7 @@ def submit(
     from dambench_hub.leaderboard.accounts.person import local_person
     from dambench_hub.leaderboard.accounts.text_rules import check_name
     from dambench_hub.leaderboard.store.results import DuplicateResult, Store
+    from dambench_hub.leaderboard.submissions.lifecycle import Submissions
     from dambench_hub.scoring.evaluation import score as compute_scores
 
     name, gatherer = check_name(name), None
@@ -154,11 +155,17 @@ def submit(
     ranking = results.ranking(result.task, result.dataset_revision)
     entry = ranking.entry(local_person(), name)
     if entry is None:
-        raise DambenchError(f"{name} was taken off the board: see `dambench admin list`.")
+        raise DambenchError(
+            f"{name} was taken off the board, and these values of it are recorded already. Look "
+            f"with `dambench admin list --store {store}`, and show it again with `dambench admin "
+            f"publish ID --store {store}`."
+        )
     if folder and gatherer:
         keep_diagnostics(gatherer, result, entry, folder)
     if entry.result.value_hash != result.value_hash:
         _note(f"An earlier result of {name!r} is as good or better, and stands on the board.")
+    elif not entry.baseline and (remark := Submissions(results).remark(entry.submission)):
+        _note(f"{name}: {remark}. A public board would hold it until somebody has looked at it.")
     total = len(ranking.entries)
     _print(f"{escape(name)} has rank {entry.rank} of {total} in the task {result.task}.")
 
@@ -338,6 +345,11 @@ def _submit_to_space(file: Path, space: str, name: str, task: str | None) -> Non
     if status["state"] == "rejected":
         listed = "\n".join(f"- {problem}" for problem in status["problems"])
         raise DambenchError(f"{file} cannot be scored:\n{listed}")
+    if status["state"] == "held":
+        _note(f"{name} is scored and held: {status['reason']}. Its id is {status['id']}.")
+        return
+    if status["reason"]:
+        _note(f"{name}: {status['reason']}.")
     if status["state"] == "published":
         place = (
             f"rank {status['rank']} of {status['entries']}" if status["rank"] else "no better rank"
@@ -346,7 +358,7 @@ def _submit_to_space(file: Path, space: str, name: str, task: str | None) -> Non
     elif status["state"] == "private":
         _print(f"{escape(name)} has the score {status['score']}; you alone see it.")
     else:
-        raise DambenchError(f"{name} is {status['state']}. {status['reason'] or ''}".strip())
+        raise DambenchError(f"{name} is {status['state']}.")
 
 
 def _fail(message: str) -> None:

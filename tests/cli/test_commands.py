@@ -13,7 +13,10 @@ import pytest
 from dambench_hub.cli import commands as cli
 from dambench_hub.data.batch import Analysis
 from dambench_hub.leaderboard.accounts import text_rules
+from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.store import results
+from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.submissions.lifecycle import Submissions
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import write_tiny_dataset
 
@@ -100,6 +103,14 @@ def test_score_prints_tables(dambench, files, tiny_folder):
         assert words in out
 
 
+KEEPER = Person("admin:kim", "kim")
+
+
+def id_of(store, name):
+    """The id of what has this name."""
+    return next(one.id for one in Submissions(Store(store)).all() if one.name == name)
+
+
 def test_submit_and_leaderboard(dambench, files, tiny_folder, store):
     for name in "background", "better":
         common = ("--data", tiny_folder, "--store", store)
@@ -108,6 +119,12 @@ def test_submit_and_leaderboard(dambench, files, tiny_folder, store):
     assert "better has rank 1 of 2 in the task multimodal" in out
     code, out, err = dambench("submit", files / "better.nc", "--name", "better", *common)
     assert (code, "already recorded" in err) == (0, True)
+    code, out, err = dambench("submit", files / "background.nc", "--name", "mine", *common)
+    assert (code, "mine has rank 2 of 3" in out) == (0, True)
+    assert "mine: same values as 'background'" in err
+    Submissions(Store(store)).withdraw(id_of(store, "mine"), KEEPER, "tried")
+    code, out, err = dambench("submit", files / "background.nc", "--name", "mine", *common)
+    assert (code, f"admin publish ID --store {store}" in err) == (1, True)
 
     code, out, _ = dambench("leaderboard", *common)
     assert code == 0

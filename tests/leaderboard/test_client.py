@@ -9,6 +9,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard import client as space_client
 from dambench_hub.leaderboard.client import submit_to_space
+from dambench_hub.leaderboard.submissions.review import HELD_FOR_REVIEW
 from dambench_hub.predictions.validation import validate
 from dambench_hub.predictions.writer import write_predictions
 
@@ -53,6 +54,23 @@ def test_a_good_file_gets_its_rank(own_board, write, capsys):
     assert "is received as" in err
     again = run(capsys, path, "--name", "from the line", "--space", own_board)
     assert again[0] == 1 and "already" in again[2]
+
+
+def test_a_copy_at_home_is_shown_and_remarked_upon(own_board, write, capsys):
+    submit_to_space(write("first.nc", 6), own_board, "first")
+    code, out, err = run(capsys, write("copy.nc", 6), "--name", "copy", "--space", own_board)
+    assert (code, "copy has rank" in out) == (0, True), err
+    assert "copy: same values as 'first'" in err
+
+
+def test_what_is_held_is_no_error_and_says_what_to_do(tmp_path, monkeypatch, capsys):
+    status = {"state": "held", "reason": HELD_FOR_REVIEW, "id": "0a1b", "problems": []}
+    monkeypatch.setattr(space_client, "submit_to_space", lambda *_, **__: status)
+    code, out, err = run(capsys, tmp_path / "x.nc", "--name", "mine", "--space", "ORG/board")
+    assert (code, out) == (0, "")
+    for words in ("mine is scored and held", "Whoever keeps this board decides", "0a1b"):
+        assert words in err
+    assert "`dambench admin publish ID`" in err
 
 
 def test_the_problems_of_a_bad_file_are_those_of_validate(own_board, write, tiny_data, capsys):

@@ -117,7 +117,9 @@ class Submissions:
         with self.store.transaction(write=True) as connection:
             now = self.store.now(connection)
             own = select_submissions(connection, self.queue, SUBMISSIONS.c.owner == owner.id)
-            _refuse_again(own, task, sha256)
+            # On one's own machine the same file may stand there under two names.
+            same = [one for one in own if not owner.is_trusted or one.name == texts["name"]]
+            _refuse_again(same, task, sha256)
             refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
             texts |= {"publish": publish, "file": file, "bytes": bytes, "sha256": sha256}
             key = insert_submission(connection, owner, task=task, at=stamp(now), **texts)
@@ -232,7 +234,8 @@ class Submissions:
 
         Returns:
             `PUBLISHED` or `PRIVATE`, as the owner wished; `HELD` when a person must look at it
-            first; `REJECTED` when the owner had the same values scored before.
+            first, unless the owner is who decides; `REJECTED` when the owner had the same values
+            scored before.
 
         Raises:
             LeaseLost: When another took over.
@@ -252,10 +255,12 @@ class Submissions:
     def publish(self, id: str, by: Person, reason: str = "") -> None:
         """Show a scored submission: the owner a private one, an administrator any.
 
+        Who works on the machine itself decides about their own as an administrator does.
+
         Raises:
             NotAllowed: When this person may not, or there is no result to show.
         """
-        more = (State.HELD, State.WITHDRAWN) if by.is_administrator else ()
+        more = (State.HELD, State.WITHDRAWN) if by.is_trusted else ()
         event = Event(State.PUBLISHED, by.id, reason or None)
         self._decide(id, by, (State.PRIVATE, *more), event)
 
@@ -277,6 +282,17 @@ class Submissions:
             NotAllowed: When this person may not, or there is nothing to withdraw.
         """
         self._decide(id, by, IN_USE, Event(State.WITHDRAWN, by.id, reason or None))
+
+    def remark(self, id: str) -> str | None:
+        """What is strange about a result of this machine, where nothing is held; None if nothing.
+
+        See `find_suspicion`.
+        """
+        if (result := self.store.result(id)) is None:
+            return None
+        with self.store.transaction() as connection:
+            others = RESULTS.c.submission != id
+            return find_suspicion(connection, result, others, self.limits)
 
     def rescore(self, by: Person) -> tuple[list[Submission], list[Submission]]:
         """Queue what is published with scores of an older scorer; no quota is used.
@@ -307,15 +323,23 @@ class Submissions:
         self, connection: sql.Connection, submission: Submission, worker: str, result: Result
     ) -> Event:
         """What a result leads to."""
-        if names := recorded_names(connection, result, submission.owner.id):
+        owner, state = submission.owner, State.PUBLISHED if submission.publish else State.PRIVATE
+        names = recorded_names(connection, result, owner.id)
+        if owner.is_trusted:  # and so may the same values
+            names = [name for name in names if name == submission.name]
+        if names:
             problem = f"You had the same values scored before, as {names[0]!r}."
             return Event(State.REJECTED, worker, problems=(problem,))
         if submission.published_at:  # by an older scorer, and looked at if there was need
             return Event(State.PUBLISHED, worker)
-        suspicion = find_suspicion(connection, submission.owner.id, result, self.limits)
+        if owner.is_trusted:
+            others = RESULTS.c.submission != submission.id
+            remark = find_suspicion(connection, result, others, self.limits)
+            return Event(state, worker, remark)
+        suspicion = find_suspicion(connection, result, RESULTS.c.owner != owner.id, self.limits)
         if suspicion:
             return Event(State.HELD, worker, HELD_FOR_REVIEW, detail=suspicion)
-        return Event(State.PUBLISHED if submission.publish else State.PRIVATE, worker)
+        return Event(state, worker)
 
     def _conclude(self, id: str, event: Event) -> None:
         """End the lease of the event's worker without a result."""

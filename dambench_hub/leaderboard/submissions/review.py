@@ -1,7 +1,8 @@
 """Which results a person looks at before they are shown: too good to be true, or somebody else's.
 
-The reference of a reanalysis is public, and so are other people's files. Who hands in either is not
-told by which rule, so that the rule is not sought.
+The reference of a reanalysis is public, and so are other people's files. Who hands in either to a
+public board is not told by which rule, so that the rule is not sought. On one's own machine nothing
+is held, since whoever sits there decides: they are told, and that is all.
 """
 
 from __future__ import annotations
@@ -11,29 +12,38 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sql
 
-from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED, IS_TRUSTED, comparable
+from dambench_hub.leaderboard.store.conditions import (
+    IS_PUBLISHED,
+    IS_TRUSTED,
+    Condition,
+    comparable,
+)
 from dambench_hub.leaderboard.store.ranking import BACKGROUND
 from dambench_hub.leaderboard.store.schema import RESULTS, SUBMISSIONS
 from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.scoring.evaluation import Result
 
-HELD_FOR_REVIEW = "held for review"
-"""What the owner is told."""
+HELD_FOR_REVIEW = (
+    "what is almost perfect, or almost the same as another's, is looked at before it is shown. "
+    "Whoever keeps this board decides, at no set time, with `dambench admin publish ID`; you need "
+    "do nothing, or ask them"
+)
+"""What the owner is told: why, who decides, when and how."""
 
 
 def find_suspicion(
-    connection: sql.Connection, owner: str, result: Result, limits: Limits
+    connection: sql.Connection, result: Result, others: Condition, limits: Limits
 ) -> str | None:
-    """Why a result must not be shown unseen, for administrators; None if nothing is strange.
+    """What is strange about a result, for those who decide about it; None if nothing is.
 
-    It is strange when the main score is almost 0, when the values are those of another person, or
-    when the errors by time correlate (Pearson) almost perfectly with those of another person's
-    published result for the same task and data.
+    It is strange when the main score is almost 0, when the values are those of another, or when the
+    errors by time correlate (Pearson) almost perfectly with those of another published result for
+    the same task and data.
 
     Args:
         connection: To the store.
-        owner: Id of who handed it in.
         result: The scores.
+        others: Which results are another's.
         limits: What "almost" means.
     """
     like = comparable(vars(result))
@@ -47,24 +57,22 @@ def find_suspicion(
     floor = limits.near_perfect_alone if background is None else limits.near_perfect * background
     if result.main_score < floor:
         return f"main score {result.main_score:.4g} is below {floor:.4g}"
-    same = connection.scalar(
-        sql.select(RESULTS.c.submission)
-        .where(RESULTS.c.value_hash == result.value_hash, RESULTS.c.owner != owner)
-        .limit(1)
+    rows = sql.select(SUBMISSIONS.c.name, RESULTS.c.submission, RESULTS.c.sample_mse).join(
+        SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission
     )
-    if same:
-        return f"same values as submission {same}"
+    same = rows.where(RESULTS.c.value_hash == result.value_hash, others)
+    if found := connection.execute(same.order_by(RESULTS.c.sequence).limit(1)).first():
+        return f"same values as {found.name!r}, submission {found.submission}"
     if len(result.sample_mse) < limits.copy_times:
         return None
-    others = connection.execute(
-        sql.select(RESULTS.c.submission, RESULTS.c.sample_mse)
-        .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
-        .where(*like, RESULTS.c.owner != owner, IS_PUBLISHED)
-    )
-    for other, sample_mse in others:
-        close = correlation(result.sample_mse, sample_mse)
+    known = rows.where(*like, others, IS_PUBLISHED).order_by(RESULTS.c.sequence)
+    for other in connection.execute(known):
+        close = correlation(result.sample_mse, other.sample_mse)
         if close > limits.copy_correlation:
-            return f"errors by time correlate {close:.6f} with those of submission {other}"
+            return (
+                f"errors by time correlate {close:.6f} with those of {other.name!r}, "
+                f"submission {other.submission}"
+            )
     return None
 
 

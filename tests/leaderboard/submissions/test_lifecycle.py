@@ -31,6 +31,7 @@ from dambench_hub.leaderboard.submissions.lifecycle import (
     TextRefused,
 )
 from dambench_hub.leaderboard.submissions.limits import Limits
+from dambench_hub.leaderboard.submissions.review import HELD_FOR_REVIEW
 
 ANN, BOB, KEEPER = Person("hf:1", "Ann"), Person("hf:2", "Bob"), Person("admin:kim", "kim")
 GENEROUS = Limits(tries_per_day=99, scored_per_day=99, scored_per_month=99, open_jobs=99)
@@ -415,7 +416,7 @@ def test_a_result_near_perfection_is_held(board, make_result):
     assert score(board, perfect, make_result(0.0004, "p")) is State.HELD
     held = board.get(perfect.id)
     assert (held.reason, held.detail) == (
-        "held for review",
+        HELD_FOR_REVIEW,
         "main score 0.0004 is below 0.0005",
     )
     assert not held.visible_to(None)
@@ -451,7 +452,44 @@ def test_somebody_else_s_values_are_held(board, make_result):
     first = hand_in(board)
     score(board, first, make_result(value_hash="same"))
     assert score(board, hand_in(board, owner=BOB), make_result(value_hash="same")) is State.HELD
-    assert board.of(BOB)[0].detail == f"same values as submission {first.id}"
+    held = board.of(BOB)[0]
+    assert held.detail == f"same values as {first.name!r}, submission {first.id}"
+    for word in ("almost", "Whoever keeps this board decides", "time", "dambench admin publish"):
+        assert word in held.reason
+
+
+def test_on_ones_own_machine_nothing_is_held(board, make_result, rng):
+    """Whoever sits there decides, and is told what is strange."""
+    me, errors = Person("local:me", "me"), rng.gamma(3, size=60)
+
+    def handed_in(name, key, score_value=0.5, series=errors, **options):
+        mine = hand_in(board, owner=me, name=name, file=key, **options)
+        series = tuple(np.asarray(series).tolist())
+        state = score(board, mine, make_result(score_value, key[:1], sample_mse=series))
+        return state, board.get(mine.id).reason
+
+    assert handed_in("background", "a") == (State.PUBLISHED, None)
+    state, told = handed_in("mine", "a2")
+    assert state is State.PUBLISHED and "same values as 'background'" in told
+    state, told = handed_in("near", "b", series=errors + 1e-6, publish=False)
+    assert state is State.PRIVATE and "correlate 1.000000 with those of 'background'" in told
+    state, told = handed_in("perfect", "c", 1e-9, series=errors[::-1])
+    assert state is State.PUBLISHED and "is below" in told
+    assert handed_in("mine", "a3")[0] is State.REJECTED  # the same values under the same name
+    assert {e.name for e in board.store.ranking("unimodal").entries} == {
+        "background",
+        "mine",
+        "perfect",
+    }
+
+
+def test_who_sits_at_the_machine_shows_what_was_held_there(board, make_result):
+    me = Person("local:me", "me")
+    mine = hand_in(board, owner=me)
+    score(board, mine, make_result())
+    board.hold(mine.id, KEEPER, "why")
+    board.publish(mine.id, me)
+    assert board.get(mine.id).state is State.PUBLISHED
 
 
 def test_copied_errors_are_held(board, make_result, rng):
@@ -464,7 +502,7 @@ def test_copied_errors_are_held(board, make_result, rng):
     score(board, first, with_errors("a", errors))
     copied = hand_in(board, owner=BOB, file="b")
     assert score(board, copied, with_errors("b", 0.9 * errors + 1e-4)) is State.HELD
-    assert board.get(copied.id).detail.endswith(f"with those of submission {first.id}")
+    assert board.get(copied.id).detail.endswith(f"with those of 'mine', submission {first.id}")
     alike = hand_in(board, owner=BOB, file="c")
     similar = errors + 0.1 * rng.normal(size=60)
     assert score(board, alike, with_errors("c", similar)) is State.PUBLISHED
@@ -481,7 +519,7 @@ def test_an_administrator_holds(board, make_result):
         board.hold(mine.id, ANN, "why")
     board.hold(mine.id, KEEPER, "trained on the test year")
     held = board.get(mine.id)
-    assert (held.reason, held.detail) == ("held for review", "trained on the test year")
+    assert (held.reason, held.detail) == (HELD_FOR_REVIEW, "trained on the test year")
     assert board.store.ranking("unimodal").entries == ()
 
 
