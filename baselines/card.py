@@ -62,8 +62,7 @@ def method_text(method: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
-    args = parse_args(argv)
-    return exit_code(lambda: print(write_card(args)))
+    return exit_code(lambda: print(write_card(parse_args(argv))))
 
 
 if __name__ == "__main__":

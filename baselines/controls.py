@@ -165,8 +165,7 @@ def _difference(interval: Interval, mark: np.ndarray) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
-    args = parse_args(argv)
-    return exit_code(lambda: Console().print(compare(args)))
+    return exit_code(lambda: Console().print(compare(parse_args(argv))))
 
 
 if __name__ == "__main__":

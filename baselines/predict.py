@@ -223,8 +223,7 @@ def described(method: Assimilator, folder: Path | None) -> Mapping[str, str | in
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
-    args = parse_args(argv)
-    return exit_code(lambda: tell(predict(args)))
+    return exit_code(lambda: tell(predict(parse_args(argv))))
 
 
 def tell(path: Path | None) -> None:

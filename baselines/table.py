@@ -109,8 +109,7 @@ def cost(name: str, trained: Sequence[Path], data: Data, task: Task) -> list[str
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
-    args = parse_args(argv)
-    return exit_code(lambda: print(table(args)))
+    return exit_code(lambda: print(table(parse_args(argv))))
 
 
 if __name__ == "__main__":

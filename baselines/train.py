@@ -47,8 +47,7 @@ def train(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done or max_minutes spent, 1 the input is wrong or interrupted."""
-    args = parse_args(argv)
-    return exit_code(lambda: train(args))
+    return exit_code(lambda: train(parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from dambench_hub.runtime.signals import exit_code
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and publish."""
-    args = parse_args(argv)
-    return exit_code(lambda: run(args))
+    return exit_code(lambda: run(parse_args(argv)))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -141,8 +141,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build; the exit code."""
-    args = parse_args(argv)
-    return exit_code(lambda: build(args))
+    return exit_code(lambda: build(parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -95,8 +95,7 @@ def split_examples(analyses: xr.Dataset) -> dict[str, list[tuple[np.datetime64, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and build."""
-    args = parse_args(argv)
-    return exit_code(lambda: build(args))
+    return exit_code(lambda: build(parse_args(argv)))
 
 
 def build(args: argparse.Namespace) -> None:

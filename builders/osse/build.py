@@ -50,9 +50,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the data set; the exit code."""
-    args = parse_args(argv)
 
     def build() -> None:
+        args = parse_args(argv)
         # Not at the top: worker processes import this file too, and need no `datasets`.
         from dambench_hub.building.builder import build_dataset
         from dambench_hub.building.osse.dataset import open_world, plan

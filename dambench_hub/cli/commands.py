@@ -17,6 +17,7 @@ from rich.markup import escape
 from dambench_hub.cli import admin
 from dambench_hub.cli.admin import STORE, StoreOption
 from dambench_hub.errors import DambenchError
+from dambench_hub.runtime.plain_text import print_any_text
 from dambench_hub.version import __version__
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
@@ -329,6 +330,7 @@ def install_metric() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; what the user can mend is told in a message, without a traceback."""
+    print_any_text()
     try:
         app(args=arguments, prog_name="dambench")
     except DambenchError as error:

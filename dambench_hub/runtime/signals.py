@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Self
 
 from dambench_hub.errors import DambenchError
+from dambench_hub.runtime.plain_text import print_any_text
 
 
 def exit_code(work: Callable[[], None]) -> int:
@@ -19,6 +20,7 @@ def exit_code(work: Callable[[], None]) -> int:
     Returns:
         0 when it is done, 1 when the input is wrong or the work was interrupted.
     """
+    print_any_text()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()

@@ -1,6 +1,7 @@
 """baselines/predict.py: from a method's name to a file that can be scored."""
 
 import importlib.util
+import io
 import os
 import shutil
 import signal
@@ -54,6 +55,14 @@ class MultiDice(Dice):
 
 CLASSES = {"dice": Dice, "multi_dice": MultiDice, "conv_cnp": ConvCNP}
 SMALL = {"conv_cnp": {"width": 8, "depth": 1, "kernel": 3, "set_kernel": 3}}
+
+
+def test_its_help_is_printed_in_every_encoding(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True)
+    monkeypatch.setattr("sys.stdout", output)
+    with pytest.raises(SystemExit, match="^0$"):
+        predict.main(["--help"])
+    assert b"--part 1/4 ... 4/4" in output.buffer.getvalue()
 
 
 @pytest.fixture(scope="session")

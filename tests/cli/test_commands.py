@@ -257,6 +257,38 @@ def test_wrong_usage_is_exit_code_2(dambench, arguments):
     assert "Usage" in err
 
 
+def test_no_character_fails_a_command(files, tiny_folder, tmp_path, monkeypatch):
+    """Where outputs are ASCII, every command ends as elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "中.nc").symlink_to(files / "better.nc")
+    data = ["--data", str(tiny_folder)]
+    for arguments in (
+        ["--help"],
+        ["tasks", *data],
+        ["info", str(tiny_folder)],
+        ["verify", str(tiny_folder)],
+        ["validate", "中.nc", *data],
+        ["score", "中.nc", *data],
+        ["submit", "中.nc", "--name", "Zoë 中", *data],
+        ["leaderboard"],
+        ["leaderboard", "--csv"],
+        ["admin", "list"],
+        ["convert", str(tiny_folder), "--out", "中", "--format", "arrow"],
+        ["validate", "中", *data],
+    ):
+        streams = {
+            name: io.TextIOWrapper(io.BytesIO(), "ascii", errors="strict", write_through=True)
+            for name in ("stdout", "stderr")
+        }
+        for name, stream in streams.items():
+            monkeypatch.setattr(f"sys.{name}", stream)
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        wrong = arguments[:2] == ["validate", "中"]
+        assert (end.value.code or 0) == wrong, arguments
+        assert streams["stderr" if wrong else "stdout"].buffer.getvalue(), arguments
+
+
 def test_version(dambench):
     from dambench_hub.version import __version__
 
