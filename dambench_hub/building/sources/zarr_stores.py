@@ -15,8 +15,9 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building.sources.axes import ALIASES
+from dambench_hub.building.sources.declarations import require_variable
 from dambench_hub.building.sources.states import MissingData
-from dambench_hub.coordinates.variables import ERA5_NAMES
+from dambench_hub.coordinates.variables import ERA5_NAMES, VARIABLES
 from dambench_hub.errors import BuildError
 
 FIXED = ("geopotential_at_surface", "land_sea_mask")
@@ -48,8 +49,8 @@ def open_store(path: str) -> xr.Dataset:
         Names of variables are ours, axes are as the store has them, times are decoded.
 
     Raises:
-        BuildError: When there is no such store, it cannot be reached, holds none of our variables
-            or has no times, or a missing chunk would read as a number.
+        BuildError: When there is no such store, it cannot be reached, holds none of our variables,
+            one in another unit or has no times, or a missing chunk would read as a number.
         Unreachable: When it did not answer.
     """
     dataset = _opened(path)
@@ -62,8 +63,9 @@ def open_store(path: str) -> xr.Dataset:
         )
     if not {"time", *ALIASES["time"]} & set(dataset.dims):
         raise BuildError(f"{path} has no axis time; it has {', '.join(map(str, dataset.dims))}.")
-    for name in known:
-        _refuse_silent_gaps(dataset[name], path)
+    for theirs, ours in known.items():
+        _refuse_silent_gaps(dataset[theirs], path)
+        require_variable(dataset[theirs], VARIABLES[ours], path)
     fixed = [name for name in FIXED if name in dataset.data_vars]
     return dataset[[*known, *fixed]].rename(known)
 

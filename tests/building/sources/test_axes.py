@@ -70,10 +70,42 @@ def test_dimensions_in_any_order(dims):
         {"time": "valid_time", "level": "pressure_level"},
         {"time": "date", "level": "isobaricInhPa"},
         {"level": "plev"},
+        {"level": "lev"},
+        {"level": "isobaric"},
+        {"level": "isobaricInPa"},
+        {"level": "pressure"},
     ],
 )
 def test_other_names(names):
     assert_same(harmonized(archive().rename(names), "here"))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "standard_name"),
+    [
+        ("level", "isobaric3", "air_pressure"),
+        ("latitude", "Lat", "latitude"),
+        ("longitude", "nav_lon", "longitude"),
+    ],
+)
+def test_axes_of_unknown_names_are_known_by_their_standard_name(ours, theirs, standard_name):
+    dataset = archive()
+    dataset[ours].attrs["standard_name"] = standard_name
+    assert_same(harmonized(dataset.rename({ours: theirs}), "here"))
+
+
+def test_a_field_called_like_an_axis_is_none():
+    dataset = archive().rename(level="model_level")
+    dataset["pressure"] = dataset.t
+    assert "level" not in harmonized(dataset, "here").coords
+
+
+TIME_ORDERS = list(itertools.permutations(range(3)))
+
+
+@pytest.mark.parametrize("order", TIME_ORDERS, ids=str)
+def test_times_in_any_order_become_ascending_with_their_values(order):
+    assert_same(harmonized(archive(time=TIME[list(order)]), "here"))
 
 
 def test_a_valid_time_beside_the_time_is_left_alone():
@@ -113,16 +145,68 @@ def test_sorting_stays_lazy(tmp_path):
         found.t.values  # noqa: B018
 
 
-TWICE, BACK = TIME[[0, 1, 1]], TIME[[0, 2, 1]]
+HOURS = np.arange("2024-02-29", "2024-03-08", 6, dtype="M8[h]").astype("M8[ns]")
+
+
+def stored_times(units, dtype, times=HOURS):
+    """A data set as xarray decodes it, of times that were stored as such numbers."""
+    dataset = xr.Dataset(coords={"time": times, "latitude": LATITUDE, "longitude": LONGITUDE})
+    variable = dataset.time.variable.copy()
+    variable.encoding = {"units": units, "dtype": "f8", "calendar": "proleptic_gregorian"}
+    variable.encoding["_FillValue"] = None
+    numbers = xr.conventions.encode_cf_variable(variable).astype(dtype)
+    return xr.decode_cf(dataset.assign_coords(time=numbers))
+
+
+@pytest.mark.parametrize(
+    ("units", "dtype", "exact"),
+    [
+        ("hours since 1900-01-01", "i4", True),
+        ("days since 1800-01-01", "f8", True),
+        ("hours since 1900-01-01", "f4", True),
+        ("seconds since 1970-01-01", "f4", False),
+        ("minutes since 1900-01-01", "f4", True),
+        ("days since 1901-01-01 00:07", "f4", False),
+    ],
+)
+def test_times_that_rounding_moved_off_the_hour_are_moved_back(units, dtype, exact):
+    dataset = stored_times(units, dtype)
+    assert np.array_equal(dataset.time, HOURS) == exact
+    np.testing.assert_array_equal(harmonized(dataset, "here").time, HOURS)
+
+
+def test_times_that_are_not_whole_hours_stay_where_numbers_are_fine():
+    halves = HOURS + np.timedelta64(30, "m")
+    for dtype in ("i4", "f8", "f4"):
+        dataset = stored_times("minutes since 2024-01-01", dtype, halves)
+        np.testing.assert_array_equal(harmonized(dataset, "here").time, halves)
+
+
+@pytest.mark.parametrize(
+    ("units", "dtype", "apart"),
+    [
+        ("hours since 0001-01-01", "f4", "2"),
+        ("days since 0001-01-01", "f4", "1.5"),
+        ("seconds since 0001-01-01", "f4", "1.13778"),
+    ],
+)
+def test_times_too_coarse_to_tell_the_hour_are_refused(units, dtype, apart):
+    dataset = stored_times(units, dtype)
+    with pytest.raises(
+        BuildError, match=f"here: times are stored as float32 .*{apart} hours apart"
+    ):
+        harmonized(dataset.isel(time=slice(1)), "here")
+
+
+TWICE = TIME[[0, 1, 1]]
 GAP = np.array(["2020-01-01", "NaT", "2020-01-03"], "M8[ns]")
 
 
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"time": TWICE}, "times must ascend.*2020-01-02.* follows 2020-01-02"),
-        ({"time": BACK}, "times must ascend.*2020-01-02.* follows 2020-01-03"),
-        ({"time": TIME[::-1]}, "times must ascend"),
+        ({"time": TWICE}, "time has a value twice, 2020-01-02.*fetch it again"),
+        ({"time": TIME[[1, 2, 1]]}, "time has a value twice, 2020-01-02"),
         ({"latitude": LATITUDE[[0, 1, 1, 3, 4]]}, "latitude has a value twice"),
         ({"latitude": LATITUDE * 1.1}, "beyond the poles"),
         ({"longitude": [0, 45, 90, 135, 180, 225, 270, 360]}, "longitude has a value twice"),

@@ -24,6 +24,7 @@ from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.cds.grib import check_messages, open_grib
 from dambench_hub.building.sources.cds.names import renamed
 from dambench_hub.building.sources.cds.parts import DIMENSIONS, EXPVER, NO_LEVEL, UNSAID, Part
+from dambench_hub.building.sources.declarations import require_variable
 from dambench_hub.coordinates.variables import VARIABLES, Variable
 from dambench_hub.errors import BuildError, DambenchError
 from dambench_hub.runtime.files import atomic_path
@@ -242,11 +243,7 @@ def _variable_parts(
 ) -> Iterator[Part]:
     """A variable of an opened file: one part, or one for each place along `expver`."""
     array = dataset[variable.name]
-    units = str(array.attrs.get("units", variable.units)).replace("**", "")
-    if units != variable.units:
-        raise BuildError(
-            f"{path}: {variable.name} is in {units!r}; wanted {variable.units!r}, as ERA5 has it."
-        )
+    require_variable(array, variable, str(path))
     further = _further(array)
     if further and variable.on_levels and "level" not in array.coords:
         raise BuildError(

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building.sources.axes import harmonized
+from dambench_hub.building.sources.declarations import require_units
 from dambench_hub.coordinates.grids import TOLERANCE_DEGREES
 from dambench_hub.errors import BuildError
 
@@ -45,7 +46,7 @@ class Layout:
         variable: Its name in the files.
         spacing: Of the global grid, degrees.
         centred: Whether cells lie between poles and meridian 0, or have their centres there.
-        units: As the files may spell them; spaces, case and signs of powers make no difference.
+        units: Of the values, however the files spell them.
         allowed: Lowest and highest value; beyond them there are only fill values.
         advice: Which unit is meant if values are beyond that.
         peak: Every day with values above 0 has one at least as large.
@@ -105,12 +106,14 @@ class DailyFile:
         path: The file.
         layout: Of the product.
         days: datetime64[D], (N,), ascending; UTC days, whatever hour of them the file names.
+        rows: Where each day lies along the time axis of the file, (N,).
         identity: Its attributes that say what it is, lower case.
     """
 
     path: Path
     layout: Layout
     days: np.ndarray
+    rows: np.ndarray
     identity: str
 
     @cached_property
@@ -123,17 +126,19 @@ class DailyFile:
         """Whether a final file is to replace this one."""
         return "preliminary" in self.words
 
-    def read(self, row: int) -> np.ndarray:
-        """The field of `days[row]`, (Ys, Xs), float32, north to south, from 0° eastward.
+    def read(self, number: int) -> np.ndarray:
+        """The field of `days[number]`, (Ys, Xs), float32, north to south, from 0° eastward.
 
         Raises:
             BuildError: When the file cannot be read, or holds impossible values.
         """
         name = self.layout.variable
         with opened(self.path, without=("time",)) as dataset:
-            field = harmonized(dataset[[name]].isel(time=row), str(self.path))[name].load()
+            field = harmonized(dataset[[name]].isel(time=self.rows[number]), str(self.path))[
+                name
+            ].load()
         values = field.transpose("latitude", "longitude").values
-        return self.layout.measured(values, f"{self.path.name}, {self.days[row]}")
+        return self.layout.measured(values, f"{self.path.name}, {self.days[number]}")
 
 
 def find_files(
@@ -224,6 +229,7 @@ def _examine(path: Path, layouts: Sequence[Layout]) -> DailyFile | str:
                 reasons.append(reason)
                 continue
             axes = dataset.drop_vars([str(name) for name in dataset.data_vars])
+            axes = axes.assign(row=("time", np.arange(dataset.time.size)))
             try:
                 axes = harmonized(xr.decode_cf(axes), str(path))
             except ValueError as error:
@@ -232,7 +238,8 @@ def _examine(path: Path, layouts: Sequence[Layout]) -> DailyFile | str:
                 reasons.append(reason)
                 continue
             _require_units(dataset[layout.variable], layout, path)
-            return DailyFile(path, layout, _days(axes.time.values, path), _identity(dataset))
+            days = _days(axes.time.values, path)
+            return DailyFile(path, layout, days, axes.row.values, _identity(dataset))
     return " and ".join(dict.fromkeys(reasons))
 
 
@@ -290,17 +297,13 @@ def _days(stamps: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _require_units(variable: xr.DataArray, layout: Layout, path: Path) -> None:
-    came = str(variable.attrs.get("units", ""))
-    if _plain(came) not in map(_plain, layout.units):
+    """A unit must be declared here: a total in m or inches is a possible one in mm."""
+    if not variable.attrs.get("units"):
         raise BuildError(
-            f"{path}: {layout.variable} is in {came or 'no unit'!r}, wanted "
-            f"{layout.units[0]!r}. {layout.advice}"
+            f"{path}: {layout.variable} declares no unit; wanted {layout.units[0]!r}. "
+            f"{layout.advice}"
         )
-
-
-def _plain(units: str) -> str:
-    """Lower case without spaces and signs of powers: `W m**-2` as `wm-2`."""
-    return units.lower().translate(str.maketrans("", "", " ^*"))
+    require_units(variable, layout.units, str(path), layout.advice)
 
 
 def _identity(dataset: xr.Dataset) -> str:

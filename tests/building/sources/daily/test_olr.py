@@ -272,7 +272,7 @@ def test_products_of_the_same_file_name_are_told_apart(tmp_path):
 
 def test_values_of_another_unit_are_refused(tmp_path):
     path = write_cdr(tmp_path / "a.nc", "2010-01-01", 1, units="J m-2")
-    with pytest.raises(BuildError, match="olr is in 'J m-2', wanted 'W m-2'"):
+    with pytest.raises(BuildError, match="olr is in 'J m-2'; wanted 'W m-2'"):
         open_olr(path)
     days = days_from("2010-02-01", 1)
     path = write_interpolated(tmp_path / "b.nc", days, np.full((1, 73, 144), 200, "f4") * 86400)

@@ -161,5 +161,5 @@ def test_two_copies_of_a_year_are_refused(tmp_path):
 
 def test_rates_are_refused_by_their_unit(tmp_path):
     path = write_year(tmp_path / "precip.2004.nc", "2004-01-01", 1, units="kg m-2 s-1")
-    with pytest.raises(BuildError, match="in 'kg m-2 s-1', wanted 'mm'.*86400"):
+    with pytest.raises(BuildError, match="in 'kg m-2 s-1'; wanted 'mm'.*86400"):
         open_precipitation(path)
