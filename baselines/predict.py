@@ -110,7 +110,7 @@ def predict(args: argparse.Namespace) -> Path | None:
         parts.add(batch.time, analysis.mean if args.members is None else analysis.members)
 
     def write(fields: Iterator[np.ndarray]) -> None:
-        analyses = map(as_analysis, track(fields, len(parts.times), "Writing"))
+        analyses = map(as_analysis, track(fields, len(parts.times), "Writing"), parts.times)
         about = described(method, folder)
         write_predictions(out, analyses, task=task, data=data, model_name=name, **about)
 
@@ -203,11 +203,11 @@ def sampling_methods() -> list[str]:
     return found
 
 
-def as_analysis(field: np.ndarray) -> Analysis:
+def as_analysis(field: np.ndarray, time: np.datetime64) -> Analysis:
     """One analysis, (C, Y, X), or one with members, (M, C, Y, X)."""
     if field.ndim == 3:
-        return Analysis(mean=field[None])
-    return Analysis(mean=field.mean(axis=0)[None], members=field[None])
+        return Analysis(mean=field[None], time=time[None])
+    return Analysis(mean=field.mean(axis=0)[None], members=field[None], time=time[None])
 
 
 def described(method: Assimilator, folder: Path | None) -> Mapping[str, str | int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 import dambench_hub
@@ -182,6 +183,28 @@ def test_wrong_input_is_explained(load, fields):
         load(num_process=2, process_id=0, experiment_id="x")
     with pytest.raises(TypeError, match="chanels"):
         metric.compute(predictions=analysis, references=reference, chanels=["a", "b"])
+
+
+def test_masks_and_labels_are_not_lost(load, fields):
+    analysis, reference = fields
+    masked = [np.ma.masked_less(field, field.mean()) for field in analysis]
+    names = ("sample", "channel", "latitude", "longitude")
+    latitude = np.linspace(90, -90, reference.shape[-2])
+    labelled = [xr.DataArray(field, {"latitude": latitude}, names) for field in fields]
+    flipped = labelled[0].isel(latitude=slice(None, None, -1))
+    load().add_batch(predictions=labelled[0], references=labelled[1])
+    load().add(prediction=labelled[0][0], reference=labelled[1][0])
+    for predictions, references, words in (
+        (masked, reference, "masked"),
+        (flipped, labelled[1], "latitude -90"),
+        (flipped, reference, "latitude -90"),
+    ):
+        with pytest.raises(ScoreError, match=words):
+            load().compute(predictions=predictions, references=references)
+        with pytest.raises(ScoreError, match=words):
+            load().add_batch(predictions=predictions, references=references)
+        with pytest.raises(ScoreError, match=words):
+            load().add(prediction=predictions[0], reference=references[0])
 
 
 def test_tensors_lists_and_small_floats_are_read(load, fields):

@@ -93,8 +93,7 @@ class DambenchMetrics(evaluate.Metric):
         """Add one sample, without the sample axis."""
         if prediction is None or reference is None:
             raise ScoreError("add needs both prediction= and reference=.")
-        analysis, reference = as_array("prediction", prediction), as_array("reference", reference)
-        self._scorer.update(analysis[None], reference[None])
+        self._scorer.update(_batch_of("prediction", prediction), _batch_of("reference", reference))
 
     def add_batch(self, *, predictions: Any = None, references: Any = None) -> None:
         """Add a batch of samples to the sums; nothing of it is kept."""
@@ -124,3 +123,10 @@ class DambenchMetrics(evaluate.Metric):
         scores = scorer.compute()
         self._scorer = replace(self._empty)
         return {**scores, "scorer_version": SCORER_VERSION}
+
+
+def _batch_of(name: str, sample: Any) -> Any:
+    """One sample with the sample axis, and with the labels it may have."""
+    if hasattr(sample, "expand_dims"):
+        return sample.expand_dims("sample")
+    return as_array(name, sample)[None]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.missing import is_masked
 from dambench_hub.errors import DataError
 
 Array = Any
@@ -140,16 +141,21 @@ class Analysis:
         mean: x^a, (B, C, Y, X); what all point scores use.
         std: Standard deviation of its error as the method sees it, (B, C, Y, X), or None.
         members: Samples of the posterior, (B, M, C, Y, X), or None; their mean is `mean`.
+        time: Valid times, datetime64[h], (B,), as the batch has them. None means that the order of
+            the analyses says to which times they belong.
 
     Raises:
-        DataError: When shapes do not belong together.
+        DataError: When shapes do not belong together, or a value is masked or no real number.
     """
 
     mean: Array
     std: Array | None = None
     members: Array | None = None
+    time: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        for name in "mean", "std", "members":
+            _require_numbers(name, getattr(self, name))
         state = tuple(self.mean.shape)
         if len(state) != 4:
             raise DataError(f"An analysis has shape (B, C, Y, X), got {state}.")
@@ -159,3 +165,23 @@ class Analysis:
             members = tuple(self.members.shape)
             if len(members) != 5 or (members[0], *members[2:]) != state or members[1] < 1:
                 raise DataError(f"members have shape {members}, wanted (B, M, C, Y, X) of {state}.")
+        if self.time is not None:
+            time = np.array(
+                self.time, "datetime64[h]"
+            )  # a copy: a batch's memory may be used again
+            if time.shape != state[:1]:
+                raise DataError(f"time has shape {time.shape}, wanted one for each of {state[0]}.")
+            object.__setattr__(self, "time", time)
+
+
+def _require_numbers(name: str, values: Any) -> None:
+    if values is None:
+        return
+    if not hasattr(values, "shape"):
+        raise DataError(
+            f"{name} is a {type(values).__name__}, wanted a numpy array or a torch tensor."
+        )
+    if is_masked(values):
+        raise DataError(f"{name} has masked values; every value of an analysis is scored.")
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "fiu":
+        raise DataError(f"{name} has the type {values.dtype}, wanted real numbers (float32).")

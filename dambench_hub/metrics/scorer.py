@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid, latitude_weights
+from dambench_hub.coordinates.labels import is_labelled, label_problem, labels
+from dambench_hub.coordinates.missing import FILL, is_masked
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.accumulate import Sums
 from dambench_hub.metrics.ensemble import ensemble_statistics, spread_skill
@@ -23,8 +25,8 @@ from dambench_hub.metrics.spectra import high_spectrum, spectral_statistics
 SCORER_VERSION = "1"
 """Raised with every change to a score; results of two versions are never ranked together."""
 
-LARGEST = 1e90
-"""No statistic of float32 fields is larger: their squared errors end at 4.6e77."""
+SUSPICIOUS = 1e30
+"""Statistics beyond it ask for a look at the values: a single fill value has larger squares."""
 STD_RANGE = (1e-30, 1e30)
 
 
@@ -70,7 +72,7 @@ class Scorer:
             found = ", ".join(f"{count} {name}" for name, count in counts.items())
             raise ScoreError(f"The numbers of channels must agree, got {found}.")
         if self.latitude is not None:
-            self.latitude = np.asarray(self.latitude, np.float64)
+            self.latitude = as_array("latitude", self.latitude).astype(np.float64)
             weights = latitude_weights(self.latitude)
             if self.sums is not None:
                 self.sums.require_weights(weights)
@@ -83,9 +85,11 @@ class Scorer:
             reference: x, (N, C, Y, X), same units.
 
         Raises:
-            ScoreError: When shapes do not fit, or a value is not finite (or beyond the range of
-                float32); the message names sample, channel and cell.
+            ScoreError: When shapes do not fit, labels (of xarray's arrays) say that axes do not,
+                or a value is not finite, masked or a fill value (beyond 1e20); the message names
+                sample, channel and cell.
         """
+        self._require_labels(analysis, reference)
         analysis, reference = as_array("analysis", analysis), as_array("reference", reference)
         batch = self._empty_sums(analysis.shape, reference.shape)
         sums = self.sums or batch
@@ -96,8 +100,8 @@ class Scorer:
             sample_values = sample_statistics(
                 members[sample], reference[sample], batch.weights, ensemble=bool(batch.members)
             )
-            if not all(np.all(np.abs(value) <= LARGEST) for value in sample_values.values()):
-                raise ScoreError(self._unscorable(members[sample], reference[sample], sample))
+            if not all(np.all(np.abs(value) <= SUSPICIOUS) for value in sample_values.values()):
+                self._require_values(members[sample], reference[sample], sample)
             statistics.append(sample_values)
         for sample_values in statistics:
             sums.include(sample_values)
@@ -192,23 +196,41 @@ class Scorer:
     def _std(self) -> np.ndarray | float:
         return 1.0 if self.std is None else self.std
 
-    def _unscorable(self, members: np.ndarray, reference: np.ndarray, sample: int) -> str:
-        """The message for a sample with a value that is not finite or beyond float32."""
+    def _require_values(self, members: np.ndarray, reference: np.ndarray, sample: int) -> None:
+        """Refuse a sample with a value that is not finite or stands for a missing one."""
         where = f"sample {sample} of this batch ({len(self) + sample} in all)"
         for name, field in ("reference", reference[None]), ("analysis", members):
-            bad = ~(np.abs(field, dtype=np.float64) <= np.finfo(np.float32).max)
+            bad = ~(np.abs(field, dtype=np.float64) < FILL)
             if not bad.any():
                 continue
             member, channel, row, column = np.argwhere(bad)[0]
+            value = field[member, channel, row, column]
+            kind = "fill values" if np.isfinite(value) else "not finite"
             label = self.channels[channel] if self.channels is not None else f"c{channel}"
             of_member = f", member {member}" if len(members) > 1 and name == "analysis" else ""
-            return (
-                f"The {name} has {bad.sum()} values that are not finite float32 numbers in {where}"
-                f"; the first is {field[member, channel, row, column]} in channel {label!r}"
-                f"{of_member}, latitude row {row}, longitude column {column}. "
-                "A score needs every cell: nothing is skipped or filled."
+            raise ScoreError(
+                f"The {name} has {bad.sum()} values that are {kind} in {where}; the first is "
+                f"{value} in channel {label!r}{of_member}, latitude row {row}, longitude column "
+                f"{column}. A score needs every cell: nothing is skipped or filled."
             )
-        return f"The values in {where} are too large to be scored."
+
+    def _require_labels(self, analysis: Any, reference: Any) -> None:
+        """Refuse labelled arrays whose axes are not those of each other, or of this scorer."""
+        both = is_labelled(analysis) and is_labelled(reference)
+        for name, values in ("reference", reference), ("analysis", analysis):
+            if not is_labelled(values) or len(values.shape) not in (4, 5):
+                continue
+            grid = Grid(*values.shape[-2:])
+            wanted: dict[str, Any] = dict.fromkeys(("time", "member", "channel"))
+            if len(values.shape) == 4:
+                del wanted["member"]
+            wanted["channel"] = self.channels
+            wanted["latitude"] = grid.latitude if self.latitude is None else self.latitude
+            wanted["longitude"] = None if both else grid.longitude
+            if name == "analysis":
+                wanted |= labels(reference)
+            if problem := label_problem(values, wanted):
+                raise ScoreError(f"The {name} {problem}")
 
 
 def sample_statistics(
@@ -254,7 +276,7 @@ def as_array(name: str, values: Any) -> np.ndarray:
     Raises:
         ScoreError: When it is something else, holds other things than real numbers, or is masked.
     """
-    if np.ma.is_masked(values):
+    if is_masked(values):
         raise ScoreError(f"The {name} has masked values; a score needs every cell.")
     try:
         array = np.asarray(values)

@@ -15,4 +15,4 @@ class Background(Assimilator):
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """The background, unchanged; arrays or tensors as they come."""
-        return Analysis(mean=batch.background)
+        return Analysis(mean=batch.background, time=batch.time)

@@ -41,7 +41,7 @@ class Assimilator(ABC):
 
     @abstractmethod
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
-        """Analyses of all samples of a batch, in physical units.
+        """Analyses of all samples of a batch, in physical units, with the batch's times.
 
         Args:
             batch: Background and observations; `reference` may be None.

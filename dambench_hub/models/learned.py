@@ -159,6 +159,7 @@ class LearnedAssimilator(
             mean=physical(analysis.mean),
             std=None if analysis.std is None else scale * analysis.std.float(),
             members=None if analysis.members is None else physical(analysis.members),
+            time=batch.time,
         )
 
     def inputs(self, batch: Batch, generator: torch.Generator | None = None) -> Inputs:

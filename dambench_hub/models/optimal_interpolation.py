@@ -102,7 +102,7 @@ class OptimalInterpolation(Assimilator):
             weights = solve(B, H, R, innovation)
             increment = B(H.adjoint(weights))
             mean[samples] = background + increment
-        return Analysis(mean=mean)
+        return Analysis(mean=mean, time=batch.time)
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`, for `load`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.coordinates.missing import FILL
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.predictions.header import REQUIRED_ATTRIBUTES, Header, text_problems
@@ -220,41 +221,55 @@ def channel_problems(channels: Sequence[str], wanted: Sequence[str]) -> list[str
 
 
 class ValueCheck:
-    """Looks at each value once: is it finite, and can the units be right?"""
+    """Looks at each value once: is it there, and can the units be right?"""
 
     def __init__(self, header: Header, data: Data) -> None:
         self.header = header
         self.data = data
         self.done = 0
         self.total = np.zeros(len(header.channels))
-        self.not_finite: list[str] = []
+        self.missing: list[str] = []
 
     def update(self, field: np.ndarray) -> bool:
-        """Look at the next time's analysis, ([M,] C, Y, X); False if a value is not finite."""
+        """Look at the next time's analysis, ([M,] C, Y, X); False if a value is not there."""
         time = self.header.time[self.done].astype("datetime64[h]")
         self.done += 1
         values = field.reshape(-1, len(self.total), field.shape[-2] * field.shape[-1])
         with np.errstate(invalid="ignore"):
-            mean = values.mean(axis=(0, 2), dtype=np.float64)  # of float32: cannot overflow
-        self.total += mean
-        if np.isfinite(mean).all():
-            return True
-        bad = [n for n, m in zip(self.header.channels, mean, strict=True) if not np.isfinite(m)]
-        count = np.count_nonzero(~np.isfinite(values))
-        names = _listed([quoted(name) for name in bad])
-        self.not_finite.append(f"{count} values are NaN or infinite at {time}, channel {names}.")
-        return False
+            lowest, highest = values.min(axis=(0, 2)), values.max(axis=(0, 2))
+        fine = (lowest > -FILL) & (highest < FILL)
+        if not fine.all():
+            bad = values[:, ~fine]
+            filled = np.isfinite(bad) & ~(np.abs(bad) < FILL)
+            what = f"fill values (beyond {FILL:g})" if filled.any() else "NaN or infinite"
+            names = [
+                quoted(name) for name, ok in zip(self.header.channels, fine, strict=True) if not ok
+            ]
+            count = np.count_nonzero(~(np.abs(bad) < FILL))
+            self.missing.append(f"{count} values are {what} at {time}, channel {_listed(names)}.")
+            return False
+        if self._never_written(lowest, highest):
+            self.missing.append(f"All values are 0 at {time}: they were never written.")
+            return False
+        self.total += values.mean(axis=(0, 2), dtype=np.float64)  # of float32: cannot overflow
+        return True
 
     def problems(self) -> list[str]:
         """What was found so far."""
-        if self.not_finite:
-            more = len(self.not_finite) - NAMED
-            rest = [f"Values are NaN or infinite at {more} more times."] if more > 0 else []
-            return self.not_finite[:NAMED] + rest
+        if self.missing:
+            more = len(self.missing) - NAMED
+            rest = [f"Values are missing at {more} more times."] if more > 0 else []
+            return self.missing[:NAMED] + rest
         known = {name: index for index, name in enumerate(self.data.channels)}
         means = zip(self.header.channels, self.total / max(self.done, 1), strict=True)
         found = (self._unit_problem(name, m, known[name]) for name, m in means if name in known)
         return [problem for problem in found if problem]
+
+    def _never_written(self, lowest: np.ndarray, highest: np.ndarray) -> bool:
+        """Zeros everywhere, where some channel is never near zero?"""
+        statistics = self.data.statistics
+        far = np.any(np.abs(statistics.mean) > FAR * statistics.std)
+        return bool(far) and not (lowest.any() or highest.any())
 
     def _unit_problem(self, name: str, value: float, channel: int) -> str | None:
         """A mean that is far from the data set's, and near it after a common conversion."""

@@ -17,6 +17,8 @@ import h5netcdf
 import h5py
 import numpy as np
 
+from dambench_hub.coordinates.labels import label_problem
+from dambench_hub.coordinates.missing import FILL
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.batch import Analysis
@@ -53,15 +55,16 @@ def write_predictions(
         path: Ends in `.nc` (or `.h5`) for NetCDF-4 or in `.safetensors`. An existing file is
             replaced when the new one is complete.
         analyses: One per batch, in the order of the task's times; those with members are written
-            with their members, else the mean is. Numpy arrays or torch tensors.
+            with their members, else the mean is. Numpy arrays, torch tensors, or xarray's arrays.
         task: What was assimilated.
         data: Where the observations came from; gives times, channels and grid.
         model_name: What the method is called.
         **attributes: `model_url`, `paper_url`, `authors`, `parameters`, `training_data`.
 
     Raises:
-        PredictionError: When the analyses are too few or too many, of the wrong shape or not
-            finite, or an attribute is unknown or cannot be shown. No file is left then.
+        PredictionError: When the analyses are too few or too many, of other times (as far as they
+            or their labels tell), of the wrong shape or not finite, or an attribute is unknown or
+            cannot be shown. No file is left then.
         DambenchError: When the disk is full or the folder cannot be written.
     """
     path = Path(path)
@@ -116,6 +119,9 @@ def _checked(analyses: Iterable[Analysis], times: np.ndarray, data: Data) -> Ite
     done, wanted = 0, None
     for analysis in analyses:
         values = analysis.mean if analysis.members is None else analysis.members
+        own = times[done : done + len(values)]
+        _require_times(analysis, own)
+        _require_labels(values, own, data)
         for field in _as_float32(values):
             if done == len(times):
                 raise PredictionError(f"The task has {len(times)} times, got more analyses.")
@@ -126,7 +132,7 @@ def _checked(analyses: Iterable[Analysis], times: np.ndarray, data: Data) -> Ite
                     "(channel, latitude, longitude), after member if there is one, as in the "
                     "data set and always the same."
                 )
-            _require_finite(field, times[done], data.channels)
+            _require_values(field, times[done], data.channels)
             yield field
             done += 1
     if done < len(times):
@@ -136,22 +142,52 @@ def _checked(analyses: Iterable[Analysis], times: np.ndarray, data: Data) -> Ite
         )
 
 
+def _require_times(analysis: Analysis, wanted: np.ndarray) -> None:
+    """Refuse an analysis that says it is of other times; too many are another problem."""
+    if analysis.time is None:
+        return
+    found = analysis.time[: len(wanted)]
+    for got, time in zip(found[found != wanted], wanted[found != wanted], strict=True):
+        raise PredictionError(
+            f"The analysis of {got} came where that of {time} was wanted. Analyses come in the "
+            "order of the task's times: sort them by their time, or assimilate the batches of "
+            "data.batches(task) one after the other."
+        )
+
+
+def _require_labels(values: object, times: np.ndarray, data: Data) -> None:
+    """Refuse a labelled array (of xarray) whose axes are others than those of the file."""
+    state = {
+        "channel": data.channels,
+        "latitude": data.grid.latitude,
+        "longitude": data.grid.longitude,
+    }
+    for axes in {"time": times}, {"time": times, "member": None}:
+        if problem := label_problem(values, axes | state):
+            raise PredictionError(f"The analysis from {times[:1]} on {problem}")
+
+
 def _as_float32(values: object) -> np.ndarray:
     if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no numpy form
         values = values.detach().float().cpu().numpy()
     return np.ascontiguousarray(values, "<f4")
 
 
-def _require_finite(field: np.ndarray, time: np.datetime64, channels: tuple[str, ...]) -> None:
-    finite = np.isfinite(field).reshape(-1, len(channels), field.shape[-2] * field.shape[-1])
-    if finite.all():
-        return
-    bad = [name for name, fine in zip(channels, finite.all(axis=(0, 2)), strict=True) if not fine]
-    raise PredictionError(
-        f"The analysis at {time} has {np.count_nonzero(~finite)} values that are NaN or infinite "
-        f"(channels {', '.join(bad[:5])}{' …' if len(bad) > 5 else ''}). "
-        "Every value is scored; find where the method diverges."
-    )
+def _require_values(field: np.ndarray, time: np.datetime64, channels: tuple[str, ...]) -> None:
+    """Refuse an analysis with a value that is not finite, or stands for a missing one."""
+    values = field.reshape(-1, len(channels), field.shape[-2] * field.shape[-1])
+    for fine, what in (
+        (np.isfinite(values), "NaN or infinite"),
+        (np.abs(values) < FILL, f"fill values (beyond {FILL:g})"),
+    ):
+        if fine.all():
+            continue
+        bad = [name for name, ok in zip(channels, fine.all(axis=(0, 2)), strict=True) if not ok]
+        raise PredictionError(
+            f"The analysis at {time} has {np.count_nonzero(~fine)} values that are {what} "
+            f"(channels {', '.join(bad[:5])}{' …' if len(bad) > 5 else ''}). "
+            "Every value is scored; find where the method diverges."
+        )
 
 
 class _PatientFile(io.FileIO):

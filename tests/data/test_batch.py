@@ -147,8 +147,28 @@ def test_an_analysis():
             {"mean": np.zeros(STATE), "members": np.zeros((SIZE, 0, *STATE[1:]))},
             "members have shape",
         ),
+        ({"mean": np.zeros(STATE), "time": np.zeros(SIZE + 1, "M8[h]")}, "time has shape"),
+        ({"mean": [[0.0]]}, "mean is a list"),
+        ({"mean": np.zeros(STATE, complex)}, "real numbers"),
+        ({"mean": np.ma.masked_equal(np.zeros(STATE), 0)}, "mean has masked values"),
+        (
+            {
+                "mean": np.zeros(STATE),
+                "members": np.ma.masked_equal(np.zeros((SIZE, 1, *STATE[1:])), 0),
+            },
+            "members has masked values",
+        ),
     ],
 )
 def test_a_wrong_analysis_is_refused(values, message):
     with pytest.raises(DataError, match=message):
         Analysis(**values)
+
+
+def test_an_analysis_keeps_its_times():
+    """Whatever becomes of the memory of the batch that they came from."""
+    time = np.array(["2024-01-01"] * SIZE, "M8[ns]")
+    analysis = Analysis(np.zeros(STATE), time=time)
+    time[:] = np.datetime64("1970-01-01")
+    assert analysis.time.dtype == "M8[h]"
+    assert (analysis.time == np.datetime64("2024-01-01")).all()

@@ -23,7 +23,9 @@ def test_analysis_is_the_background():
         observation_values=np.zeros((2, 1, 2), np.float32),
         observation_error_std=np.ones(1),
     )
-    np.testing.assert_array_equal(Background().assimilate(batch).mean, x)
+    analysis = Background().assimilate(batch)
+    np.testing.assert_array_equal(analysis.mean, x)
+    np.testing.assert_array_equal(analysis.time, batch.time)
 
 
 def test_no_training_data_is_read():

@@ -43,6 +43,7 @@ def model(small_world):
 def test_the_analysis_is_in_physical_units(model, small_world):
     batch = small_world.batch(2)
     analysis = model.assimilate(batch)
+    np.testing.assert_array_equal(analysis.time, batch.time)
     wanted = np.where(batch.observed, (batch.background + batch.observations) / 2, batch.background)
     scale = small_world.statistics.std[:, None, None]
     np.testing.assert_allclose((analysis.mean.numpy() - wanted) / scale, 0, atol=1e-4)

@@ -197,6 +197,7 @@ def test_samples_are_independent_and_runs_repeat(method, dense, network):
 def test_reference_is_not_read(method, dense):
     batch = make_batch(dense)
     wanted = method.assimilate(batch).mean
+    np.testing.assert_array_equal(method.assimilate(batch).time, batch.time)
     np.testing.assert_array_equal(method.assimilate(batch.without_reference()).mean, wanted)
     poisoned = replace(batch, reference=np.full_like(batch.reference, np.nan))
     np.testing.assert_array_equal(method.assimilate(poisoned).mean, wanted)

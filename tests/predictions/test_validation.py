@@ -119,6 +119,15 @@ WRONG = {
         "1 values are NaN or infinite at 2024-02-28T00, channel 'z500'",
     ),
     "infinity": (with_value(-np.inf, 4, 0), "1 values .* 2024-03-02T00, channel 't2m'"),
+    "a fill value": (
+        with_value(9.96921e36, 1, 2),
+        r"1 values are fill values \(beyond 1e\+20\) at 2024-02-28T00, channel 'z500'",
+    ),
+    "a negative fill value": (with_value(-1e34, 1, 2), "1 values are fill values"),
+    "a time never written": (
+        lambda d: d.assign(analysis=d.analysis.where(d.time != d.time[2], 0)),
+        "All values are 0 at 2024-02-29T00: they were never written",
+    ),
     "float64": (lambda d: d.astype("f8"), "stored as '<f8', wanted float32"),
     "float16": (lambda d: d.astype("f2"), "stored as '<f2', wanted float32"),
     "integers": (lambda d: d.astype("i4"), "stored as '<i4', wanted float32"),
@@ -234,7 +243,7 @@ def test_the_list_is_short(problems):
 def test_many_bad_times_are_summed_up(problems):
     found = problems(lambda d: d.assign(analysis=d.analysis * np.float32(np.nan)))
     assert len(found) == 4
-    assert found[-1] == "Values are NaN or infinite at 2 more times."
+    assert found[-1] == "Values are missing at 2 more times."
 
 
 def test_a_file_that_is_none_is_one_problem(tiny_data, tmp_path):

@@ -157,6 +157,65 @@ def test_wrong_analyses_leave_no_file(tiny_data, tmp_path, suffix, analyses, wor
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("fill", [1e20, -9.96921e36])
+def test_fill_values_are_named(tiny_data, tmp_path, fill):
+    def filled(mean):
+        mean[0, 2, 3, 4] = fill
+        return mean
+
+    with pytest.raises(PredictionError, match="1 values that are fill values.*z500"):
+        write(tmp_path / "x.nc", tiny_data, spoilt(tiny_data, 1, filled))
+
+
+# Analyses know their times ----------------------------------------------------------------------
+
+
+def timed(data, order, batch_size=2):
+    for batch in data.batches("multimodal", batch_size=batch_size, indices=np.array(order)):
+        yield Analysis(batch.background, time=batch.time)
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ([0, 2, 4, 1, 3], "of 2024-02-29T00 came where that of 2024-02-28T00"),
+        ([1, 2, 3, 4, 0], "of 2024-02-28T00 came where that of 2024-02-27T00"),
+        ([0, 1, 2, 2, 3], "of 2024-02-29T00 came where that of 2024-03-01T00"),
+        ([0, 1, 2], "got analyses of the first 3"),
+        ([0, 1, 2, 3, 4, 4], "got more"),
+    ],
+)
+def test_analyses_of_other_times_are_refused(tiny_data, tmp_path, order, words):
+    write(tmp_path / "x.nc", tiny_data, timed(tiny_data, range(5)))
+    with pytest.raises(PredictionError, match=words):
+        write(tmp_path / "y.nc", tiny_data, timed(tiny_data, order))
+
+
+def labelled(data, change):
+    """The backgrounds as xarray's arrays, each batch changed."""
+    whole = data.to_xarray("test").background
+    for start in range(0, 5, 2):
+        yield Analysis(change(whole.isel(time=slice(start, start + 2)).load()))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: a.isel(latitude=slice(None, None, -1)), "latitude -90.0.*wanted 90.0"),
+        (lambda a: a.roll(longitude=3, roll_coords=True), "longitude 292.5.*wanted 0.0"),
+        (lambda a: a.isel(channel=[1, 0, 2, 3, 4]), "channel msl, t2m.*wanted t2m, msl"),
+        (lambda a: a.isel(time=slice(None, None, -1)), "time 2024-02-28.*wanted 2024-02-27"),
+        (lambda a: a.transpose("time", "channel", "longitude", "latitude"), "transpose it"),
+    ],
+)
+def test_labelled_arrays_with_other_coordinates_are_refused(tiny_data, tmp_path, change, words):
+    path = write(tmp_path / "x.nc", tiny_data, labelled(tiny_data, lambda same: same))
+    with open_prediction(path) as prediction:
+        assert np.array_equal(prediction[1], tiny_data.background("test", 1))
+    with pytest.raises(PredictionError, match=words):
+        write(tmp_path / "y.nc", tiny_data, labelled(tiny_data, change))
+
+
 def test_members_must_stay_the_same(tiny_data, tmp_path):
     analyses = [*backgrounds(tiny_data, members=3)][:1] + [*backgrounds(tiny_data, members=2)][1:]
     with pytest.raises(PredictionError, match=r"shape \(2, 5, 9, 16\), wanted \(3, 5, 9, 16\)"):
