@@ -7,7 +7,8 @@
       checkpoints/        training states to go on from
 
 What happens at a step is a function of the configuration, the data and the step alone: a training
-that was killed and begun again ends with the same weights, to the last bit on the same machine.
+that was killed and begun again ends with the same weights, to the last bit on the same machine and
+as many processes; on fewer or more, up to the rounding of sums.
 """
 
 from __future__ import annotations
@@ -63,9 +64,10 @@ def train(config: TrainConfig, data: Data, out: Path, command: str = "") -> Prog
         KeyboardInterrupt: After SIGTERM or Ctrl-C, once the training state is saved.
     """
     accelerator = make_accelerator(config, out)
+    trainer = Trainer(config, data, out, accelerator)
     description = describe_run(config, data, accelerator.num_processes, command)
-    with claimed(out, description, main=accelerator.is_main_process):
-        trainer = Trainer(config, data, out, accelerator)
+    main, batch_norms = accelerator.is_main_process, trainer.state.has_batch_norms
+    with claimed(out, description, main=main, batch_norms=batch_norms):
         trainer.resume()
         accelerator.init_trackers(
             "dambench",

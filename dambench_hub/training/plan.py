@@ -37,9 +37,12 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         size, share = self.config.batch_size, self.micro_batch_size * self.world_size
         if share == 0 or size % share:
+            micro = self.config.micro_batch_size or 1
+            fit = ", ".join(str(n) for n in range(1, size + 1) if size % (n * micro) == 0)
+            advice = f"These fit: {fit} processes" if fit else "Use a smaller micro_batch_size"
             raise TrainingError(
                 f"batch_size {size} is not a multiple of {self.world_size} processes x "
-                f"micro_batch_size {self.config.micro_batch_size or 1}. Change one of them."
+                f"micro_batch_size {micro}. {advice}, or train anew with another batch_size."
             )
         if self.samples < size:
             raise TrainingError(

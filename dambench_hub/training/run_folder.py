@@ -20,7 +20,9 @@ from dambench_hub.training.config import WITHOUT_EFFECT, TrainConfig
 from dambench_hub.version import __version__
 
 STATES_FOLDER = "checkpoints"
-MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "version")
+MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "micro_batch_size", "version", "world_size")
+"""What a training may go on with otherwise. A batch has the same samples in any number of processes
+and micro-batches, with the same noise; only the order of sums differs."""
 
 
 def describe_run(config: TrainConfig, data: Data, world_size: int, command: str) -> dict[str, Any]:
@@ -36,13 +38,16 @@ def describe_run(config: TrainConfig, data: Data, world_size: int, command: str)
 
 
 @contextmanager
-def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterator[None]:
+def claimed(
+    out: Path, description: Mapping[str, Any], *, main: bool, batch_norms: bool = False
+) -> Iterator[None]:
     """Begin a training in a folder, or go on with the one that was begun there.
 
     Args:
         out: The folder.
         description: From `describe_run`.
         main: Whether this process is the one that writes. Inside, no other one does.
+        batch_norms: Whether the method has some, so that micro-batches must keep their size.
 
     Raises:
         TrainingError: When another training left a state there (the message says what differs), or
@@ -51,7 +56,7 @@ def claimed(out: Path, description: Mapping[str, Any], *, main: bool) -> Iterato
     """
     path = out / RUN_CONFIG
     if path.exists() and checkpoint_steps(out / STATES_FOLDER):
-        _require_same(path, description)
+        _require_same(path, description, batch_norms)
     if not main:
         yield
         return
@@ -72,10 +77,11 @@ def training_minutes(out: Path) -> float:
     return max((state["seconds"] for state in states), default=float("nan")) / 60
 
 
-def _require_same(path: Path, description: Mapping[str, Any]) -> None:
+def _require_same(path: Path, description: Mapping[str, Any], batch_norms: bool) -> None:
     try:
         begun = dict(yaml.safe_load(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        before, now = _samples_at_a_time(begun), _samples_at_a_time(description)
+    except (OSError, ValueError, TypeError, LookupError, yaml.YAMLError) as error:
         raise TrainingError(f"{path} cannot be read ({error}). Choose another --out.") from error
     names = [name for name in {**begun, **description} if name not in MAY_DIFFER]
     differing = [
@@ -83,9 +89,21 @@ def _require_same(path: Path, description: Mapping[str, Any]) -> None:
         for name in names
         if begun.get(name) != description.get(name)
     ]
+    if batch_norms and before != now:
+        differing.append(
+            f"- samples at a time were {before} and are {now}, and batch norms depend on them: set "
+            f"micro_batch_size={before}"
+        )
     if differing:
         raise TrainingError(
             f"Another training was begun in {path.parent}:\n" + "\n".join(differing) + "\nTo go on "
             "with it, run its command again (it stands in config.yaml). To train anew, choose "
             f"another --out; initial={path.parent / 'last'} starts from its weights."
         )
+
+
+def _samples_at_a_time(description: Mapping[str, Any]) -> int:
+    """Samples of a micro-batch."""
+    return description["micro_batch_size"] or (
+        description["batch_size"] // description["world_size"]
+    )

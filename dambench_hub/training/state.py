@@ -72,6 +72,12 @@ class TrainingState:
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
         self.progress = Progress()
 
+    @property
+    def has_batch_norms(self) -> bool:
+        """Whether a loss depends on which samples are computed together."""
+        norms = torch.nn.modules.batchnorm._BatchNorm
+        return any(isinstance(module, norms) for module in self.model.modules())
+
     def require_finite(self) -> None:
         """Refuse weights that must not be saved.
 

@@ -29,6 +29,7 @@ CONFIG = {
     "tracker": "none",
     "validation_every": 5,
     "checkpoint_every": 3,
+    "keep": 99,
     "ema_decay": 0.9,
     "timeout_minutes": 1,
     "width": 8,
@@ -137,15 +138,27 @@ def test_a_dead_process_restarts_all_and_changes_nothing(
 
 
 def test_one_process_sees_what_two_see(config, tiny_folder, tmp_path, undisturbed):
-    """In this process; and a folder begun by two cannot go on with one."""
+    """In this process."""
     arguments = ["--config", str(config), "--data", str(tiny_folder), "--out"]
     assert train.main([*arguments, str(tmp_path / "one")]) == 0
     one, two = losses(tmp_path / "one"), losses(undisturbed)
     assert max(abs(one[step] - two[step]) for step in two) < 1e-5
     assert json.loads((undisturbed / "best" / "config.json").read_text())["method"] == "conv_cnp"
     load_method(undisturbed / "best")
-    shutil.copytree(undisturbed, tmp_path / "two")
-    assert train.main([*arguments, str(tmp_path / "two")]) == 1
+
+
+def test_one_process_goes_on_where_two_stopped(config, tiny_folder, tmp_path, undisturbed, capsys):
+    """From the middle; rounding apart, the rest is what two would have done."""
+    out = shutil.copytree(undisturbed, tmp_path / "run")
+    for state in (out / "checkpoints").iterdir():
+        if int(state.name.removeprefix("step-")) > 20:
+            shutil.rmtree(state)
+    arguments = ["--config", str(config), "--data", str(tiny_folder), "--out", str(out)]
+    assert train.main(arguments) == 0
+    assert "Going on from step 20 of 40" in capsys.readouterr().err
+    one, two = losses(out), losses(undisturbed)
+    assert list(one) == list(two)
+    assert max(abs(one[step] - two[step]) for step in two) < 1e-5
 
 
 @pytest.mark.slow

@@ -52,9 +52,16 @@ def test_epochs_and_seeds_have_keys_of_their_own():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"world_size": 3}, "batch_size 8 is not a multiple of 3 processes"),
-        ({"world_size": 2, "micro_batch_size": 8}, "not a multiple of 2 processes x"),
+        (
+            {"world_size": 3},
+            "3 processes x micro_batch_size 1. These fit: 1, 2, 4, 8 processes",
+        ),
+        (
+            {"world_size": 2, "micro_batch_size": 8},
+            "2 processes x micro_batch_size 8. These fit: 1 processes",
+        ),
         ({"world_size": 16}, "not a multiple of 16 processes"),
+        ({"micro_batch_size": 9}, "Use a smaller micro_batch_size, or train anew"),
         ({"samples": 7}, "has 7 samples, batch_size is 8"),
     ],
 )
