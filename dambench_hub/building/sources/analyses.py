@@ -2,8 +2,9 @@
 
 An analysis is one state of the atmosphere at one moment: no forecast, no mean or extreme over
 time, no mean, spread or perturbed member of an ensemble. Archives tell by keys of GRIB, by
-attributes that netCDF and Zarr took over from these (`GRIB_dataType`), by CF's `cell_methods`, and
-by coordinates that only forecasts and ensembles have. What says nothing is taken for analyses.
+attributes that netCDF and Zarr took over from these (`GRIB_dataType`), by CF's `cell_methods`, by
+coordinates that only forecasts and ensembles have, and by the history of what was done to them.
+What says nothing is taken for analyses.
 
 References:
     CF conventions 1.11, section 7.3 and appendix E; ECMWF's tables of MARS types and streams.
@@ -78,6 +79,15 @@ CELL_METHOD = re.compile(r"((?:\w+: *)+)(\w+)")
 """Axes, and what was done along them."""
 INSTANTS = ("point", "instantaneous")
 
+PERIODS = "hour|day|mon|seas|year|tim|timsel|run|ydrun|yhour|yday|ymon|ens"
+STATISTICS = "mean|avg|min|max|sum|range|median|std1?|var1?|pctl"
+REDUCED = re.compile(
+    rf"(?<=[\s-])(?:{PERIODS})(?:{STATISTICS})(?=[\s,])|(?<=\s)(?:ncra|nces|ncea)(?=\s)"
+    r"|\b(?:daily|monthly)_\w+(?=\()"
+)
+"""Operators in a history that leave a statistic over time or members: of CDO, of NCO, and those
+(earthkit's) by which the Climate Data Store makes its daily statistics."""
+
 
 def require_analyses(dataset: xr.Dataset, place: str) -> None:
     """Refuse an archive that says of one of our variables that it holds no analyses.
@@ -90,9 +100,11 @@ def require_analyses(dataset: xr.Dataset, place: str) -> None:
     Raises:
         BuildError: When a variable is no analysis; the message says what it is, and by which sign.
     """
+    done = REDUCED.search(f" {dataset.attrs.get('history', '')} ")
+    history = [f"a statistic, by its history ({done[0]})"] if done else []
     for name in VARIABLES:
-        if name in dataset.data_vars and (why := next(_reasons(dataset[name]), None)):
-            raise BuildError(f"{place}: {name} holds {why}. {WANTED}")
+        if name in dataset.data_vars and (why := [*_reasons(dataset[name]), *history]):
+            raise BuildError(f"{place}: {name} holds {why[0]}. {WANTED}")
 
 
 def why_none(keys: Mapping[str, object]) -> str | None:

@@ -160,5 +160,45 @@ def test_the_time_of_cfgrib_is_called_a_start_and_is_none():
     require_analyses(dataset, "here")
 
 
+CDS_DAILY = (
+    "2025-03-01T10:00 GRIB to CDM+CF via cfgrib-0.9.14.2/ecCodes-2.36.0\n"
+    "earthkit.transforms.aggregate.temporal.daily_reduce(2m_temperature_stream-oper, how=mean)"
+)
+
+
+@pytest.mark.parametrize(
+    ("history", "operator"),
+    [
+        ("Sat Mar 01 2025: cdo daymean in.nc out.nc", "daymean"),
+        ("Sat Mar 01 2025: cdo -O -f nc4 -monmean -selname,t in.nc out.nc", "monmean"),
+        ("cdo timselmean,4 in.nc out.nc", "timselmean"),
+        ("cdo ensstd1 0.nc 1.nc out.nc", "ensstd1"),
+        ("ncra 01.nc 02.nc mean.nc", "ncra"),
+        (CDS_DAILY, "daily_reduce"),
+    ],
+)
+def test_the_history_of_means(history, operator):
+    """The daily statistics of the Climate Data Store keep dataType an and stepType instant."""
+    dataset = archive({"GRIB_dataType": "an", "GRIB_stepType": "instant"}).assign_attrs(
+        history=history
+    )
+    with pytest.raises(BuildError, match=rf"t2m holds a statistic, by its history \({operator}\)"):
+        require_analyses(dataset, "here")
+    require_analyses(dataset.rename(t2m="tp"), "here")
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "Sat Mar 01 2025: cdo -f nc4 -remapbil,r240x120 -selname,t2m in.nc out.nc",
+        "cdo mergetime /data/daymean/a.nc /data/not-monmean.nc out.nc",
+        "ncrcat 01.nc 02.nc all.nc; ncks -v t2m all.nc one.nc",
+        'GRIB to CDM+CF via cfgrib-0.9.14.2/ecCodes-2.36.0 with {"source": "daily_all.grib"}',
+    ],
+)
+def test_the_history_of_analyses(history):
+    require_analyses(archive().assign_attrs(history=history), "here")
+
+
 def test_other_variables_may_be_what_they_like():
     require_analyses(archive({"GRIB_dataType": "fc", "GRIB_stepType": "accum"}, "tp"), "here")

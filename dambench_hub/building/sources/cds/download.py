@@ -190,8 +190,9 @@ def open_cds(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
     if not parts:
         held = "".join(f" {contents(member)}." for member in members[:3])
         raise BuildError(
-            f"There is none of {', '.join(VARIABLES)} in the {len(files)} files of "
-            f"{place or 'an empty list'}.{held} Fetch ERA5 from the Climate Data Store first."
+            f"There is none of {', '.join(VARIABLES)} in {place or 'an empty list'} "
+            f"({len(files)} file{'' if len(files) == 1 else 's'}).{held} "
+            "Fetch ERA5 from the Climate Data Store first."
         )
     archive = joined(parts)
     return archive.assign_attrs(_attributes(archive.time.values, place))

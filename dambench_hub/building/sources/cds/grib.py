@@ -71,7 +71,8 @@ def check_messages(path: Path) -> None:
         more = f", and {len(twice) - 1} more fields" if len(twice) > 1 else ""
         raise BuildError(
             f"{path} holds {_words(field)} twice{more}: {_difference(first, second)}. Each field "
-            "must stand there once: fetch the file again, or keep one by `grib_copy -w`."
+            "must stand there once: fetch the file again, or keep one by `grib_copy -w "
+            "KEY=VALUE IN OUT`."
         )
 
 

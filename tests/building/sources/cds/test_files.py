@@ -369,7 +369,7 @@ def test_a_truncated_file_is_refused(tmp_path, write):
 
 
 def test_nothing_is_refused(tmp_path):
-    with pytest.raises(BuildError, match=r"none of u10.* in the 0 files"):
+    with pytest.raises(BuildError, match=r"none of u10.* in .* \(0 files\)"):
         open_cds(tmp_path)
     with pytest.raises(BuildError, match="an empty list"):
         open_cds([])
