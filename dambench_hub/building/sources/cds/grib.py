@@ -55,12 +55,16 @@ def check_messages(path: Path) -> None:
     from cfgrib.messages import FileStream
 
     stream = FileStream(str(path), errors="raise")
+    # To the end in any case: on the way eccodes is in a state of its own, which cfgrib ends there.
+    messages = [
+        (place, field, why_none(message))
+        for place, message in stream.items()
+        if (field := _field(message))
+    ]
     places: dict[tuple[Any, ...], Any] = {}
     twice = []
-    for place, message in stream.items():
-        if (field := _field(message)) is None:
-            continue
-        if why := why_none(message):
+    for place, field, why in messages:
+        if why:
             raise BuildError(f"{path}: {_words(field)} holds {why}. {WANTED}")
         if field in places:
             twice.append((field, places[field], place))

@@ -113,6 +113,29 @@ def test_a_field_that_stands_there_twice_is_refused(tmp_path, field, changed, ho
         open_cds(path)
 
 
+def test_several_fields_in_one_message_of_grib_2(tmp_path):
+    """As NCEP writes both components of the wind; the second is a field as well."""
+
+    def together(path, *fields):
+        multiple = eccodes.codes_grib_multi_new()
+        for n, changed in enumerate(fields):
+            one = write(tmp_path / "one", changed | {"value": 10.0 + n}, edition=2).open("rb")
+            message = eccodes.codes_grib_new_from_file(one)
+            eccodes.codes_grib_multi_append(message, 4 if n else 0, multiple)
+        with path.open("wb") as file:
+            eccodes.codes_grib_multi_write(multiple, file)
+        return path
+
+    u, v = ({"shortName": name, "level": 850} for name in "uv")
+    dataset = open_cds(together(tmp_path / "a", u, v))
+    assert (float(dataset.u.mean()), float(dataset.v.mean())) == (10, 11)
+    with pytest.raises(BuildError, match="v at 850 hPa .* twice: with different values"):
+        open_cds(together(tmp_path / "b", u, v, v))
+    with pytest.raises(BuildError, match="u at 850 hPa .* holds forecasts"):
+        open_cds(together(tmp_path / "c", u | {"type": "fc", "step": 6}, v))
+    np.testing.assert_array_equal(open_cds(tmp_path / "a").v, 11)
+
+
 def test_a_file_appended_to_itself_says_how_many_fields(tmp_path):
     path = write(tmp_path / "a", *({**T850, "level": level} for level in (500, 850, 1000)))
     path.write_bytes(path.read_bytes() * 2)
