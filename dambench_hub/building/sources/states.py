@@ -7,34 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.building.sources.plausibility import why_missing
 from dambench_hub.coordinates.variables import Channel, parse_channels
 from dambench_hub.errors import BuildError
 
 Regrid = Callable[[np.ndarray], np.ndarray]
 """(…, Ys, Xs) -> (…, Y, X)."""
-
-ALLOWED = {
-    "z": (-9e3, 3.5e5),
-    "q": (-1e-3, 0.05),
-    "u": (-200.0, 200.0),
-    "v": (-200.0, 200.0),
-    "t": (130.0, 350.0),
-    "u10": (-100.0, 100.0),
-    "v10": (-100.0, 100.0),
-    "t2m": (170.0, 345.0),
-    "msl": (8.5e4, 1.12e5),
-}
-"""Beyond the extremes of the atmosphere: a value outside has another unit, or is damaged."""
-
-HINTS = {
-    "q": "Wanted kg kg-1; g kg-1 is 1000 times larger.",
-    "t": "Wanted K, not degrees Celsius.",
-    "t2m": "Wanted K, not degrees Celsius.",
-    "msl": "Wanted Pa, not hPa.",
-}
 
 
 class MissingData(BuildError):
@@ -97,7 +78,7 @@ def read_states(
         Each time in its order, and the state (C, Y, X), float32, or why there is none.
     """
     parsed = parse_channels(list(channels))
-    index = dataset.indexes["time"].get_indexer(times.astype("datetime64[ns]"))
+    index = dataset.indexes["time"].get_indexer(pd.Index(times.astype("datetime64[ns]")))
     absent = ((time, MissingData(f"the archive has no time {time}")) for time in times[index < 0])
     there, rows = times[index >= 0], index[index >= 0]
     present = (
@@ -149,7 +130,7 @@ def _together(
         levels = [c.level for c in channels if c.variable.name == name and c.level is not None]
         fields = _fields(dataset, name, levels, rows)
         for n, values in enumerate(fields):
-            if n not in missing and (why := _problem(name, levels, values)):
+            if n not in missing and (why := why_missing(name, levels, values)):
                 missing[n] = MissingData(f"{why} at {times[n]}")
         coarse = regrid(fields)
         for n in range(len(times)):
@@ -183,7 +164,7 @@ def _fields(dataset: xr.Dataset, name: str, levels: list[int], rows: np.ndarray)
         raise
     if not levels:
         return np.asarray(values, np.float32)[:, None]
-    order = dataset.indexes["level"].get_indexer(levels)
+    order = dataset.indexes["level"].get_indexer(pd.Index(levels))
     everything = np.array_equal(order, np.arange(values.shape[1]))
     return np.asarray(values if everything else values[:, order], np.float32)
 
@@ -195,32 +176,3 @@ def _order(channels: Sequence[Channel]) -> np.ndarray:
         key=lambda i: [c.variable.name for c in channels].index(channels[i].variable.name),
     )
     return np.argsort(stacked)
-
-
-def _problem(name: str, levels: list[int], values: np.ndarray) -> str | None:
-    """What is wrong with a variable at one time, (L, Ys, Xs); None if nothing is."""
-    low, high = ALLOWED[name]
-    smallest, largest = values.min(), values.max()
-    if low <= smallest and largest <= high:
-        if name == "z" and _are_heights(levels, values):
-            raise BuildError(
-                f"z is about {values[0].mean():.0f} at {levels[0]} hPa, a geopotential height in "
-                "m. Wanted is geopotential in m2 s-2, 9.80665 times as large."
-            )
-        return None
-    if np.isnan(smallest):
-        bad = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
-        at = f" on {', '.join(f'{levels[n]} hPa' for n in bad)}" if levels else ""
-        return f"{name} has {np.isnan(values).sum()} missing values{at}"
-    raise BuildError(
-        f"{name} runs from {smallest:.6g} to {largest:.6g}, allowed is {low:g} to {high:g}. "
-        + HINTS.get(name, "The source has another unit, or is damaged.")
-    )
-
-
-def _are_heights(levels: list[int], values: np.ndarray) -> bool:
-    """Whether the values are nearer to Z than to g Z, on the highest level above the ground."""
-    if min(levels) > 850:
-        return False
-    typical = GRAVITY * 7000 * np.log(1013 / min(levels))  # g times a scale height of 7 km
-    return bool(values[int(np.argmin(levels))].mean() < 0.4 * typical)

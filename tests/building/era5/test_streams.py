@@ -14,7 +14,7 @@ from dambench_hub.coordinates.variables import STANDARD_CHANNELS, STANDARD_LEVEL
 from dambench_hub.errors import BuildError
 
 FINE, COARSE = Grid(17, 32), Grid(9, 16)
-TYPICAL = {"z": 5e4, "q": 0.005, "u": 5, "v": 0, "t": 250, "u10": 1, "v10": 0, "t2m": 280}
+TYPICAL = {"z": 5e4, "q": 1e-4, "u": 5, "v": 0, "t": 250, "u10": 1, "v10": 0, "t2m": 280}
 SPLITS = {
     "train": ("2021-01-01", "2021-01-06"),
     "validation": ("2021-01-07", "2021-01-12"),
@@ -40,7 +40,7 @@ def archive(first="2020-12-25", days=30, hours=6, seed=0, **attributes):
         mean = TYPICAL.get(name, 101000.0)
         if name == "z":
             mean = 9.80665 * 7000 * np.log(1013 / np.array(STANDARD_LEVELS))[:, None, None]
-        noise = rng.random(shape) * (0.001 if name == "q" else 1)
+        noise = rng.random(shape) * (1e-4 if name == "q" else 1)
         fields[name] = (dims, (mean + noise).astype("f4"))
     fields["geopotential_at_surface"] = (
         ("latitude", "longitude"),

@@ -1,6 +1,7 @@
 """States are read by name, checked, and given for each time or not at all."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -173,6 +174,26 @@ def test_nan_is_missing_data_at_that_time_only(name, at, message):
     assert all(isinstance(state, np.ndarray) for n, (_, state) in enumerate(found) if n != 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "fill", "levels"),
+    [
+        ("u", (2, 1, 2, 3), -32767.0, " on 500 hPa"),
+        ("t", (2, 0), 9.96921e36, " on 50 hPa"),
+        ("z", (2, 3, slice(0, 3), slice(0, 3)), -999.0, " on 1000 hPa"),
+        ("u10", (2, slice(1, 4), slice(2, 5)), 0.0, ""),
+    ],
+)
+def test_fill_values_that_nobody_declared_are_gaps_too(name, at, fill, levels):
+    channels = (*CHANNELS, "z1000")
+    found = states(archive(**{name: spoil(at, fill)}), channels)
+    assert re.fullmatch(
+        rf"{name} has \d+ values of exactly {re.escape(f'{np.float32(fill):.7g}')}, which stands "
+        f"for missing ones{levels} at {TIMES[2]}",
+        str(found[2][1]),
+    )
+    assert all(isinstance(state, np.ndarray) for n, (_, state) in enumerate(found) if n != 2)
+
+
 def test_nan_on_a_level_that_is_not_wanted_does_not_matter():
     found = states(archive(z=spoil((2, 2), np.nan)))
     assert all(isinstance(state, np.ndarray) for _, state in found)
@@ -216,7 +237,8 @@ def test_times_inside_are_not_refused(wanted):
         ("msl", lambda pascal: pascal / 100, "msl runs from .*Wanted Pa, not hPa"),
         ("z", lambda geopotential: geopotential / 9.80665, "at 50 hPa, a geopotential height"),
         ("u10", spoil((1, 2, 3), np.inf), "u10 runs from .* to inf"),
-        ("u", spoil((1, 1, 2, 3), -32767.0), "u runs from -32767 .*another unit, or is damaged"),
+        ("u", spoil((1, 1, 2, 3), -500.0), "u runs from -500 to .* on 500 hPa, .*or is damaged"),
+        ("t", spoil((1, 0, 2, 3), 300.0), "t runs from .* to 300 on 50 hPa, allowed is 150 to 290"),
     ],
 )
 def test_other_units_and_damaged_values_are_refused(name, change, message):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.building.sources.states import ALLOWED
+from dambench_hub.building.sources.plausibility import limits
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channels
 from dambench_hub.errors import BuildError
 
@@ -91,7 +91,7 @@ def _require_deviations(path: Path, std: np.ndarray) -> None:
     """Refuse what cannot be a standard deviation: one is at most half of the range of values."""
     bad = []
     for channel, value in zip(parse_channels(STANDARD_CHANNELS), std, strict=True):
-        low, high = ALLOWED[channel.variable.name]
+        low, high = limits(channel.variable.name, channel.level)
         if not 0 < value <= (high - low) / 2:
             bad.append(f"{channel.name} has {value:.4g}")
     if bad:
