@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from dambench_hub.errors import PredictionError
+from dambench_hub.predictions.cf_times import decode_times
 from dambench_hub.predictions.dimension_scales import axis_names
 from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, Header, list_of
 from dambench_hub.predictions.safe_hdf5 import (
@@ -48,20 +49,6 @@ FOREIGN = (
     (b"GRIB", "GRIB", "Write it with write_predictions."),
     (b"\x1f\x8b", "a gzip archive", "Unpack it first."),
     (b"PAR1", "Parquet", "Write it with write_predictions."),
-)
-MS_PER_UNIT = {
-    "days": 86_400_000.0,
-    "hours": 3_600_000.0,
-    "minutes": 60_000.0,
-    "seconds": 1000.0,
-    "milliseconds": 1.0,
-    "microseconds": 1e-3,
-    "nanoseconds": 1e-6,
-}
-CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
-CF_UNITS = re.compile(
-    r"(?P<unit>[a-z]+) since (?P<date>\d{4}-\d\d?-\d\d?)"
-    r"([T ](?P<clock>\d\d?:\d\d(:\d\d)?)(\.0*)?)?( ?(Z|UTC|\+00:?00))?"
 )
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d(:\d\d){0,2}")
 
@@ -202,11 +189,14 @@ def _require_container(file: BinaryIO, wanted: str) -> None:
 def _read_hdf5(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
     root = stack.enter_context(h5py.File(file, "r"))
     variables = _variables(root)
-    analysis = variables["analysis"]
+    analysis, time = variables["analysis"], variables["time"]
+    counted = read_attributes(time.dataset, ("units", "calendar"))
     header = Header(
         shape=analysis.dataset.shape,
         dtype=analysis.dataset.dtype.str,
-        time=_decode_time(variables["time"]),
+        time=decode_times(
+            read_axis(time), counted.get("units", ""), counted.get("calendar", "standard")
+        ),
         channels=read_names(variables["channel"]),
         latitude=read_axis(variables["latitude"]).astype(np.float64),
         longitude=read_axis(variables["longitude"]).astype(np.float64),
@@ -240,26 +230,6 @@ def _variables(root: h5py.File) -> dict[str, Variable]:
     if problems:
         raise PredictionError("\n".join(problems))
     return variables
-
-
-def _decode_time(variable: Variable) -> np.ndarray:
-    """CF times as datetime64[ms]: the instants count, not the unit."""
-    attributes = read_attributes(variable.dataset, ("units", "calendar"))
-    units, calendar = attributes.get("units", ""), attributes.get("calendar", "standard")
-    match = CF_UNITS.fullmatch(units.strip())
-    unit = match["unit"].rstrip("s") + "s" if match else ""
-    if not match or unit not in MS_PER_UNIT or calendar.lower() not in CALENDARS:
-        raise PredictionError(
-            f"time has units {quoted(units)} and calendar {quoted(calendar)}; "
-            "wanted CF times in UTC, for example 'hours since 1970-01-01'."
-        )
-    date = "-".join(part.zfill(2) for part in match["date"].split("-"))
-    hour, _, rest = (match["clock"] or "00:00").partition(":")
-    values = read_axis(variable).astype(np.float64) * MS_PER_UNIT[unit]
-    if not np.all(np.abs(values) < 1e15):
-        raise PredictionError("time holds values that are not times.")
-    start = np.datetime64(f"{date}T{hour.zfill(2)}:{rest}", "ms")
-    return start + np.rint(values).astype("timedelta64[ms]")
 
 
 def _read_safetensors(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
