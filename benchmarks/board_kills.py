@@ -50,7 +50,10 @@ LIMITS = Limits(
     attempts=MANY,
     lease_seconds=1.0,
 )
+TASK = "multimodal"
 PERSONS = 5
+UNLIKE = 8
+"""Values in which a file differs from all others."""
 LONGEST_LIFE = 2.0
 """Seconds after its start within which a process is killed."""
 SCORED = (State.PUBLISHED, State.PRIVATE, State.HELD)
@@ -67,11 +70,11 @@ def make(folder):
     """The data set and one prediction."""
     write_tiny_dataset(folder / "data")
     data = load_data(folder / "data")
-    analyses = ((b.background + b.reference) / 2 for b in data.batches("multimodal"))
+    analyses = ((b.background + b.reference) / 2 for b in data.batches(TASK))
     write_predictions(
         folder / "x.safetensors",
         map(Analysis, analyses),
-        task="multimodal",
+        task=TASK,
         data=data,
         model_name="half-way",
     )
@@ -84,15 +87,15 @@ def submit(folder):
     with (folder / "confirmed").open("a") as confirmed:
         for number in count():
             content = bytearray(whole)
-            np.frombuffer(content, "<f4", offset=len(content) - 4)[:] *= 1 + 0.1 * rng.random()
-            file, owner = (
-                f"{rng.bytes(16).hex()}.safetensors",
-                Person(f"hf:{number % PERSONS}", "x"),
-            )
+            # Random in one value, some of a thousand files are the same.
+            last = np.frombuffer(content, "<f4", offset=len(content) - 4 * UNLIKE)
+            last[:] *= 1 + 0.1 * rng.random(UNLIKE, np.float32)
+            person = number % PERSONS
+            file, owner = f"{rng.bytes(16).hex()}.safetensors", Person(f"hf:{person}", "x")
             (site.inbox / file).write_bytes(content)
             try:
                 submission = site.submissions.receive(
-                    owner, "half-way", "multimodal", file=file, bytes=len(content), sha256=file
+                    owner, f"m{person}", TASK, file=file, bytes=len(content), sha256=file
                 )
             except QuotaError:
                 time.sleep(0.02)
