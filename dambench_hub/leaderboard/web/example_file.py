@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -10,10 +11,13 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dambench_hub.data.batch import Analysis
+from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.data_source import DataSource
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import Task
+
+log = logging.getLogger(__name__)
 
 EXAMPLE = """import dambench_hub as db
 
@@ -43,9 +47,14 @@ def add_template(app: FastAPI, site: Site) -> None:
         if task not in site.tasks:
             return JSONResponse({"error": "There is no such task."}, 404)
         path = folder / f"{site.data.revision}-{task}.nc"
-        with lock:
-            if not path.is_file():
-                _write(path, site, site.tasks[task])
+        try:
+            with lock:
+                if not path.is_file():
+                    _write(path, site, site.tasks[task])
+        except (DambenchError, OSError) as error:  # perhaps the disk is full
+            log.error("The template of %s cannot be written: %s", task, error)
+            message = "The template cannot be made at the moment. Use write_predictions instead."
+            return JSONResponse({"error": message}, 507)
         return FileResponse(
             path, filename=f"{task}-first-time.nc", media_type="application/x-netcdf"
         )

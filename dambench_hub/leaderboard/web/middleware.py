@@ -83,6 +83,8 @@ class RequestFilter:
             refusal = self._refusal(scope)
             if refusal is None and scope["method"] == "POST" and scope["path"] != uploads.PATH:
                 receive, refusal = await _checked(Request(scope, receive))
+            if scope["method"] == "HEAD" and not scope["path"].startswith(GRADIO):
+                scope = {**scope, "method": "GET"}  # of which the server leaves the body out
             await (refusal or self.app)(scope, receive, send)
         else:  # a page needs no websockets
             await send({"type": "websocket.close"})

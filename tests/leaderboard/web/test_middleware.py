@@ -21,7 +21,8 @@ FILE = {"meta": {"_type": "gradio.FileData"}, "orig_name": "x.nc"}
 
 async def echo(request: Request):
     body = await request.body()
-    return JSONResponse({"path": request.url.path, "body": json.loads(body) if body else None})
+    seen = {"path": request.url.path, "body": json.loads(body) if body else None}
+    return JSONResponse(seen, headers={"x-method": request.method})
 
 
 APP = Starlette(routes=[Route("/{rest:path}", echo, methods=["GET", "POST", "PUT", "OPTIONS"])])
@@ -62,6 +63,15 @@ def post(content, path="/gradio_api/queue/join", **more):
 )
 def test_what_the_pages_need_passes(path):
     assert ask(path).status_code == 200
+
+
+def test_head_is_answered_as_get_is_but_for_streams():
+    for path, method in (
+        ("/submit", "GET"),
+        ("/export/multimodal.csv", "GET"),
+        ("/gradio_api/queue/data", "HEAD"),
+    ):
+        assert ask(path, method="HEAD").headers["x-method"] == method
 
 
 @pytest.mark.parametrize(
