@@ -20,15 +20,16 @@ from dambench_hub.models import MULTI
 from dambench_hub.models.card import LICENSE, Scored, write_model_card
 from dambench_hub.models.pretrained import read_method, trained_folder
 from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
-    parser.add_argument("folder", type=Path, help="a trained model, or its training run")
+    parser.add_argument("folder", type=local_path, help="a trained model, or its training run")
     parser.add_argument(
-        "--scores", type=Path, nargs="+", default=[], metavar="JSON", help="one for each task"
+        "--scores", type=local_path, nargs="+", default=[], metavar="JSON", help="one for each task"
     )
     parser.add_argument("--data", help="data set that was scored: folder or Hub id")
     parser.add_argument("--dataset-id", metavar="ORG/NAME", help="the same on the Hub")
@@ -40,7 +41,7 @@ def write_card(args: argparse.Namespace) -> Path:
     """Read what is given, write the card; returns its path."""
     folder = trained_folder(args.folder)
     data = load_data(args.data) if args.data else None
-    on_hub = args.data if args.data and not Path(args.data).exists() else None
+    on_hub = args.data if args.data and not local_path(args.data).exists() else None
     return write_model_card(
         folder,
         text=method_text(read_method(folder)),

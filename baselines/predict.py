@@ -44,7 +44,7 @@ from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.reader import CONTAINERS
 from dambench_hub.predictions.validation import MAX_MEMBERS
 from dambench_hub.runtime.command_line import parser_of
-from dambench_hub.runtime.files import sha256
+from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tasks import Task, load_task, task_names
@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--revision", help="commit, tag or branch of a method on the Hub")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
     parser.add_argument("--task", default="multimodal", help=", ".join(task_names()))
-    parser.add_argument("--out", type=Path, help="METHOD.nc, or .safetensors to write faster")
+    parser.add_argument("--out", type=local_path, help="METHOD.nc, or .safetensors to write faster")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--device", default="auto", help="auto (a GPU, if any), cpu, cuda:1 …")
     parser.add_argument("--batch-size", type=int, default=4, help="samples at a time (4)")
@@ -119,7 +119,7 @@ def predict(args: argparse.Namespace) -> Path | None:
 
 def find_method(method: str, revision: str | None) -> tuple[str, Path | None]:
     """What METHOD is called, and its folder if it is a trained one."""
-    path = Path(method)
+    path = local_path(method)
     if revision and (path.is_dir() or len(path.parts) == 1):
         raise TaskError(f"--revision is for methods on the Hub, and {method} is here already.")
     if path.is_dir():

@@ -22,6 +22,7 @@ import numpy as np
 from dambench_hub.data import Data, load_data
 from dambench_hub.models import METHODS, load_method
 from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import Result, score
 from dambench_hub.scoring.precision import number
@@ -38,9 +39,9 @@ TIMED = 4
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
-    parser.add_argument("predictions", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("predictions", nargs="+", type=local_path, metavar="FILE")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trainings")
+    parser.add_argument("--runs", type=local_path, default="runs", help="folder of the trainings")
     parser.add_argument("--block-days", type=int, default=7, help="length of a block (7)")
     return parser.parse_args(argv)
 

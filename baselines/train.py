@@ -18,20 +18,20 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dambench_hub import training
 from dambench_hub.data import load_data
 from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="flat YAML file")
+    parser.add_argument("--config", type=local_path, required=True, help="flat YAML file")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--out", type=local_path, required=True, help="folder of the training")
     parser.add_argument("--seed", type=int, help="the same as seed=SEED")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="stronger than the file")
     return parser.parse_args(argv)

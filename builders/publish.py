@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dambench_hub.hub.publishing import describe, publish
 from dambench_hub.hub.release import KINDS, collect
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("folder", type=Path, help="what to publish")
+    parser.add_argument("folder", type=local_path, help="what to publish")
     parser.add_argument("--repo-id", required=True, metavar="ORG/NAME", help="where on the Hub")
     parser.add_argument("--kind", choices=KINDS, help="default: seen from the files")
     parser.add_argument("--tag", help="name of this version, for example v1.0; it never moves")

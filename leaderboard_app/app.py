@@ -27,6 +27,7 @@ from dambench_hub.leaderboard.web import api, theme
 from dambench_hub.leaderboard.web.pages import about, board, compare, submission, submit
 from dambench_hub.leaderboard.web.server import serve
 from dambench_hub.predictions.sandbox.parent import self_test
+from dambench_hub.runtime.files import local_path
 
 PAGES = {
     "": ("DAMBench", board),
@@ -116,7 +117,7 @@ def _scorer(args, site):
     if args.role == "front":
         return nullcontext()
     self_test()
-    data = Path(args.data)
+    data = local_path(args.data)
     settings = {
         "DAMBENCH_DATA": str(data.absolute() if data.exists() else data),
         "DAMBENCH_STORE": absolute_url(args.store),

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 from dambench_hub.building.era5.alignment import MODES
 from dambench_hub.building.era5.recipe import (
@@ -28,6 +27,7 @@ from dambench_hub.building.era5.recipe import (
 )
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS, parse_channel
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.manifest import FORMATS
 
@@ -86,8 +86,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     add = parser.add_argument
-    add("--recipe", type=Path, metavar="FILE", help="YAML with any of the options of the data")
-    add("--out", type=Path, required=True, help="folder of the data set")
+    add("--recipe", type=local_path, metavar="FILE", help="YAML with options of the data")
+    add("--out", type=local_path, required=True, help="folder of the data set")
 
     data = parser.add_argument_group("data (keys of a recipe)").add_argument
     data("--source", choices=SOURCES, help="of the reference: WeatherBench 2, ARCO-ERA5, CDS")

@@ -23,6 +23,7 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import VARIABLES
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.manifest import FORMATS
 
@@ -143,10 +144,10 @@ def reader(analyses: xr.Dataset, examples: dict[str, list[tuple[np.datetime64, i
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--out", type=local_path, required=True, help="folder of the data set")
     parser.add_argument(
         "--input",
-        type=Path,
+        type=local_path,
         default=SAMPLE,
         help="another NetCDF-4 file with z and t (member, time, level, latitude, longitude)",
     )

@@ -14,10 +14,10 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from dambench_hub.building.osse.world import PRESETS, World
 from dambench_hub.observations.networks import ObservationSettings
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.manifest import FORMATS
 
@@ -27,7 +27,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--preset", choices=PRESETS, default="mini", help="size of the world (default: mini)")
-    add("--out", type=Path, required=True, help="folder of the data set")
+    add("--out", type=local_path, required=True, help="folder of the data set")
     add("--seed", type=int, default=0, help="another seed, another world")
     add("--format", choices=FORMATS, default="parquet", help="of the shards")
     add(

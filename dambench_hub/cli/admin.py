@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dambench_hub.errors import DambenchError
+from dambench_hub.runtime.files import local_path
 
 if TYPE_CHECKING:  # everything else is imported where it is used, so that --help is quick
     from dambench_hub.leaderboard.accounts.person import Person
@@ -99,7 +100,9 @@ def rescore(store: StoreOption = STORE) -> None:
 
 @app.command()
 def backup(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the copy goes.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", parser=local_path, help="Where the copy goes.")
+    ],
     store: StoreOption = STORE,
 ) -> None:
     """Copy a SQLite store while it is in use, and check the copy."""
@@ -130,7 +133,7 @@ def restore(
     if copy is not None:
         typer.echo(f"{store} is restored from {restore_copy(copy, store, _say)}.")
         return
-    place = Path(str(from_records))
+    place = local_path(str(from_records))
     found = list(read_records(place) if place.exists() else download_records(str(place), _say))
     restore_records(store, found).close()
     typer.echo(f"{store} is restored from {len(found)} records.")

@@ -17,6 +17,7 @@ from rich.markup import escape
 from dambench_hub.cli import admin
 from dambench_hub.cli.admin import STORE, StoreOption
 from dambench_hub.errors import DambenchError
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.plain_text import print_any_text
 from dambench_hub.version import __version__
 
@@ -120,6 +121,7 @@ def submit(
         typer.Option(
             "--folder",
             metavar="FOLDER",
+            parser=local_path,
             help="Of a leaderboard on this machine, which then shows maps and spectra of FILE.",
         ),
     ] = None,
@@ -242,7 +244,8 @@ def verify(
     from dambench_hub.data.dataset import load_data
     from dambench_hub.storage.manifest import Manifest
 
-    folder = Path(data) if Path(data).exists() else load_data(data).folder
+    here = local_path(data)
+    folder = here if here.exists() else load_data(data).folder
     manifest = Manifest.read(folder)
     if damage := manifest.damage(folder, full):
         listed = "\n".join(f"- {sentence}" for sentence in damage)
@@ -256,7 +259,10 @@ def verify(
 @app.command()
 def convert(
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where it goes; new or empty.")
+        Path,
+        typer.Option(
+            "--out", metavar="FOLDER", parser=local_path, help="Where it goes; new or empty."
+        ),
     ],
     format: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="parquet, arrow or hdf5.")
@@ -308,9 +314,10 @@ def plot(
     channel: Annotated[
         str | None, typer.Option("--channel", help="For maps and spectra; default: z500 if there.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the PNGs go.")] = Path(
-        "plots"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FOLDER", parser=local_path, help="Where the PNGs go."),
+    ] = Path("plots"),
 ) -> None:
     """Draw maps of the errors, errors by channel, and power spectra of FILE."""
     from dambench_hub.data.dataset import load_data

@@ -15,6 +15,7 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings, draw_observations
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.storage.features import column_shapes
 from dambench_hub.storage.manifest import STATISTICS, Manifest
@@ -42,7 +43,7 @@ def load_data(path: str | Path, *, revision: str | None = None, full: bool = Fal
         DataError: When there is no data set, or it is incomplete, damaged or unreadable; the
             message names the file.
     """
-    folder = Path(path)
+    folder = local_path(path)
     if not folder.exists() and len(folder.parts) == 2 and not folder.is_absolute():
         folder = _download(str(path), revision)
     manifest = Manifest.read(folder)

@@ -12,6 +12,7 @@ import yaml
 from safetensors import SafetensorError
 
 from dambench_hub.errors import DataError
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def resolve_folder(name: str | Path, revision: str | None = None) -> Path:
     Raises:
         DataError: When there is neither such a folder nor such a model on the Hub.
     """
-    folder = Path(name)
+    folder = local_path(name)
     if folder.is_dir():
         return folder
     if len(folder.parts) != 2 or folder.is_absolute():

@@ -14,6 +14,7 @@ from typing import Any
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.models.base import Assimilator
+from dambench_hub.runtime.files import local_path
 
 METHODS = {
     "background": "Background",
@@ -78,7 +79,7 @@ def load_method(name_or_folder: str | Path, training: Iterable[Batch] = ()) -> A
         TaskError: When there is no such method, or it has to be trained first.
         DataError: When the folder is not that of a trained model.
     """
-    path = Path(name_or_folder)
+    path = local_path(name_or_folder)
     if not path.is_dir() and len(path.parts) == 1:
         return method_class(str(name_or_folder)).fit(training)
     from dambench_hub.models.pretrained import read_method, resolve_folder, trained_folder

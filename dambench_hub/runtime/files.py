@@ -14,6 +14,14 @@ from pathlib import Path
 from dambench_hub.errors import DambenchError
 
 
+def local_path(place: str | Path) -> Path:
+    """A path as people write it: `~` is the home folder, if its owner is known here."""
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        return Path(place)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved there if the block succeeds and removed if it fails.

@@ -306,6 +306,13 @@ def test_neither_folder_nor_hub(tmp_path, monkeypatch):
         load_data("nothing")
 
 
+def test_a_folder_at_home_is_no_organisation_on_the_hub(tiny_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(tiny_folder.parent))
+    assert load_data(f"~/{tiny_folder.name}").folder == tiny_folder
+    with pytest.raises(DataError, match=f"No data set in {tiny_folder.parent / 'nothing'}"):
+        load_data("~/nothing")
+
+
 def test_a_hub_data_set_is_read_from_its_cache(tmp_path, monkeypatch):
     """With all the files that the manifest names, copies in Arrow included."""
     write_tiny_dataset(tmp_path / "repo", format="arrow", configs=("background",))

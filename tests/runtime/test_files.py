@@ -7,7 +7,13 @@ import os
 import pytest
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
+from dambench_hub.runtime.files import (
+    atomic_path,
+    local_path,
+    remove_partial,
+    sha256,
+    write_atomic,
+)
 
 
 def contents(folder):
@@ -72,3 +78,10 @@ def test_leftovers_of_killed_writers_are_removed(tmp_path):
     assert set(contents(tmp_path)) == {"kept", ".lost.0000.partial"}
     remove_partial(tmp_path)
     assert set(contents(tmp_path)) == {"kept"}
+
+
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_path("~/data") == tmp_path / "data" == local_path(tmp_path / "data")
+    for unchanged in ("data/~", "gs://bucket/~a", "~nobody-of-this-name/data", "org/name"):
+        assert str(local_path(unchanged)) == unchanged.replace("//", "/")

@@ -28,6 +28,7 @@ from dambench_hub.building.sources.fengwu.model import STEP_HOURS
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.workers import Run
 
 ARCHIVE = "archive"
@@ -144,4 +145,4 @@ def download(recipe: Recipe) -> None:
         times = np.union1d(times, valid - earlier - np.timedelta64(STEP_HOURS, "h"))
     channels = STANDARD_CHANNELS if fengwu else recipe.channels
     grid = Grid(721, 1440) if fengwu else Grid.parse(recipe.grid)
-    cds.download(Path(str(recipe.path)), cds.requests(channels, times, grid))
+    cds.download(local_path(str(recipe.path)), cds.requests(channels, times, grid))

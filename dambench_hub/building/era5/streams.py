@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from dambench_hub.coordinates.constants import GRAVITY
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import WINDS, Regridder, unify_poles
 from dambench_hub.coordinates.variables import parse_channel
+from dambench_hub.runtime.files import local_path
 
 ANALYSES: Mapping[str, Callable[[Any], xr.Dataset]] = {
     "wb2": open_weatherbench,
@@ -58,7 +58,7 @@ def _open_model(folder: str) -> FengWu:
     import onnxruntime
 
     cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    return FengWu(Path(folder), device="cuda" if cuda else "cpu")
+    return FengWu(local_path(folder), device="cuda" if cuda else "cpu")
 
 
 _open_hosted = lru_cache(open_forecasts)

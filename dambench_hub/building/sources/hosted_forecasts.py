@@ -8,7 +8,6 @@ WeatherBench2's data guide and the metadata of the stores; what a store holds is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -18,6 +17,7 @@ from dambench_hub.building.sources import weatherbench
 from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.zarr_stores import open_store
 from dambench_hub.errors import BuildError, did_you_mean
+from dambench_hub.runtime.files import local_path
 
 BUCKET = "gs://weatherbench2/datasets/"
 LEAD = "prediction_timedelta"
@@ -154,7 +154,7 @@ def open_forecasts(path: str, lead_hours: int = 24) -> xr.Dataset:
         BuildError: When the store cannot be opened, has unusable axes, no such lead, or an
             ensemble's members.
     """
-    if path not in STORES and "/" not in path and not Path(path).exists():
+    if path not in STORES and "/" not in path and not local_path(path).exists():
         raise BuildError(
             f"{path} is neither a folder nor a name of hosted forecasts. "
             + did_you_mean(path, STORES)

@@ -8,7 +8,6 @@ commercial use is allowed for sure; `elsewhere`, which says where other times ar
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from dambench_hub.building.sources.declarations import require_variable
 from dambench_hub.building.sources.states import MissingData
 from dambench_hub.coordinates.variables import ERA5_NAMES, VARIABLES
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime.files import local_path
 
 FIXED = ("geopotential_at_surface", "land_sea_mask")
 """Fields that do not change. They keep their names and dimensions, with `time` or without."""
@@ -75,8 +75,9 @@ def _opened(path: str) -> xr.Dataset:
     if remote and scheme not in OPTIONS:
         known = ", ".join(f"{name}://" for name in OPTIONS)
         raise BuildError(f"{path}: addresses begin with {known}; otherwise give a local folder.")
-    if not remote and not Path(path).is_dir():
-        what = "is a file" if Path(path).exists() else "does not exist"
+    here = local_path(path)
+    if not remote and not here.is_dir():
+        what = "is a file" if here.exists() else "does not exist"
         raise BuildError(f"{path} {what}; wanted is the folder or the address of a Zarr store.")
     options = OPTIONS[scheme] if remote else None
     try:
@@ -84,7 +85,12 @@ def _opened(path: str) -> xr.Dataset:
         from dambench_hub.building.sources.whole_chunks import only_whole_chunks
 
         with only_whole_chunks():
-            return xr.open_zarr(path, chunks=None, decode_timedelta=True, storage_options=options)
+            return xr.open_zarr(
+                path if remote else here,
+                chunks=None,
+                decode_timedelta=True,
+                storage_options=options,
+            )
     except MissingData as error:
         raise BuildError(f"{path} cannot be opened: {error}.") from error
     except Exception as error:  # zarr, fsspec, gcsfs and aiohttp share no narrower class

@@ -46,6 +46,14 @@ def test_a_store_without_consolidated_metadata_opens_too(write_weatherbench):
         np.testing.assert_array_equal(last_state(str(path)), before)
 
 
+def test_a_store_in_the_home_folder(write_weatherbench, monkeypatch):
+    path, _ = write_weatherbench(names=("2m_temperature", "temperature"))
+    monkeypatch.setenv("HOME", str(path.parent))
+    np.testing.assert_array_equal(last_state(f"~/{path.name}"), last_state(str(path)))
+    with pytest.raises(BuildError, match="~/absent.zarr does not exist"):
+        open_store("~/absent.zarr")
+
+
 # Addresses
 
 

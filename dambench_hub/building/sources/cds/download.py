@@ -34,7 +34,7 @@ from dambench_hub.building.sources.cds.parts import Part, joined
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import ERA5_NAMES, VARIABLES, Channel, parse_channels
 from dambench_hub.errors import BuildError
-from dambench_hub.runtime.files import atomic_path, remove_partial, writing
+from dambench_hub.runtime.files import atomic_path, local_path, remove_partial, writing
 from dambench_hub.runtime.progress import track
 
 PRESSURE_LEVELS = "reanalysis-era5-pressure-levels"
@@ -182,7 +182,7 @@ def open_cds(source: str | Path | Iterable[str | Path]) -> xr.Dataset:
             grid, in other units, or holds what another one holds.
         DambenchError: When an archive cannot be unpacked for want of space or permission.
     """
-    paths = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
+    paths = [local_path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     place = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if paths[3:] else "")
     files = [file for path in paths for file in _files(path)]
     members = [member for file in files for member in unpacked(file)]

@@ -20,6 +20,7 @@ from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.declarations import require_units
 from dambench_hub.coordinates.grids import TOLERANCE_DEGREES
 from dambench_hub.errors import BuildError
+from dambench_hub.runtime.files import local_path
 
 ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
 """What opens a file that begins with these bytes."""
@@ -207,7 +208,7 @@ def opened(path: Path, without: Sequence[str] = ()) -> Iterator[xr.Dataset]:
 
 
 def _paths(path: str | Path) -> list[Path]:
-    place = Path(path).expanduser()
+    place = local_path(path)
     if place.is_dir():
         found = [p for p in place.iterdir() if p.suffix in (".nc", ".nc4")]
     elif place.is_file():
