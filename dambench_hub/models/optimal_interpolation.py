@@ -123,6 +123,8 @@ class OptimalInterpolation(Assimilator):
         try:
             config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
             arrays = load_file(Path(folder) / "model.safetensors")
+            if whole := [name for name, values in arrays.items() if values.dtype.kind != "f"]:
+                raise ValueError(f"{', '.join(whole)} of whole numbers, wanted real ones")
             bias = arrays.pop("bias")
             B = BackgroundCovariance(Grid.parse(config["grid"]), **arrays)
             return cls(tuple(config["channels"]), B, bias)

@@ -144,10 +144,11 @@ def read_weights(folder: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor
 
     Args:
         folder: Where it lies.
-        wanted: The model's `state_dict`, for names and shapes.
+        wanted: The model's `state_dict`, for names, shapes and types.
 
     Raises:
-        DataError: When the weights are missing, damaged, a pickle, or of another model.
+        DataError: When the weights are missing, damaged, a pickle, or of another model; the message
+            lists all `weight_problems`.
     """
     from safetensors.torch import load_file
 
@@ -160,21 +161,60 @@ def read_weights(folder: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} cannot be read as safetensors ({error}).") from error
-    for name in sorted({*weights, *wanted}):
-        got, want = weights.get(name), wanted.get(name)
-        if got is None or want is None or got.shape != want.shape:
-            raise DataError(
-                f"{path}: the weights {name} have {_shape(got)}, the model of {CONFIG} wants "
-                f"{_shape(want)}. They belong to another configuration."
-            )
+    if problems := weight_problems(weights, wanted):
+        listed = "\n".join(f"- {problem}" for problem in problems)
+        raise DataError(
+            f"{path} does not fit the model of {CONFIG}:\n{listed}\n"
+            "Save the model again, unquantised and with its own configuration."
+        )
     return weights
 
 
+def weight_problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    """Why weights are not those of a model, with at most a few names of each kind.
+
+    Real numbers of another precision are taken and rounded, unless that made them infinite. Whole
+    numbers are not: they are what a quantised model has, whose scales would be missed silently.
+
+    Args:
+        found: Weights by name.
+        wanted: The model's `state_dict`, for names, shapes and types.
+    """
+    both = [name for name in sorted(wanted) if name in found]
+    shapes = [
+        f"{name} (shape {tuple(found[name].shape)}, wanted {tuple(wanted[name].shape)})"
+        for name in both
+        if found[name].shape != wanted[name].shape
+    ]
+    odd = [name for name in both if not _converts(_type(found[name]), _type(wanted[name]))]
+    types = [f"{name} ({_type(found[name])}, wanted {_type(wanted[name])})" for name in odd]
+    infinite = [name for name in both if name not in odd and bool(found[name].isinf().any())]
+    kinds = {
+        "are missing": sorted({*wanted} - {*found}),
+        "are unknown to the model": sorted({*found} - {*wanted}),
+        "have another shape": shapes,
+        "have another type": types,
+        "are infinite": infinite,
+    }
+    return [f"{len(names)} {what}: {_some(names)}." for what, names in kinds.items() if names]
+
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _converts(found: str, wanted: str) -> bool:
+    return found == wanted or {found, wanted} <= set(FLOATS)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-
-
-def _shape(tensor: Tensor | None) -> str:
-    return "none" if tensor is None else f"shape {tuple(tensor.shape)}"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

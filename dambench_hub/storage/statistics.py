@@ -43,8 +43,11 @@ class Statistics:
         except (OSError, SafetensorError, TypeError) as error:
             raise DataError(f"{path} is not a statistics file ({error}). Rebuild it.") from error
         for name, array in vars(values).items():
-            if array.shape != (channels,) or not np.all(np.isfinite(array)):
-                raise DataError(f"{path}: {name} must be {channels} finite numbers. Rebuild it.")
+            real = array.dtype.kind == "f" and np.all(np.isfinite(array))
+            if array.shape != (channels,) or not real:
+                raise DataError(
+                    f"{path}: {name} must be {channels} finite real numbers. Rebuild it."
+                )
         return values
 
 

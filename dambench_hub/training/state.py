@@ -12,6 +12,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 
 from dambench_hub.errors import TrainingError
 from dambench_hub.models.learned import LearnedAssimilator
+from dambench_hub.models.pretrained import weight_problems
 from dambench_hub.training.checkpoints import (
     checkpoint_steps,
     load_optimizer,
@@ -119,6 +120,8 @@ class TrainingState:
         """
         tensors, numbers = read_checkpoint(folder, step)
         try:
+            if problems := weight_problems(tensors["model"], self.model.state_dict()):
+                raise ValueError(" ".join(problems))
             self.model.load_state_dict(tensors["model"])
             load_optimizer(self.optimizer, list(self.parameters), tensors["optimizer"])
             if self.average:

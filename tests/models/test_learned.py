@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from dambench_hub.data.batch import Analysis
@@ -134,6 +135,11 @@ def truncate(folder):
     path.write_bytes(path.read_bytes()[:-8])
 
 
+def convert(folder, dtype):
+    path = folder / "model.safetensors"
+    save_file({name: values.to(dtype) for name, values in load_file(path).items()}, path)
+
+
 def pickle_weights(folder):
     torch.save({}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
@@ -144,7 +150,13 @@ def pickle_weights(folder):
     [
         (lambda folder: spoil_config(folder, method="fnp"), "holds the method fnp, not nudging"),
         (lambda folder: spoil_config(folder, shar=1), "Did you mean 'share'"),
-        (lambda folder: spoil_config(folder, channels=["t2m"]), "another configuration"),
+        (lambda folder: spoil_config(folder, channels=["t2m"]), "3 have another shape: back"),
+        (lambda folder: convert(folder, torch.int8), "4 have another type: back.*int8, wanted fl"),
+        (lambda folder: convert(folder, torch.float16), "1 are infinite: mean"),
+        (lambda folder: convert(folder, torch.int64), "have another type"),
+        (lambda folder: convert(folder, torch.bool), "have another type"),
+        (lambda folder: convert(folder, torch.float8_e4m3fn), "have another type"),
+        (lambda folder: convert(folder, torch.complex64), "have another type"),
         (lambda folder: (folder / "config.json").unlink(), "config.json cannot be read"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
         (truncate, "cannot be read as safetensors"),
@@ -156,6 +168,31 @@ def test_a_wrong_folder_is_refused(model, tmp_path, spoil, words):
     spoil(tmp_path)
     with pytest.raises(DataError, match=words):
         Nudging.from_pretrained(tmp_path)
+
+
+def test_all_that_is_wrong_with_weights_comes_at_once(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    weights["more"] = weights.pop("mean")
+    weights["std"] = weights["std"].to(torch.int8)
+    weights["background_error_std"] = weights["background_error_std"][:2].clone()
+    save_file(weights, path)
+    with pytest.raises(DataError) as error:
+        Nudging.from_pretrained(tmp_path)
+    for words in ("1 are missing: mean.", "1 are unknown to the model: more.", "std (int8, wanted"):
+        assert words in str(error.value)
+    assert "(shape (2,), wanted (5,))" in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_weights_of_another_precision_are_rounded(model, tmp_path, dtype):
+    model.save_pretrained(tmp_path)
+    convert(tmp_path, dtype)
+    again = Nudging.from_pretrained(tmp_path).state_dict()
+    for name, values in model.state_dict().items():
+        assert again[name].dtype == torch.float32
+        torch.testing.assert_close(again[name], values, rtol=1e-2, atol=0)
 
 
 def test_no_such_folder(tmp_path):

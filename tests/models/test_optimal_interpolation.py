@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Batch
@@ -240,7 +241,12 @@ def test_saved_and_loaded_it_is_the_same(fitted, dense, tmp_path):
 
 def test_damaged_folder(fitted, tmp_path):
     fitted.save(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"broken")
+    path = tmp_path / "model.safetensors"
+    arrays = load_file(path)
+    save_file(arrays | {"bias": arrays["bias"].astype("i1")}, path)
+    with pytest.raises(DataError, match="bias of whole numbers"):
+        load_method(tmp_path)
+    path.write_bytes(b"broken")
     with pytest.raises(DataError, match="Fit the method again"):
         load_method(tmp_path)
 

@@ -54,12 +54,14 @@ def test_a_full_disk_is_a_message(tmp_path, statistics):
         statistics.write(tmp_path / "file" / "statistics.safetensors")
 
 
-@pytest.mark.parametrize("damage", ["channels", "nan", "names", "cut", "empty", "absent"])
+@pytest.mark.parametrize("damage", ["channels", "nan", "whole", "names", "cut", "empty", "absent"])
 def test_another_file_is_refused(tmp_path, statistics, damage):
     path = tmp_path / "statistics.safetensors"
     values = dict(vars(statistics))
     if damage == "nan":
         values["std"] = np.array([1.0, np.nan, 1.0])
+    if damage == "whole":
+        values["std"] = np.array([1, 2, 3], "i1")
     if damage == "names":
         values["variance"] = values.pop("std")
     save_file(values, path)
