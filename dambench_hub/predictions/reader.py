@@ -73,7 +73,7 @@ class Prediction:
     _block: tuple[int, np.ndarray] = field(default=(0, np.empty(0)), repr=False)
 
     def __len__(self) -> int:
-        return self.header.shape[0]
+        return sum(self.header.shape[:1])  # a single number is an analysis of no time
 
     def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < len(self):

@@ -11,6 +11,7 @@ import xarray as xr
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError
 from dambench_hub.predictions.reader import open_prediction
+from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.writer import write_predictions
 
 
@@ -159,6 +160,16 @@ def test_only_plain_data_is_read(file, change, words):
     with pytest.raises(PredictionError, match=words) as error:
         open_prediction(file)
     assert all(line.startswith("background.nc: ") for line in str(error.value).split("\n"))
+
+
+@pytest.mark.parametrize("opener", [open_prediction, open_sandboxed])
+def test_a_single_number_has_no_times(file, opener):
+    with h5py.File(file, "a") as root:
+        del root["analysis"]
+        root["analysis"] = np.float32(1)
+    with opener(file) as prediction:
+        assert prediction.header.shape == ()
+        assert len(prediction) == 0 and list(prediction) == []
 
 
 def test_a_fill_value_of_nan_is_what_xarray_writes(file):

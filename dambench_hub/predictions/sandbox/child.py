@@ -82,7 +82,7 @@ def warm_up() -> None:
 def _send(header: Header, rows: Rows) -> None:
     """Write the values of all times; none if they are not float32, which nobody then asks for."""
     position = 0
-    while header.dtype == "<f4" and position < header.shape[0]:
+    while header.dtype == "<f4" and position < sum(header.shape[:1]):
         start, block = rows(position)
         position = start + len(block)
         rest = block.data.cast("B")

@@ -142,8 +142,6 @@ def read_apart(path):
                 status = max(status, 3 * np.isclose(values, hostile.SECRET).any())
     except PredictionError:
         status = 1
-    except IndexError:  # a scalar has no first time; `validate` asks for none
-        status = 0
     finally:
         os._exit(status)
 
