@@ -24,6 +24,7 @@ from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header, text_problems
+from dambench_hub.predictions.order import OrderCheck
 from dambench_hub.predictions.reader import CONTAINERS, Prediction, open_prediction
 from dambench_hub.runtime.files import atomic_path
 from dambench_hub.tasks.task import Task, load_task
@@ -62,9 +63,9 @@ def write_predictions(
         **attributes: `model_url`, `paper_url`, `authors`, `parameters`, `training_data`.
 
     Raises:
-        PredictionError: When the analyses are too few or too many, of other times (as far as they
-            or their labels tell), of the wrong shape or not finite, or an attribute is unknown or
-            cannot be shown. No file is left then.
+        PredictionError: When the analyses are too few or too many, of other times (as far as they,
+            their labels or the observations tell), of the wrong shape or not finite, or an
+            attribute is unknown or cannot be shown. No file is left then.
         DambenchError: When the disk is full or the folder cannot be written.
     """
     path = Path(path)
@@ -74,7 +75,7 @@ def write_predictions(
         )
     task = load_task(task)
     times = task.times(data.manifest)
-    fields = _checked(analyses, times, data)
+    fields = _checked(analyses, times, data, OrderCheck(data, task))
     described = _attributes(task, data, model_name, attributes)
     first = next(fields, None)
     if first is None:
@@ -114,7 +115,9 @@ def _attributes(
     return attributes
 
 
-def _checked(analyses: Iterable[Analysis], times: np.ndarray, data: Data) -> Iterator[np.ndarray]:
+def _checked(
+    analyses: Iterable[Analysis], times: np.ndarray, data: Data, order: OrderCheck
+) -> Iterator[np.ndarray]:
     """The analysis of each time, once it has been found right."""
     done, wanted = 0, None
     for analysis in analyses:
@@ -133,6 +136,8 @@ def _checked(analyses: Iterable[Analysis], times: np.ndarray, data: Data) -> Ite
                     "data set and always the same."
                 )
             _require_values(field, times[done], data.channels)
+            if analysis.time is None:
+                order.require_own(done, field)
             yield field
             done += 1
     if done < len(times):

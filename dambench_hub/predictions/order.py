@@ -1,0 +1,99 @@
+"""Do analyses that carry no times come in their order? The stored observations tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dambench_hub.errors import PredictionError
+from dambench_hub.tasks.task import Task
+
+if TYPE_CHECKING:
+    from dambench_hub.data.dataset import Data
+
+FEW_VALUES = 400
+"""Observed values of a time that analyses are compared with."""
+FEW_TIMES = 100
+"""Later times that an analysis is compared with."""
+NEAR = 1.5
+"""Misfit of an analysis that may belong to a time; that of a background is about 1."""
+RATIO = 2.0
+SMALLEST_ERROR = 1e-3
+"""Of a channel's std: a channel whose background is better tells no time from another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Some observed values of one time.
+
+    Attributes:
+        channel: Number of the channel of each, (K,).
+        point: Grid point of each, row-major y·X + x, (K,).
+        values: (K,), NaN where there is none.
+        error: Standard deviation of background − observation, (K,).
+    """
+
+    channel: np.ndarray
+    point: np.ndarray
+    values: np.ndarray
+    error: np.ndarray
+
+    def misfit(self, field: np.ndarray) -> float:
+        """Root mean square of (x̂ − y) / error of an analysis, ([M,] C, Y, X), or its mean."""
+        flat = field.reshape(*field.shape[:-2], -1)[..., self.channel, self.point]
+        analysis = flat.reshape(-1, len(self.values)).mean(axis=0, dtype=np.float64)
+        square = ((analysis - self.values) / self.error) ** 2
+        return float(np.sqrt(square[np.isfinite(square)].mean())) if square.size else 0.0
+
+
+class OrderCheck:
+    """Notices an analysis that stands at the place of an earlier time than its own.
+
+    No method knows the future. An analysis that fits the observations of a later time as a
+    background would, and RATIO times better than those of its own time, belongs there; and in every
+    wrong order some analysis comes too early. A bad method is not refused, even if the climate or
+    yesterday's state is its analysis. Of one that is no worse than a background nothing but its own
+    observations is looked at.
+    """
+
+    def __init__(self, data: Data, task: Task) -> None:
+        self.times = task.times(data.manifest)
+        statistics = data.statistics
+        noise = data.observation_error_std(data.manifest.observations)
+        error = np.hypot(statistics.background_error_std, noise)
+        telling = np.flatnonzero(error > SMALLEST_ERROR * statistics.std)
+
+        @cache
+        def observed(place: int) -> Observed:
+            columns = ["observation_index", "observations"]
+            stored = data.example(task.split, place * task.stride, columns)
+            index, values = stored["observation_index"], stored["observations"]
+            size = len(telling) * values.shape[-1]
+            some = np.unique(np.linspace(0, size - 1, min(size, FEW_VALUES)).astype(int))
+            row, point = np.divmod(some, values.shape[-1])
+            channel = telling[row]
+            return Observed(channel, index[point], values[channel, point], error[channel])
+
+        self.observed = observed
+
+    def require_own(self, place: int, field: np.ndarray) -> None:
+        """Refuse an analysis, ([M,] C, Y, X), that belongs to a later time than that of its place.
+
+        Raises:
+            PredictionError: It names both times.
+        """
+        own = self.observed(place).misfit(field)
+        if own <= NEAR:
+            return
+        later = range(place + 1, len(self.times))
+        for other in later[:: len(later) // FEW_TIMES + 1]:
+            if self.observed(other).misfit(field) < min(NEAR, own / RATIO):
+                raise PredictionError(
+                    f"The analysis at {self.times[place]} fits the observations of "
+                    f"{self.times[other]}, not its own: the analyses come in another order than "
+                    "the times, as after gathering them from several processes. Give each its "
+                    "time, Analysis(…, time=batch.time), and sort them by it."
+                )
