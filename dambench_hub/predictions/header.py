@@ -21,6 +21,8 @@ OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "train
 ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
 
 MAX_NAME = 80
+MAX_ATTRIBUTE = 2000
+"""Characters of what a file says of its model; a long list of authors fits."""
 SPACES = "\t\n\r\u00a0"
 """Characters that attributes may have, but for the name."""
 
@@ -139,6 +141,11 @@ def text_problems(attributes: Mapping[str, str]) -> list[str]:
         allowed = "" if attribute == "model_name" else SPACES
         if odd := dishonest_character(unicodedata.normalize("NFC", text), allowed):
             problems.append(f"The character {named(odd)} cannot stand in {attribute}; remove it.")
+    for attribute in OPTIONAL_ATTRIBUTES:
+        if (length := len(attributes.get(attribute, ""))) > MAX_ATTRIBUTE:
+            problems.append(
+                f"{attribute} has {length} characters, at most {MAX_ATTRIBUTE} are kept; shorten it."
+            )
     for attribute in ("model_url", "paper_url"):
         url = attributes.get(attribute, "https://none")
         if not re.fullmatch(r"https://\S{1,500}", url):

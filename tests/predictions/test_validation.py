@@ -141,6 +141,10 @@ WRONG = {
     ),
     "another format": (with_attributes(dambench_format="2"), "dambench_format is '2'"),
     "no name": (with_attributes(model_name=" "), "model_name must have 1 to 80"),
+    "a book for a list of authors": (
+        with_attributes(authors="x" * 2001),
+        "authors has 2001 characters, at most 2000",
+    ),
     "a script for a link": (
         with_attributes(model_url="javascript:alert(1)"),
         "model_url is 'javascript:alert.1.'; wanted",
