@@ -263,5 +263,6 @@ def _figure(width: float, height: float, title: str, comparison: Comparison) -> 
     layout = ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.06, rect=(0, margin, 1, 1 - margin))
     figure = Figure(figsize=(width, height), layout=layout)
     figure.suptitle(_title(title), x=0.012, ha="left", fontsize=12.5)
-    figure.text(0.012, 0.06 / height, comparison.caption, fontsize=7, color=GREY, va="bottom")
+    style: dict[str, Any] = {"fontsize": 7, "color": GREY, "va": "bottom", "parse_math": False}
+    figure.text(0.012, 0.06 / height, comparison.caption, **style)
     return figure

@@ -1,5 +1,8 @@
 """Pictures: the numbers behind them obey their laws, and the files are there whole."""
 
+from dataclasses import replace
+from io import BytesIO
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import ChannelError, DambenchError, PredictionError
 from dambench_hub.metrics.spectra import zonal_power
 from dambench_hub.plots.comparison import compare
-from dambench_hub.plots.figures import plot_prediction
+from dambench_hub.plots.figures import draw_spectra, plot_prediction
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
 
@@ -74,6 +77,13 @@ def test_three_pictures_are_written(tiny_data, half, tmp_path, channel):
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+@pytest.mark.parametrize("name", ["$\\frac{1}{", "a$$b", "$x^2$"])
+def test_a_dollar_in_a_name_begins_no_formula(tiny_data, half, name):
+    figure = draw_spectra(replace(compare(half, tiny_data), caption=name))
+    figure.savefig(picture := BytesIO())
+    assert picture.getvalue().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("channels", [("t2m", "msl"), ("z500", "z850", "t500", "t850"), ("u50",)])

@@ -112,7 +112,8 @@ def draw_profiles(ratios: Mapping[str, Mapping[int, float]], others: str) -> Mar
         panels[0].set_ylabel("pressure (hPa)")
         panels[0].set_xlim(0, min(2.0, 1.08 * largest))
         panels[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        figure.supxlabel(f"RMSE / RMSE of {others}", fontsize=11, color=INKS["soft"])
+        label = {"fontsize": 11, "color": INKS["soft"], "parse_math": False}
+        figure.supxlabel(f"RMSE / RMSE of {others}", **label)
         return svg(figure, f"RMSE by pressure, relative to {others}")
 
 
@@ -134,7 +135,8 @@ def svg(figure: Figure, label: str) -> Markup:
     for name, colour in INKS.items():
         text = text.replace(colour, f"var(--{name})")
     head = f'<svg class="chart" role="img" aria-label="{escape(label)}" '
-    text = re.sub(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"', rf"{head}\1", text, count=1)
+    start = re.compile(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"')
+    text = start.sub(lambda found: head + found[1], text, count=1)
     text = re.sub(r'^(<svg [^>]*?)\s(height|width)="[^"]*"', r"\1", text)
     return Markup(text)
 

@@ -8,6 +8,7 @@ from dambench_hub.leaderboard.web.drawing.panels import profiles
 
 POWER = 1.0 / np.arange(1, 33) ** 3
 HOSTILE = ["<script>alert(1)</script>", "$\\frac{1}{", "_hidden", "a & b", "x" * 80, "日本 ü"]
+HOSTILE += ["$x^2$", "a$$b", "$ $", "\\$x$"]
 
 
 def texts(drawing):
@@ -21,6 +22,13 @@ def test_names_are_text(name):
     assert not [element for element in root.iter() if element.tag.endswith("script")]
     shown = "".join(texts(drawing)).replace("\\", "")
     assert name.lstrip("_").replace("\\", "") in shown
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_below_profiles_are_text(name):
+    drawing = draw_profiles({"temperature": {500: 1.2, 850: 0.8}}, name)
+    assert f"RMSE / RMSE of {name}" in texts(drawing)
+    assert name in ElementTree.fromstring(drawing).get("aria-label")
 
 
 def test_the_page_chooses_the_colours():
