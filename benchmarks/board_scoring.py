@@ -125,7 +125,7 @@ def submit_and_score(site, worker, path, number):
     (site.inbox / file).symlink_to(path.absolute())
     person, size = Person(f"hf:{number}", "benchmark"), path.stat().st_size
     id = site.submissions.receive(
-        person, "half-way", TASK, file=file, bytes=size, sha256=str(number)
+        person, f"half-way {number}", TASK, file=file, bytes=size, sha256=str(number)
     ).id
     worker.step()
     if site.store.result(id) is None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
+from dambench_hub.leaderboard.accounts.look_alikes import picture
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.metrics.skill import skill
 from dambench_hub.models.registry import METHODS, MULTI
@@ -137,3 +138,14 @@ def is_baseline_name(name: str) -> bool:
     (True, False)
     """
     return name.removeprefix(MULTI) in METHODS
+
+
+def looks_like_baseline(name: str) -> bool:
+    """Whether a name is, or is easily taken for, that of one of the package's methods.
+
+    >>> looks_like_baseline("Background"), looks_like_baseline("background, tuned")
+    (True, False)
+    """
+    return picture(name) in {
+        picture(prefix + method) for method in METHODS for prefix in ("", MULTI)
+    }

@@ -15,9 +15,11 @@ from typing import Any
 import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
+from dambench_hub.leaderboard.accounts.look_alikes import picture
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.accounts.text_rules import check_description, check_name, check_url
-from dambench_hub.leaderboard.store.ranking import is_baseline_name
+from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED
+from dambench_hub.leaderboard.store.ranking import looks_like_baseline
 from dambench_hub.leaderboard.store.results import Store, recorded_names
 from dambench_hub.leaderboard.store.rows import (
     Event,
@@ -105,7 +107,8 @@ class Submissions:
             paper_url: `https://` address of the paper.
 
         Raises:
-            TextRefused: When a text cannot be shown.
+            TextRefused: When a text cannot be shown, or the name looks like a baseline's or
+                another's on the board.
             QuotaError: When the person, or all together, handed in enough.
             DuplicateSubmission: When this person handed the same file in before.
             TaskError: When there is no such task.
@@ -120,6 +123,8 @@ class Submissions:
             # On one's own machine the same file may stand there under two names.
             same = [one for one in own if not owner.is_trusted or one.name == texts["name"]]
             _refuse_again(same, task, sha256)
+            if not owner.is_trusted:
+                _refuse_look_alike(connection, owner, texts["name"], task)
             refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
             texts |= {"publish": publish, "file": file, "bytes": bytes, "sha256": sha256}
             key = insert_submission(connection, owner, task=task, at=stamp(now), **texts)
@@ -379,6 +384,21 @@ def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:
             )
 
 
+def _refuse_look_alike(connection: sql.Connection, owner: Person, name: str, task: str) -> None:
+    """Keep a name for who has it on the board of the task already."""
+    shown = sql.select(SUBMISSIONS.c.name, SUBMISSIONS.c.owner_name).where(
+        SUBMISSIONS.c.task == task,
+        SUBMISSIONS.c.owner != owner.id,
+        SUBMISSIONS.c.id.in_(sql.select(RESULTS.c.submission).where(IS_PUBLISHED)),
+    )
+    for known in connection.execute(shown):
+        if picture(known.name) == picture(name):
+            raise TextRefused(
+                f"{name!r} looks like {known.name!r}, which {known.owner_name} has on this board. "
+                "Choose another name."
+            )
+
+
 def _checked(
     owner: Person, name: str, description: str, model_url: str | None, paper_url: str | None
 ) -> dict[str, Any]:
@@ -396,8 +416,10 @@ def _checked(
         }
     except DambenchError as error:
         raise TextRefused(str(error)) from error
-    if is_baseline_name(texts["name"]) and not owner.is_trusted:
-        raise TextRefused(f"{texts['name']!r} is the name of a baseline. Choose another.")
+    if looks_like_baseline(texts["name"]) and not owner.is_trusted:
+        raise TextRefused(
+            f"{texts['name']!r} is the name of a baseline, or looks like it. Choose another."
+        )
     return texts
 
 

@@ -59,7 +59,8 @@ def board(url, clock):
     return Submissions(Store(url, create=True), GENEROUS)
 
 
-def hand_in(board, owner=ANN, name="mine", file="a", **changes):
+def hand_in(board, owner=ANN, name=None, file="a", **changes):
+    name = name or ("mine" if owner is ANN else f"that of {owner.name}")
     values = {"file": f"{file}.nc", "bytes": 10, "sha256": file, **changes}
     return board.receive(owner, name, values.pop("task", "unimodal"), **values)
 
@@ -512,6 +513,28 @@ def test_copied_errors_are_held(board, make_result, rng):
     assert score(board, short, with_errors("e", errors[:20])) is State.PUBLISHED
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["mine", "Mine", "m\u0456ne", "M I N E", "\uff4d\uff49\uff4e\uff45", "rnine", "m\u00efn\u00e9"],
+)
+def test_a_name_on_the_board_is_its_owners(board, make_result, name):
+    first = hand_in(board)
+    assert hand_in(board, owner=BOB, name="mine", file="b")  # nothing of that name is shown yet
+    score(board, first, make_result())
+    with pytest.raises(TextRefused, match="looks like 'mine', which Ann has on this board"):
+        hand_in(board, owner=BOB, name=name, file="c")
+    assert hand_in(board, owner=BOB, name=f"{name} 2", file="d")
+    assert hand_in(board, owner=BOB, name=name, file="e", task="multimodal")
+    assert hand_in(board, name=name, file="f")
+
+
+@pytest.mark.parametrize("name", ["Background", "b\u0430ckground", "0ptimal Interpolation", "FNP"])
+def test_what_looks_like_a_baseline_is_refused(board, name):
+    with pytest.raises(TextRefused, match="is the name of a baseline, or looks like it"):
+        hand_in(board, name=name)
+    assert hand_in(board, owner=Person("local:me", "me"), name=name)
+
+
 def test_an_administrator_holds(board, make_result):
     mine = hand_in(board)
     score(board, mine, make_result())
@@ -651,7 +674,9 @@ def receive(person):
     board = Submissions(Store(sys.argv[1]), limits)
     for number in itertools.count():
         key = f"{os.getpid()}-{person.id}-{number}"
-        one = board.receive(person, "mine", "unimodal", file=key, bytes=1, sha256=key)
+        one = board.receive(
+            person, f"{person.name}'s", "unimodal", file=key, bytes=1, sha256=key
+        )
         say("received", one.id)
 
 def work():
