@@ -46,8 +46,14 @@ POLICY = (
     "default-src 'self'; "
     # Gradio's own pages run scripts that stand in them, and compile what events run in the browser.
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors "
+    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; "
+)
+AT_HOME = "connect-src 'self'; frame-ancestors 'none'"
+ON_A_SPACE = (
+    # Under a Space's name, Gradio's page asks the Hub once whether the Space runs.
+    "connect-src 'self' https://huggingface.co/api/spaces/by-subdomain/; "
+    "frame-ancestors https://huggingface.co"
 )
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -71,8 +77,8 @@ class RequestFilter:
         self.cache = os.path.join(os.path.realpath(cache), "")
         self.hosts = hosts
         self.rate_limit = None if hosts is None else RateLimit(BURST, RATE)
-        framed = "'none'" if hosts is None else "https://huggingface.co"
-        self.headers = HEADERS | {"Content-Security-Policy": POLICY + framed}
+        policy = POLICY + (AT_HOME if hosts is None else ON_A_SPACE)
+        self.headers = HEADERS | {"Content-Security-Policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""

@@ -103,6 +103,7 @@ def application(
     if router is not None:
         app.include_router(router)
     demo.state_session_capacity = VISITS_KEPT
+    demo.space_id = None  # else the pages draw a bar of the Hub's, with fonts from elsewhere
     demo.queue(max_size=QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE, api_open=False)
     settings = {
         "footer_links": [],

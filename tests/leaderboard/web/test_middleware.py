@@ -254,7 +254,7 @@ def test_every_answer_keeps_browsers_strict(path):
     headers = ask(path).headers
     policy = headers["content-security-policy"]
     assert "default-src 'self'" in policy and "http" not in policy
-    assert policy.endswith("frame-ancestors 'none'")
+    assert policy.endswith("connect-src 'self'; frame-ancestors 'none'")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     framed = ask(path, hosts={"x.hf.space"}).headers["content-security-policy"]

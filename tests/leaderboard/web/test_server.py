@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +24,17 @@ from dambench_hub.predictions.writer import write_predictions
 
 APP = Path(__file__).parents[3] / "leaderboard_app" / "app.py"
 UPLOAD = "/gradio_api/upload"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 60_000
+SPACE = {
+    "SYSTEM": "spaces",
+    "SPACE_ID": "org/board",
+    "SPACE_HOST": "board.hf.space",
+    "OAUTH_CLIENT_ID": "planted-client",
+    "OAUTH_CLIENT_SECRET": "a secret of the Space, planted",
+    "OAUTH_SCOPES": "openid profile",
+    "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
+}
 HTTP = httpx.Client(verify=False, timeout=60)
 """One for all, since each costs as much time as many requests."""
 PLANTED = re.compile(rb"hf_planted|a secret of the Space|planted-client")
@@ -322,6 +334,28 @@ def inbox_room(space):
     return HTTP.get(f"{space[0]}/config").json()["max_file_size"]
 
 
+def test_a_boundary_that_is_too_long_is_refused(space, ada):
+    headers = {**ada, "content-type": f"multipart/form-data; boundary={'x' * 300}"}
+    assert HTTP.post(space[0] + UPLOAD, content=b"x", headers=headers).status_code == 415
+
+
+def test_head_is_answered(space):
+    for path in ("/", "/submit", "/export/unimodal.csv", "/export/unimodal.json"):
+        answer = HTTP.head(space[0] + path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_half_a_request_is_ended_and_a_head_has_a_size(space):
+    where = urlsplit(space[0])
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        begin = time.monotonic()
+        with pytest.raises(OSError):  # noqa: PT011
+            for _ in range(1000):
+                connection.sendall(b"X-Long: " + b"x" * 100_000 + b"\r\n")
+        assert time.monotonic() - begin < 10
+
+
 def test_a_file_that_is_too_large_is_refused(space, ada):
     answer = upload(space, ada, b"x" * (inbox_room(space) + 100_000))
     assert answer.status_code == 413 and "larger than" in answer.json()["error"]
@@ -401,6 +435,35 @@ def test_the_templates_are_those_of_the_tasks(space, tiny_data, tmp_path):
         assert template[0].tolist() == tiny_data.background("test", 0).tolist()
     for name in ("nothing", "..%2f..%2fetc%2fpasswd", "%2e%2e"):
         assert HTTP.get(f"{space[0]}/template/{name}.nc").status_code == 404
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_a_browser_finds_nothing_to_complain_about_on_a_space(start, tiny_folder, tmp_path):
+    """Nor does it ask anybody but the Hub, and that one question: is the Space running?"""
+    sync_api, heard = pytest.importorskip("playwright.sync_api"), []
+    running = {"id": "org/board", "runtime": {"stage": "RUNNING"}}
+    options = ("--role", "front", "--host", "0.0.0.0")
+    with (
+        start(tmp_path, tiny_folder, *options, environment=SPACE) as address,
+        sync_api.sync_playwright() as playwright,
+    ):
+        rules = f"--host-resolver-rules=MAP board.hf.space {urlsplit(address).netloc}"
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[rules, "--no-sandbox"], timeout=PATIENCE
+        )
+        page = browser.new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("requestfailed", lambda request: heard.append(request.url))
+        page.route(
+            "https://huggingface.co/api/spaces/by-subdomain/board",
+            lambda route: route.fulfill(json=running, headers={"access-control-allow-origin": "*"}),
+        )
+        for path in ("submit", "about"):
+            page.goto(f"http://board.hf.space/{path}", timeout=PATIENCE)
+            page.wait_for_load_state("networkidle", timeout=PATIENCE)
+            page.wait_for_selector("h1, h2", timeout=PATIENCE)
+        browser.close()
+    assert heard == []
 
 
 @pytest.mark.parametrize(
