@@ -30,7 +30,6 @@ from dambench_hub.observations import draw_observations
 from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
-from dambench_hub.storage.features import example_features
 from dambench_hub.storage.manifest import (
     FORMAT_VERSION,
     GEOGRAPHY,
@@ -40,6 +39,7 @@ from dambench_hub.storage.manifest import (
     Manifest,
     Shard,
 )
+from dambench_hub.storage.preview import PREVIEW, preview_row
 from dambench_hub.storage.rounding import (
     ROUNDING,
     note_rounding,
@@ -327,10 +327,12 @@ def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
         same = shard.hours == hours and path.stat().st_size == shard.bytes
         if same and sha256(path) == shard.sha256:
             return shard
-    features = example_features(plan.shapes(job.config))
+    features = plan.features(job.config)
     examples: Iterable[Fields] = (read(job.split, i) for i in range(job.start, job.stop))
     if plan.keep_bits is not None and "background" in features:
         examples = rounded_backgrounds(examples, plan.keep_bits, work, job.path)
+    if job.config == PREVIEW:
+        examples = (preview_row(example, plan.channels, plan.grid) for example in examples)
     with atomic_path(path) as partial:
         content = write_shard(partial, examples, job.stop - job.start, features, plan.format)
         _read_back(partial, plan, job)

@@ -15,6 +15,13 @@ from dambench_hub.building.geography import ATTRIBUTION, card_config
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.storage.features import column_shapes, config_columns, example_features
 from dambench_hub.storage.manifest import GEOGRAPHY, Manifest, Shard
+from dambench_hub.storage.preview import (
+    PREVIEW,
+    coarsening,
+    preview_channels,
+    preview_features,
+    preview_shapes,
+)
 
 SIZE_CATEGORIES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
 
@@ -66,7 +73,7 @@ def _configs(folder: Path, manifest: Manifest) -> list[tuple[dict[str, Any], dic
     modalities = manifest.modalities
     shapes = column_shapes(len(manifest.channels), manifest.grid, points, modalities)
     entries = []
-    for config, columns in {**config_columns(modalities), "preview": tuple(shapes)}.items():
+    for config, columns in config_columns(modalities).items():
         splits = manifest.copies.get(config, manifest.splits)
         if manifest.format == "arrow" and config != "multimodal" and config not in manifest.copies:
             continue
@@ -75,19 +82,31 @@ def _configs(folder: Path, manifest: Manifest) -> list[tuple[dict[str, Any], dic
         entry: dict[str, Any] = {"config_name": config}
         if config == "multimodal":
             entry["default"] = True
-        entry["data_files"] = [
-            {"split": split, "path": _pattern(shards)} for split, shards in splits.items()
-        ]
+        entry["data_files"] = _data_files(splits)
         if manifest.format == "parquet" and config != "multimodal":
             entry["columns"] = list(columns)
         if manifest.format == "hdf5":
             # For HDF5, `features` chooses the columns; without a batch size a whole file is read.
             entry |= {"features": features, "batch_size": 4}
         entries.append((entry, _info(config, features, splits, _example_bytes(chosen))))
+    if PREVIEW in manifest.copies:
+        entries.append(_preview(manifest))
     if manifest.geography and manifest.format == "parquet":
         # A folder has one reader, that of its first config; other formats need another call.
         entries.append(card_config(folder))
     return entries
+
+
+def _preview(manifest: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of the config `preview`."""
+    shapes = preview_shapes(manifest.channels, manifest.grid, manifest.modalities)
+    features, splits = preview_features(shapes)._to_yaml_list(), manifest.copies[PREVIEW]
+    entry = {"config_name": PREVIEW, "data_files": _data_files(splits)}
+    return entry, _info(PREVIEW, features, splits, _example_bytes(shapes))
+
+
+def _data_files(splits: Mapping[str, tuple[Shard, ...]]) -> list[dict[str, str]]:
+    return [{"split": split, "path": _pattern(shards)} for split, shards in splits.items()]
 
 
 def _info(
@@ -156,6 +175,7 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         "configs": ", ".join(
             f"`{entry['config_name']}`" for entry, _ in _configs(folder, manifest)
         ),
+        "preview": _preview_text(manifest),
         "geography": _geography(folder, manifest),
         "archives": _archives(manifest),
         "gaps": _gaps(manifest),
@@ -173,6 +193,17 @@ def _geography(folder: Path, manifest: Manifest) -> str:
     return (
         f"`{read}` gives what does not depend on time, a row per tile of the globe: land, heights, "
         f"a text about the region and a relief picture. {ATTRIBUTION}\n"
+    )
+
+
+def _preview_text(manifest: Manifest) -> str:
+    if PREVIEW not in manifest.copies:
+        return ""
+    step, channels = coarsening(manifest.grid), preview_channels(manifest.channels)
+    listed = ", ".join(f"`{name}`" for name in channels)
+    return (
+        f" `{PREVIEW}` is for a first look: the beginning of each split, {listed} as means over "
+        f"{step} × {step} points, NaN where nothing was observed, and `time` as text."
     )
 
 

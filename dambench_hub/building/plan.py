@@ -10,14 +10,16 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from datasets import Features
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.storage.features import column_shapes, config_columns
+from dambench_hub.storage.features import column_shapes, config_columns, example_features
 from dambench_hub.storage.manifest import FORMATS, SUFFIX, Manifest
+from dambench_hub.storage.preview import EXAMPLES, PREVIEW, preview_features, preview_shapes
 from dambench_hub.storage.rounding import require_keep_bits
 
 SHARD_BYTES = 500_000_000
@@ -107,10 +109,16 @@ class Plan:
 
     def shapes(self, config: str = "multimodal") -> dict[str, tuple[int, ...]]:
         """Shapes of the columns of a config, in the order of the files."""
+        if config == PREVIEW:
+            return preview_shapes(self.channels, self.grid, self.modalities)
         points = self.observations.points(self.grid)
         shapes = column_shapes(len(self.channels), self.grid, points, self.modalities)
-        columns = config_columns(self.modalities).get(config, tuple(shapes))
-        return {name: shapes[name] for name in columns}
+        return {name: shapes[name] for name in config_columns(self.modalities)[config]}
+
+    def features(self, config: str = "multimodal") -> Features:
+        """Hugging Face features of the columns of a config."""
+        shapes = self.shapes(config)
+        return preview_features(shapes) if config == PREVIEW else example_features(shapes)
 
 
 def manifest_settings(manifest: Manifest) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def manifest_settings(manifest: Manifest) -> dict[str, Any]:
     for gap in manifest.gaps:
         if gap.what == "example":
             hours[gap.split] = sorted([*hours[gap.split], gap.hours])
-    copies = tuple(config for config in manifest.copies if config != "preview")
+    copies = tuple(config for config in manifest.copies if config != PREVIEW)
     return _settings(manifest, hours, copies)
 
 
@@ -163,9 +171,11 @@ def jobs(plan: Plan) -> list[Job]:
         example_bytes = 4 * sum(prod(shape) for shape in shapes.values())
         for split, times in plan.times.items():
             found += _split_jobs(plan, config, split, len(times), example_bytes)
-    split = "test" if "test" in plan.times else "train"
-    path = f"preview/{split}-00000-of-00001{SUFFIX[plan.format]}"
-    return [*found, Job("preview", split, path, 0, min(4, len(plan.times[split])))]
+    if plan.format == "parquet":
+        for split, times in plan.times.items():
+            path = f"{PREVIEW}/{split}-00000-of-00001.parquet"
+            found.append(Job(PREVIEW, split, path, 0, min(EXAMPLES, len(times))))
+    return found
 
 
 def _split_jobs(

@@ -12,6 +12,7 @@ from typing import Any
 
 from dambench_hub.storage.features import column_shapes, config_columns
 from dambench_hub.storage.manifest import GEOGRAPHY, STATISTICS, Manifest, Shard
+from dambench_hub.storage.preview import PREVIEW, preview_shapes
 
 CROISSANT = "croissant.json"
 
@@ -84,6 +85,12 @@ DESCRIPTIONS = {
     "olr": "Outgoing longwave radiation of the last day, W m-2; NaN: not measured.",
     "reference": "The state to be found.",
 }
+OF_PREVIEW = {
+    "time": "Valid time of the analysis, UTC.",
+    "observations": "Means of the observed values nearby; NaN: none.",
+}
+"""What is otherwise in the coarse config `preview`."""
+
 CITATION = (
     "@misc{dambench, title={DAMBench: a benchmark for deep-learning data assimilation of the "
     "atmosphere}, author={{The DAMBench maintainers}}, year={2026}}"
@@ -168,8 +175,9 @@ def _distribution(manifest: Manifest, url: str | None, revision: str) -> list[di
 def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
     """The names of the splits, and for each config its columns."""
     configs = config_columns(manifest.modalities)
-    configs["preview"] = configs["multimodal"]
-    shared = ("multimodal", "preview") if manifest.format == "arrow" else tuple(configs)
+    points = manifest.observations.points(manifest.grid)
+    shapes = column_shapes(len(manifest.channels), manifest.grid, points, manifest.modalities)
+    shared = ("multimodal",) if manifest.format == "arrow" else tuple(configs)
     splits = {
         "@type": "cr:RecordSet",
         "@id": "splits",
@@ -187,36 +195,43 @@ def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
         ],
         "data": [{"splits/name": split} for split in manifest.splits],
     }
-    return [splits] + [
-        _record_set(manifest, config, columns)
+    records = [
+        _record_set(manifest, config, {name: shapes[name] for name in columns})
         for config, columns in configs.items()
         if config in shared or config in manifest.copies
     ]
+    if PREVIEW in manifest.copies:
+        coarse = preview_shapes(manifest.channels, manifest.grid, manifest.modalities)
+        records.append(_record_set(manifest, PREVIEW, coarse))
+    return [splits, *records]
 
 
-def _record_set(manifest: Manifest, config: str, columns: tuple[str, ...]) -> dict[str, Any]:
-    points = manifest.observations.points(manifest.grid)
-    shapes = column_shapes(len(manifest.channels), manifest.grid, points, manifest.modalities)
+def _record_set(
+    manifest: Manifest, config: str, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any]:
     shards = next(iter(manifest.copies.get(config, manifest.splits).values()))
     folder = _folder(shards[0])
-    fields = [_field(config, folder, name, shapes[name]) for name in columns]
+    fields = [_field(config, folder, name, shape) for name, shape in shapes.items()]
     return {
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
-        "description": f"Examples with the columns {', '.join(columns)}.",
+        "description": f"Examples with the columns {', '.join(shapes)}.",
         "field": [_split_field(manifest, config, folder), *fields],
     }
 
 
 def _field(config: str, folder: str, column: str, shape: tuple[int, ...]) -> dict[str, Any]:
     types = {"time": "cr:Int64", "observation_index": "cr:Int32"}
+    descriptions = DESCRIPTIONS
+    if config == PREVIEW:
+        types, descriptions = {"time": "sc:DateTime"}, {**DESCRIPTIONS, **OF_PREVIEW}
     array = {"isArray": True, "arrayShape": ",".join(map(str, shape))} if shape else {}
     return {
         "@type": "cr:Field",
         "@id": f"{config}/{column}",
         "name": f"{config}/{column}",
-        "description": DESCRIPTIONS[column],
+        "description": descriptions[column],
         "dataType": types.get(column, "cr:Float32"),
         **array,
         "source": {"fileSet": {"@id": _file_set(folder)}, "extract": {"column": column}},

@@ -22,7 +22,13 @@ from dambench_hub.hub.croissant import CROISSANT, croissant
 from dambench_hub.models.card import point_to
 from dambench_hub.models.pretrained import RUN_CONFIG, model_name
 from dambench_hub.runtime.files import sha256
-from dambench_hub.storage.manifest import GEOGRAPHY, MANIFEST, STATISTICS, Manifest
+from dambench_hub.storage.manifest import (
+    FORMAT_VERSION,
+    GEOGRAPHY,
+    MANIFEST,
+    STATISTICS,
+    Manifest,
+)
 from dambench_hub.version import __version__
 
 KINDS = ("dataset", "metric", "model", "space")
@@ -223,6 +229,12 @@ def _guess(folder: Path) -> str:
 def _data_set(folder: Path, repo_id: str, denied: DenyList, tag: str | None) -> Release:
     """Shards as the manifest names them; card, manifest, statistics and description."""
     manifest = Manifest.read(folder)
+    if manifest.format_version != FORMAT_VERSION:
+        raise BuildError(
+            f"{folder} is of format version {manifest.format_version}, whose times torch and jax "
+            f"cannot read. Write it again: dambench convert {folder} --out NEW --format "
+            f"{manifest.format}"
+        )
     if damage := manifest.damage(folder, full=True):
         raise BuildError(
             f"{folder} is not whole, so nothing is sent: {' '.join(damage[:5])} "

@@ -108,6 +108,8 @@ def from_arrow(column: pa.Array, shape: tuple[int, ...]) -> np.ndarray:
         return values.to_numpy(zero_copy_only=False)[0].astype("datetime64[h]")
     if pa.types.is_int64(values.type):
         return from_hours(values.to_numpy())[0]
+    if pa.types.is_string(values.type):
+        return np.array(values[0].as_py().removesuffix("Z"), "datetime64[h]")
     return values.to_numpy(zero_copy_only=True).reshape(shape)
 
 
@@ -117,6 +119,8 @@ def _to_arrow(value: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
         return pa.ExtensionArray.from_storage(arrow_type, storage.cast(arrow_type.storage_type))
     if pa.types.is_fixed_size_list(arrow_type):
         return pa.FixedSizeListArray.from_arrays(pa.array(value), type=arrow_type)
+    if pa.types.is_string(arrow_type):
+        return pa.array([f"{value.astype('datetime64[m]')}Z"], arrow_type)
     return pa.array([int(hours_since_epoch(value))], arrow_type)
 
 

@@ -94,8 +94,8 @@ class Manifest:
         format: `parquet`, `arrow` or `hdf5`.
         source: Where the fields come from: kind, settings, versions, licence, attribution, ….
         splits: Shards of each split, in order.
-        copies: Shards of the configs that have files of their own, by config and split: `preview`,
-            a few examples for a first look, and in Arrow every config but `multimodal`.
+        copies: Shards of the configs that have files of their own, by config and split: `preview`
+            in Parquet, and in Arrow every config but `multimodal`.
         statistics_sha256: Hash of `statistics.safetensors`.
         gaps: What the source does not have, in the order of time.
         rounding: What was rounded away from the backgrounds, or None.

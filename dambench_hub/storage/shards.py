@@ -2,7 +2,8 @@
 
 A shard holds whole examples, each with the columns of `features.py`. Arrow and HDF5 shards store
 values as they lie in memory, so reading one is a view of the mapped file. Parquet shards are
-compressed without loss (byte-stream-split, zstd), one example a row group.
+compressed without loss (byte-stream-split, zstd), one example a row group, with the page index that
+the Hub's viewer looks for.
 `benchmarks/layout.py` measured these choices.
 """
 
@@ -22,7 +23,7 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Features
+from datasets import Features, Value
 
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import DataError
@@ -73,8 +74,9 @@ def _write_parquet(path: Path, examples: Iterable[Example], features: Features) 
     options = {
         "compression": "zstd",
         "use_dictionary": False,
-        "use_byte_stream_split": True,
+        "use_byte_stream_split": Value("string") not in features.values(),  # numbers only
         "write_page_checksum": True,
+        "write_page_index": True,
     }
     with pq.ParquetWriter(path, features.arrow_schema, **options) as writer:
         for example in examples:

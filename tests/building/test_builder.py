@@ -36,7 +36,7 @@ SMALL = {
     "times": {"train": days("2001-01-01", 8), "test": days("2024-01-01", 2)},
     "observations": ObservationSettings(density=0.5),
 }
-SHARDS = 8 + 1 + 1  # train, test, preview
+SHARDS = 8 + 1 + 2  # train, test, preview of both
 
 
 def small_plan(**changes):

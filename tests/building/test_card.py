@@ -1,5 +1,6 @@
 """Stock `datasets` reads every config of every format, from the folder above and without us."""
 
+import json
 import shutil
 
 import datasets
@@ -62,29 +63,49 @@ def assert_same(row, example):
         np.testing.assert_array_equal(row[name], example[name])
 
 
-@pytest.mark.parametrize("config", [*CONFIGS, "preview"])
+SIZES = {"train": 9, "validation": 2, "test": 6}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 def test_every_config_loads(data, load, config):
-    columns = CONFIGS.get(config, CONFIGS["multimodal"])
     splits = load(config)
-    sizes = {"train": 9, "validation": 2, "test": 6}
-    assert {name: len(split) for name, split in splits.items()} == (
-        {"test": 4} if config == "preview" else sizes
-    )
+    assert {name: len(split) for name, split in splits.items()} == SIZES
     for name, split in splits.items():
-        assert tuple(split.column_names) == columns
+        assert tuple(split.column_names) == CONFIGS[config]
         rows = split.with_format("numpy")
         for index in (0, len(rows) - 1):
             assert_same(rows[index], data.example(name, index))
 
 
-@pytest.mark.parametrize("config", [*CONFIGS, "preview"])
+@pytest.mark.parametrize("config", CONFIGS)
 def test_every_config_streams(data, load, config):
     stream = load(config, split="test", streaming=True).with_format("numpy")
     count = 0
     for count, row in enumerate(stream, 1):
-        assert set(row) == set(CONFIGS.get(config, CONFIGS["multimodal"]))
+        assert set(row) == set(CONFIGS[config])
         assert_same(row, data.example("test", count - 1))
-    assert count == (4 if config == "preview" else 6)
+    assert count == 6
+
+
+def test_the_preview_is_coarse_and_readable(tmp_path):
+    """Two splits of 30 and 1 times on 61×120 points: 24 and 1 rows on 31×60, far below 2 MB."""
+    days = np.datetime64("2001-01-01", "h") + 24 * np.arange(31)
+    times = {"train": days[:30], "test": days[30:]}
+    channels = ("u50", "z500", "v50", "t850")
+    write_tiny_dataset(tmp_path / "data", channels=channels, grid=Grid(61, 120), times=times)
+    folder, data = str(tmp_path / "data"), load_data(tmp_path / "data")
+    splits = load_dataset(folder, "preview", cache_dir=str(tmp_path / "cache"))
+    assert {name: len(split) for name, split in splits.items()} == {"train": 24, "test": 1}
+    stream = load_dataset(folder, "preview", split="train", streaming=True)
+    first = data.example("train", 0)
+    for row in splits["train"][0], next(iter(stream)):
+        assert row["time"] == "2001-01-01T00:00Z"
+        assert len(json.dumps(row)) < 1_000_000
+        assert np.shape(row["background"]) == np.shape(row["observations"]) == (2, 31, 60)
+        wanted = first["background"][1, 2:4, 4:6].mean()
+        assert row["background"][0][1][2] == pytest.approx(wanted, rel=1e-6)
+    _, text = front_matter(tmp_path / "data")
+    assert "`z500`, `t850` as means over 2 × 2 points" in text
 
 
 def loaders(load, split, format):
@@ -116,13 +137,13 @@ def test_multimodal_is_the_default(load):
 
 def test_configs_and_sizes_are_known_without_loading(data, tmp_path):
     folder = str(data.folder)
-    assert set(get_dataset_config_names(folder)) == {*CONFIGS, "preview"}
+    preview = {"preview"} if data.manifest.format == "parquet" else set()
+    assert set(get_dataset_config_names(folder)) == {*CONFIGS, *preview}
     front, _ = front_matter(data.folder)
     for entry in front["dataset_info"]:
         builder = load_dataset_builder(folder, entry["config_name"], cache_dir=str(tmp_path))
         sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
-        wanted = {"train": 9, "validation": 2, "test": 6}
-        assert sizes == ({"test": 4} if entry["config_name"] == "preview" else wanted)
+        assert sizes == SIZES
 
 
 def test_the_three_lines_make_observations_dense(data, load):
@@ -182,7 +203,8 @@ def test_fewer_modalities(tmp_path, format, modalities):
     )
     configs = config_columns(modalities)
     names = set(get_dataset_config_names(str(folder)))
-    assert names == ({"multimodal", "preview"} if format == "arrow" else {*configs, "preview"})
+    preview = {"preview"} if format == "parquet" else set()
+    assert names == ({"multimodal"} if format == "arrow" else {*configs, *preview})
     for config in sorted(names - {"preview"}):
         rows = load_dataset(str(folder), config, split="test", cache_dir=str(tmp_path / "cache"))
         assert rows.column_names == list(configs[config])

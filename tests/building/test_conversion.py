@@ -55,8 +55,7 @@ def changed_at(folder):
 
 def hashes(manifest):
     """What every shard that each format has holds, by name without suffix."""
-    shards = [*(s for split in manifest.splits.values() for s in split)]
-    shards += [s for split in manifest.copies["preview"].values() for s in split]
+    shards = [s for split in manifest.splits.values() for s in split]
     return {shard.path.rpartition(".")[0]: shard.content_sha256 for shard in shards}
 
 
@@ -199,16 +198,16 @@ def test_everybody_can_read_it(original, tmp_path, format):
 
 def test_arrow_gets_the_configs_that_are_asked_for(original, tmp_path):
     manifest = convert_dataset(original, tmp_path, format="arrow", configs=["background"])
-    assert set(manifest.copies) == {"background", "preview"}
+    assert set(manifest.copies) == {"background"}
     assert contents(tmp_path).keys() >= {Path("background/test-00000-of-00001.arrow")}
 
 
 def test_arrow_keeps_its_configs_unless_told(tmp_path):
     build(tmp_path / "old", format="arrow", configs=("background", "satellite"))
     kept = convert_dataset(tmp_path / "old", tmp_path / "kept", format="arrow")
-    assert set(kept.copies) == {"background", "satellite", "preview"}
+    assert set(kept.copies) == {"background", "satellite"}
     none = convert_dataset(tmp_path / "old", tmp_path / "none", format="arrow", configs=[])
-    assert set(none.copies) == {"preview"}
+    assert set(none.copies) == set()
     other = convert_dataset(tmp_path / "old", tmp_path / "other", format="parquet")
     assert set(other.copies) == {"preview"}
 
@@ -412,11 +411,10 @@ def test_configs_with_files_of_their_own_are_rounded_too(original, tmp_path):
     alone = convert_dataset(original, tmp_path / "x" / "alone", format="arrow", keep_bits=4)
     assert manifest.rounding == alone.rounding  # each example counts once
     wanted = load_data(tmp_path).background("test", 0)
-    for config, same in ("background", wanted), ("preview", wanted):
-        rows = load_dataset(
-            str(tmp_path), config, split="test", cache_dir=str(tmp_path / "x" / "cache")
-        )
-        np.testing.assert_array_equal(rows.with_format("numpy")[0]["background"], same)
+    rows = load_dataset(
+        str(tmp_path), "background", split="test", cache_dir=str(tmp_path / "x" / "cache")
+    )
+    np.testing.assert_array_equal(rows.with_format("numpy")[0]["background"], wanted)
 
 
 def test_fewer_bits_make_smaller_files(tmp_path):

@@ -315,7 +315,7 @@ def test_convert_writes_the_same_values_in_another_format(dambench, tiny_folder,
     for words in "in arrow", new.revision, f"converted from {old.revision}":
         assert words in printed
     assert "Writing shards" in err and "Statistics" not in err
-    assert set(new.manifest.copies) == {"background", "stations", "preview"}
+    assert set(new.manifest.copies) == {"background", "stations"}
     for split in old.manifest.splits:
         assert [shard.content_sha256 for shard in new.manifest.shards(split)] == [
             shard.content_sha256 for shard in old.manifest.shards(split)

@@ -75,8 +75,11 @@ def test_records_are_the_configs_of_the_card(described, tiny_folder, manifest):
 
 def test_shapes_and_columns_are_those_of_the_shards(described, tiny_folder, manifest):
     table = pq.read_table(tiny_folder / manifest.shards("test")[0].path)
+    coarse = pq.read_table(tiny_folder / manifest.copies["preview"]["test"][0].path)
     _, *fields = nodes(described, "cr:RecordSet")["multimodal"]["field"]
-    for field in fields:
+    _, *of_preview = nodes(described, "cr:RecordSet")["preview"]["field"]
+    assert [field["@id"] for field in of_preview] == [f"preview/{c}" for c in coarse.column_names]
+    for table, field in [*((table, f) for f in fields), *((coarse, f) for f in of_preview)]:
         column = table[field["source"]["extract"]["column"]]
         value, shape = column[0].as_py(), []
         while isinstance(value, list):
@@ -154,7 +157,7 @@ def test_other_formats(tmp_path, format, configs):
     )
     described = croissant(manifest)
     records = set(nodes(described, "cr:RecordSet")) - {"splits"}
-    assert {"multimodal", "unimodal", "preview"} <= records
+    assert {"multimodal", "unimodal"} <= records and "preview" not in records
     assert ("observations" in records) == (format == "hdf5")
     assert "stations" not in records
     unimodal = nodes(described, "cr:RecordSet")["unimodal"]

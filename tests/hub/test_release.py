@@ -81,6 +81,12 @@ def test_the_card_and_the_description_say_where_it_is(folder):
     assert b'load_dataset("dambench"' in (folder / "README.md").read_bytes(), "left as it was"
 
 
+def test_a_data_set_whose_times_are_not_numbers_is_refused(folder):
+    dataclasses.replace(Manifest.read(folder), format_version=1).write(folder)
+    with pytest.raises(BuildError, match="format version 1.*dambench convert .* --format parquet"):
+        collect(folder, "ORG/NAME")
+
+
 def test_git_hashes_are_those_of_git():
     assert ReleaseFile.of("a", b"hello\n").git_sha1 == "ce013625030ba8dba906f756967f9e9ca394464a"
 
