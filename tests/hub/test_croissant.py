@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 
+import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -123,6 +124,15 @@ def test_every_word_has_a_meaning(described):
     unknown = {word for word in words(described) if not word.startswith("@")} - schema
     assert unknown <= described["@context"].keys()
     assert described["conformsTo"] == "http://mlcommons.org/croissant/1.1"
+
+
+@pytest.mark.parametrize("url", [None, URL])
+def test_its_own_library_finds_nothing_wrong(manifest, url):
+    """When it is published is not known to a build."""
+    described = mlcroissant.Dataset(jsonld=croissant(manifest, url))
+    assert {record.id for record in described.metadata.record_sets} >= {"multimodal", "preview"}
+    warnings = described.metadata.ctx.issues.warnings
+    assert all("datePublished" in warning for warning in warnings), warnings
 
 
 def test_addresses_follow_the_repository(manifest):
