@@ -117,6 +117,11 @@ class Site:
         return self.folder / "cache"
 
     @cached_property
+    def std(self) -> Mapping[str, float]:
+        """Standard deviation of each channel, in its units."""
+        return dict(zip(self.data.channels, self.data.statistics.std.tolist(), strict=True))
+
+    @cached_property
     def tasks(self) -> Mapping[str, Task]:
         """The tasks that the data set is fit for, by name."""
         return {name: load_task(name) for name in task_names() if self._fits(load_task(name))}

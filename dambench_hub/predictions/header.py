@@ -144,7 +144,8 @@ def text_problems(attributes: Mapping[str, str]) -> list[str]:
     for attribute in OPTIONAL_ATTRIBUTES:
         if (length := len(attributes.get(attribute, ""))) > MAX_ATTRIBUTE:
             problems.append(
-                f"{attribute} has {length} characters, at most {MAX_ATTRIBUTE} are kept; shorten it."
+                f"{attribute} has {length} characters, at most {MAX_ATTRIBUTE} are kept; "
+                "shorten it."
             )
     for attribute in ("model_url", "paper_url"):
         url = attributes.get(attribute, "https://none")

@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import logging
-from threading import Lock
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock, Semaphore
 from typing import Any
 
-from dambench_hub.errors import DambenchError, TaskError, did_you_mean
+from dambench_hub.errors import DambenchError, PredictionError, TaskError, did_you_mean
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.accounts.text_rules import check_description
 from dambench_hub.leaderboard.inbox import Inbox, digest_of
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
+from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.predictions.sandbox.parent import ReadingLimits, open_sandboxed
+from dambench_hub.predictions.validation import header_problems, shortened
+from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import rounded
 
 log = logging.getLogger(__name__)
+
+
+LOOK = ReadingLimits(cpu_seconds=10, wait_seconds=20)
+LOOKS_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the header of a file says that was not handed in yet.
+
+    Attributes:
+        task: The task that it is for; empty if the board does not have it.
+        attributes: Of the file.
+        problems: What keeps it from being scored; its values were not read.
+    """
+
+    task: str
+    attributes: Mapping[str, str]
+    problems: tuple[str, ...]
 
 
 class SubmissionActions:
@@ -30,6 +55,34 @@ class SubmissionActions:
         self.site = site
         self.inbox = inbox
         self._lock = Lock()
+        self._looks = Semaphore(LOOKS_AT_ONCE)
+
+    def look(self, person: Person | None, ticket: str, task: str = "") -> Look:
+        """Read the header of a file that has arrived.
+
+        Args:
+            person: Who sent it.
+            ticket: Of the file.
+            task: Name of the task that it is to be handed in for; empty for the file's own.
+
+        Raises:
+            DambenchError: When there is no such file.
+        """
+        if person is None:
+            raise DambenchError("Sign in first.")
+        path = self.inbox.find(person, ticket)
+        try:
+            with self._looks, open_sandboxed(path, LOOK) as prediction:
+                header = prediction.header
+        except PredictionError as error:
+            lines = str(error).split("\n")
+            return Look("", {}, tuple(line.removeprefix(f"{path.name}: ") for line in lines))
+        own = header.attributes.get("task", "")
+        known = self.site.tasks.get(task or own)
+        problems = header_problems(header, self.site.data, known) if known else []
+        return Look(
+            own if own in self.site.tasks else "", header.attributes, tuple(shortened(problems))
+        )
 
     def receive(
         self, person: Person | None, ticket: str, *, name: str, task: str, **options: Any
@@ -106,17 +159,20 @@ class SubmissionActions:
         Returns:
             `id`, `name`, `task`, `state`, `received_at`; while it waits `place` (1 is next) and
             `progress` (0 to 1); `problems` of a file that cannot be scored; `reason`; once it is
-            scored, `score`; once it is on the board, `rank` and `entries`. What does not apply is
-            None or empty.
+            scored, `score`; once it is on the board, `rank` and `entries`, and while it is private
+            `would_rank`, the place that it would have. What does not apply is None or empty.
         """
         own = person is not None and person.id == submission.owner.id
         waiting = submission.state is State.RECEIVED
         result = entry = ranking = None
+        would = None
         if submission.state in (State.PRIVATE, State.PUBLISHED):
             result = self.site.store.result(submission.id)
         if submission.state is State.PUBLISHED:
             ranking = self.site.store.ranking(submission.task, self.site.data.revision)
             entry = ranking.of(submission.id)
+        if submission.state is State.PRIVATE and result and own:
+            would = self._would_rank(submission, result)
         return {
             "id": submission.id,
             "name": submission.name,
@@ -129,8 +185,22 @@ class SubmissionActions:
             "reason": submission.reason if own else None,
             "score": rounded(result.main_score) if result else None,
             "rank": entry.rank if entry else None,
+            "would_rank": would,
             "entries": len(ranking.entries) if ranking and entry else None,
         }
+
+    def _would_rank(self, submission: Submission, result: Result) -> int | None:
+        """The rank that a result would have; None if it could not be ranked here."""
+        ranking = self.site.store.ranking(submission.task, self.site.data.revision)
+        if (result.dataset_revision, result.scorer_version) != (
+            self.site.data.revision,
+            SCORER_VERSION,
+        ):
+            return None
+        score = rounded(result.main_score)
+        mine = (submission.owner.id, submission.name)
+        others = [e for e in ranking.entries if (e.owner.id, e.name) != mine]
+        return 1 + sum(rounded(e.result.main_score) < score for e in others)
 
 
 def plain(error: DambenchError) -> str:

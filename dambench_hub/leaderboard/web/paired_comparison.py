@@ -11,14 +11,11 @@ from markupsafe import Markup
 from dambench_hub.coordinates.units import pretty
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import TaskError
-from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
-from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.leaderboard.web.markup import shaded
-from dambench_hub.leaderboard.web.ranking_table import SCORES
-from dambench_hub.leaderboard.web.scorecard import FULL_SHADE, Card, difference_cells, scorecards
+from dambench_hub.leaderboard.web.scorecard import Card, difference_cells, scorecards
 from dambench_hub.scoring.diagnostics import Diagnostics
-from dambench_hub.scoring.precision import number, signed
+from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.significance import Interval, paired_interval
 
 TINY = 1e-300
@@ -46,6 +43,7 @@ class PairedComparison:
         time: Its valid times, (N,).
         first: One of them.
         second: The other.
+        names: Different names for both, even where they are called the same.
         diagnostics: Of both, where they were kept.
     """
 
@@ -53,18 +51,8 @@ class PairedComparison:
     time: np.ndarray
     first: Entry
     second: Entry
+    names: tuple[str, str]
     diagnostics: tuple[Diagnostics | None, Diagnostics | None]
-
-    @property
-    def times(self) -> int:
-        """How many analyses are compared."""
-        return len(self.time)
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """Different names for both, even where they are called the same."""
-        one, other = self.first.name, self.second.name
-        return (one, other) if one != other else (f"{one}, first", f"{other}, second")
 
     @cached_property
     def verdict(self) -> str:
@@ -76,26 +64,21 @@ class PairedComparison:
         if interval.low <= 0 <= interval.high:
             return (
                 f"Their MSE cannot be told apart: that of {self.names[0]} differs by "
-                f"{signed(interval.mean)} % (95 % interval {_span(interval)} %)."
+                f"{percent(interval.mean / 100, signs=True)} % (95 % interval {_span(interval)} %)."
             )
         word = "smaller" if interval.high < 0 else "larger"
-        ends = sorted((abs(interval.low), abs(interval.high)))
+        ends = [percent(e / 100) for e in sorted((abs(interval.low), abs(interval.high)))]
         return (
-            f"The MSE of {self.names[0]} is {abs(interval.mean):.1f} % {word} than that of "
-            f"{self.names[1]} (95 % interval {ends[0]:.1f} to {ends[1]:.1f} %)."
+            f"The MSE of {self.names[0]} is {percent(abs(interval.mean) / 100)} % {word} than that "
+            f"of {self.names[1]} (95 % interval {ends[0]} to {ends[1]} %)."
         )
-
-    @property
-    def figures(self) -> list[tuple[str, str, str]]:
-        """Scores over all channels, of both."""
-        one, other = self.first.result.scores, self.second.result.scores
-        return [(title, number(one[n]), number(other[n])) for n, (title, _) in SCORES.items()]
 
     @property
     def cards(self) -> list[Card]:
         """Differences of the RMSE by variable and level, in percent of the second's."""
         one, other = self.first.result.scores["rmse"], self.second.result.scores["rmse"]
-        return scorecards(difference_cells(one, other), "Difference of RMSE in %")
+        shown = difference_cells(one, other)
+        return scorecards(shown, "Difference of RMSE in %", physical=False)
 
     @cached_property
     def channels(self) -> list[ChannelRow]:
@@ -120,7 +103,7 @@ class PairedComparison:
             units=pretty(channel.units),
             first=number(first),
             second=number(second),
-            difference=shaded(signed(interval.mean), 1 + interval.mean / FULL_SHADE),
+            difference=shaded(percent(interval.mean / 100, signs=True), 1 + interval.mean / 100),
             interval=_span(interval),
             certain=not interval.low <= 0 <= interval.high,
         )
@@ -132,23 +115,11 @@ class PairedComparison:
             return None
 
 
-def find_comparison(site: Site, task: str, first: str, second: str) -> PairedComparison | None:
-    """The two submissions with these ids, if both are ranked in the task."""
-    if task not in site.tasks:
-        return None
-    ranking = site.store.ranking(task, site.data.revision)
-    one, other = ranking.of(first), ranking.of(second)
-    if one is None or other is None or one is other:
-        return None
-    time = site.tasks[task].times(site.data.manifest)
-    files = DiagnosticsFiles(site.diagnostics)
-    return PairedComparison(task, time, one, other, (files.read(first), files.read(second)))
-
-
 def _percent(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Differences in percent of the mean of the other."""
     return 100 * (one - other) / max(float(other.mean()), TINY)
 
 
 def _span(interval: Interval) -> str:
-    return f"{signed(interval.low)} to {signed(interval.high)}"
+    low, high = (percent(end / 100, signs=True) for end in (interval.low, interval.high))
+    return f"{low} to {high}"

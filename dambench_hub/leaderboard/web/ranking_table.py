@@ -19,19 +19,23 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.text_rules import check_url
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
-from dambench_hub.leaderboard.web.markup import cell, shaded
-from dambench_hub.scoring.precision import number
+from dambench_hub.leaderboard.web.markup import cell
+from dambench_hub.leaderboard.web.measures import (
+    BY_CHANNEL,
+    OVERALL,
+    by_channel,
+    overall,
+    printed,
+    scored,
+    sort_key,
+)
+from dambench_hub.leaderboard.web.scorecard import relative_cells
+from dambench_hub.scoring.precision import FARTHEST_PERCENT
 from dambench_hub.tasks.task import Task
 
-OVERVIEW = "overview"
+OVERVIEW, RMSE = "overview", "rmse"
 FIRST_TASKS = ("multimodal", "unimodal")
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "": 1.0}
-SCORES = {
-    "mse": ("MSE", "mean squared error, in units of each channel's variance"),
-    "mae": ("MAE", "mean absolute error, in units of each channel's standard deviation"),
-    "specdiv": ("SpecDiv", "divergence of the smallest scales' power spectrum, nats"),
-}
-"""Scores over all channels: title and meaning. Smaller is better."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,20 @@ class Board:
         site: The site.
         task: Which task.
         view: `overview`, `surface`, or an upper-air variable: `z`, `t` ….
+        measure: Which score of each channel, of `BY_CHANNEL`.
         person: Id of who looks at it, to mark what is theirs.
     """
 
-    def __init__(self, site: Site, task: Task, view: str, person: str | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        task: Task,
+        view: str = OVERVIEW,
+        measure: str = RMSE,
+        person: str | None = None,
+    ) -> None:
         self.task = task
+        self.std = site.std
         self.ranking = site.store.ranking(task.name, site.data.revision)
         times = task.times(site.data.manifest)
         self.times, self.first, self.last = len(times), _day(times[0]), _day(times[-1])
@@ -94,21 +107,28 @@ class Board:
         self.channels = [site.data.channels[at] for at in groups.get(self.view, ())] or [
             name for name in HEADLINE_CHANNELS if name in site.data.channels
         ]
+        self.measures = scored([entry.result for entry in self.ranking.entries])
+        self.measure = measure if measure in self.measures else RMSE
         self.person = person
         self.ties = _ties(self.ranking, times)
         self.hidden = self.ranking.hidden
 
     @property
     def heading(self) -> str:
-        """What the RMSE is of."""
+        """What the table shows of each channel, in which units."""
         one = VARIABLES.get(self.view)
-        return one.long_name if one else "single-level variables"
+        of = "the headline channels" if self.view == OVERVIEW else "single-level variables"
+        what = f"{BY_CHANNEL[self.measure].title} of {one.long_name if one else of}"
+        if not BY_CHANNEL[self.measure].units:
+            return f"{what}{', by pressure level' if one else ''}"
+        return f"{what}, " + (
+            f"in {pretty(one.units)}, by pressure level" if one else "in the units of each"
+        )
 
     @property
-    def units(self) -> str:
-        """Where the RMSE's units stand, or what they are."""
-        one = VARIABLES.get(self.view)
-        return f"in {pretty(one.units)}, by pressure level" if one else "in the units of each"
+    def scores(self) -> list[tuple[str, str]]:
+        """Scores of each channel that can be shown: titles and names."""
+        return [(BY_CHANNEL[name].title, name) for name in self.measures]
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -117,16 +137,16 @@ class Board:
             Column("rank", "rank"),
             Column("name", "method", style="method"),
             *([Column("tie", "tie", hint="ranks that cannot be told apart")] if self.ties else []),
-            *([Column("skill", "skill", "%", "↑", "share of the background's MSE that is gone")]),
         ]
         columns += [
-            Column(name, title, "", "↓", hint) for name, (title, hint) in self._scores.items()
+            Column(name, one.title, one.units, one.better, one.hint)
+            for name, one in ((name, OVERALL[name]) for name in self._overall)
         ]
         columns += [self._channel_column(name) for name in self.channels]
-        columns += [Column("date", "handed in"), Column("by", "by", style="text")]
+        columns += [Column("date", "handed in", "UTC"), Column("by", "by", style="text")]
         return [*columns, Column("links", "links", style="text")]
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
         """The table, best first."""
         return [self._row(at, entry) for at, entry in enumerate(self.ranking.entries)]
@@ -144,30 +164,50 @@ class Board:
     @property
     def any_parameters(self) -> bool:
         """Whether a method says how many parameters it has."""
-        return any(_parameters(entry) is not None for entry in self.ranking.entries)
+        return any(parameters(entry) is not None for entry in self.ranking.entries)
 
     @property
     def any_shade(self) -> bool:
         """Whether cells are compared with the background."""
-        return self.view != OVERVIEW and self.ranking.background is not None
+        background = self.ranking.background
+        return (
+            self.view != OVERVIEW
+            and self.measure != "spread_skill"
+            and background is not None
+            and self.measure in background.result.scores
+        )
 
     @property
-    def _scores(self) -> dict[str, tuple[str, str]]:
-        return SCORES if self.view == OVERVIEW else {}
+    def any_far(self) -> bool:
+        """Whether a skill is too far from nothing to be printed."""
+        return any(values.get("skill", 0) < -FARTHEST_PERCENT / 100 for values in self._values)
+
+    @cached_property
+    def _values(self) -> list[dict[str, float]]:
+        """Scores over all channels of each row."""
+        return [overall(self.ranking, entry.result, self.std) for entry in self.ranking.entries]
+
+    @property
+    def _overall(self) -> list[str]:
+        shown = {name for values in self._values for name in values}
+        names = OVERALL if self.view == OVERVIEW else ("skill",)
+        return [name for name in names if name in shown]
 
     def _channel_column(self, name: str) -> Column:
-        channel = parse_channel(name)
-        hint = f"RMSE of {channel.long_name}"
+        channel, measure = parse_channel(name), BY_CHANNEL[self.measure]
+        hint = f"{measure.title} of {channel.long_name}: {measure.hint}"
+        units = pretty(channel.units) if measure.units else ""
         if self.view in VARIABLES:
-            return Column(f"rmse_{name}", str(channel.level), "hPa", "↓", hint)
-        return Column(f"rmse_{name}", name, pretty(channel.units), "↓", hint)
+            title, units = str(channel.level), "hPa"
+        else:
+            title = name
+        return Column(f"{self.measure}_{name}", title, units, measure.better, hint)
 
     def _row(self, at: int, entry: Entry) -> Row:
-        scores = entry.result.scores
+        values = by_channel(entry.result, self.measure)
         cells = [cell(self.ties[at], style="tie")] if self.ties else []
-        cells.append(self._skill(entry))
-        cells += [cell(number(scores[name])) for name in self._scores]
-        cells += [self._rmse(name, scores["rmse"][name]) for name in self.channels]
+        cells += [_score(name, self._values[at].get(name)) for name in self._overall]
+        cells += self._channel_cells(values)
         cells += [cell(entry.submitted_at[:10]), cell(entry.owner.name, style="text")]
         return Row(
             id=entry.submission,
@@ -175,23 +215,26 @@ class Board:
             name=entry.name,
             kind="baseline" if entry.baseline else "submission",
             mine=entry.owner.id == self.person,
-            parameters=_parameters(entry),
+            parameters=parameters(entry),
             links=links(entry.model_url, entry.paper_url),
             cells=tuple(cells),
         )
 
-    def _skill(self, entry: Entry) -> Markup:
-        skill = self.ranking.skill(entry.result)
-        if skill is None:
-            return cell("")
-        bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(skill, 0.0), 1.0))
-        return cell(f"{100 * skill:.1f}".replace("-", "−"), style="gauge", value=skill, inner=bar)
+    def _channel_cells(self, values: dict[str, float]) -> list[Markup]:
+        if self.any_shade and self.ranking.background is not None:
+            base = by_channel(self.ranking.background.result, self.measure)
+            shown = relative_cells(self.measure, values, base)
+            return [shown.get(name, cell("")) for name in self.channels]
+        return [_score(self.measure, values.get(name)) for name in self.channels]
 
-    def _rmse(self, channel: str, rmse: float) -> Markup:
-        if not self.any_shade or self.ranking.background is None:
-            return cell(number(rmse))
-        base = self.ranking.background.result.scores["rmse"][channel]
-        return shaded(number(rmse), rmse / base if base > 0 else None)
+
+def _score(name: str, value: float | None) -> Markup:
+    if value is None:
+        return cell("")
+    if name != "skill":
+        return cell(printed(name, value), value=sort_key(name, value))
+    bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(value, 0.0), 1.0))
+    return cell(printed(name, value), style="gauge", value=value, inner=bar)
 
 
 def tasks_in_order(site: Site) -> list[str]:
@@ -231,7 +274,7 @@ def _ties(ranking: Ranking, times: object) -> list[str]:
     return ties if any(ties) else []
 
 
-def _parameters(entry: Entry) -> float | None:
+def parameters(entry: Entry) -> float | None:
     """How many parameters a method says it has: `12 M`, `3.5e6`, `1 200 000`."""
     text = entry.result.attributes.get("parameters", "").replace(",", "").replace(" ", "").lower()
     match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?)([kmbg]?)(?:parameters)?", text)

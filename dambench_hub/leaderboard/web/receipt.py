@@ -9,7 +9,9 @@ from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
-from dambench_hub.leaderboard.web.ranking_table import SCORES, links
+from dambench_hub.leaderboard.web.markup import in_utc
+from dambench_hub.leaderboard.web.measures import OVERALL, overall, printed
+from dambench_hub.leaderboard.web.ranking_table import links
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import number
 
@@ -81,19 +83,25 @@ class Receipt:
     @property
     def _superseded(self) -> str:
         if self.result and self.result.dataset_revision != self.ranking.dataset_revision:
-            return "Scored with another revision of the data, so it is not ranked any more."
+            return (
+                f"Scored with revision {self.result.dataset_revision} of the data, so it is not "
+                f"ranked any more; this board has {self.ranking.dataset_revision}, see About."
+            )
         return "A better result of the same name stands on the board."
 
     def figures(self) -> list[tuple[str, str, str]]:
         """Scores over all channels: title, value and meaning."""
         if self.result is None:
             return []
-        scores = self.result.scores
-        shown = [(title, number(scores[name]), hint) for name, (title, hint) in SCORES.items()]
-        if (skill := self.ranking.skill(self.result)) is not None:
-            text = f"{100 * skill:.1f} %".replace("-", "−")
-            shown.insert(0, ("skill", text, "share of the background's MSE that is gone"))
-        return shown
+        values = overall(self.ranking, self.result, self.site.std)
+        return [
+            (
+                OVERALL[name].title,
+                f"{printed(name, value)} {OVERALL[name].units}",
+                OVERALL[name].hint,
+            )
+            for name, value in values.items()
+        ]
 
     def head(self) -> dict[str, object]:
         """What the head of the page shows."""
@@ -123,7 +131,7 @@ class Receipt:
         submission, result = self.submission, self.result
         facts = [
             ("submission", submission.id),
-            ("handed in", submission.received_at),
+            ("handed in", in_utc(submission.received_at)),
             ("state", STATES[submission.state]),
         ]
         if submission.bytes:
@@ -158,7 +166,7 @@ class Receipt:
             rows.append(
                 {
                     "id": past.id,
-                    "date": past.received_at[:16].replace("T", ", "),
+                    "date": in_utc(past.received_at),
                     "state": STATES[past.state],
                     "score": number(scored.main_score) if scored else "",
                     "current": past.id == submission.id,

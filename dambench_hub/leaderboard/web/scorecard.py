@@ -10,10 +10,8 @@ from markupsafe import Markup
 from dambench_hub.coordinates.units import pretty
 from dambench_hub.coordinates.variables import VARIABLES, parse_channels, variable_groups
 from dambench_hub.leaderboard.web.markup import cell, shaded
-from dambench_hub.scoring.precision import number, signed
-
-FULL_SHADE = 10.0
-"""A difference of so many percent has the full colour."""
+from dambench_hub.leaderboard.web.measures import printed, sort_key
+from dambench_hub.scoring.precision import percent
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,13 @@ class Card:
     rows: tuple[CardRow, ...]
 
 
-def scorecards(cells: Mapping[str, Markup], title: str) -> list[Card]:
+def scorecards(cells: Mapping[str, Markup], title: str, *, physical: bool = True) -> list[Card]:
     """Variables by pressure levels, and what has no level.
 
     Args:
         cells: By channel.
         title: What they show.
+        physical: Whether the numbers are in the units of each variable.
     """
     names = list(cells)
     groups = variable_groups(names)
@@ -56,33 +55,52 @@ def scorecards(cells: Mapping[str, Markup], title: str) -> list[Card]:
         levels = sorted({c.level for c in parse_channels(names) if c.level})
         rows = tuple(
             CardRow(
-                f"{VARIABLES[group].long_name}, {pretty(VARIABLES[group].units)}",
+                _titled(VARIABLES[group].long_name, VARIABLES[group].units, physical),
                 tuple(cells.get(f"{group}{level}", cell("")) for level in levels),
             )
             for group in groups
         )
         cards.append(Card(f"{title} by pressure level", "hPa", tuple(map(str, levels)), rows))
     if surface:
-        heads = tuple(f"{c.name}, {pretty(c.units)}" for c in parse_channels(surface))
+        heads = tuple(_titled(c.name, c.units, physical) for c in parse_channels(surface))
         row = CardRow("near the surface", tuple(cells[name] for name in surface))
         cards.append(Card(f"{title} near the surface", "", heads, (row,)))
     return cards
 
 
 def relative_cells(
-    rmse: Mapping[str, float], other: Mapping[str, float] | None
+    name: str, values: Mapping[str, float], other: Mapping[str, float] | None
 ) -> dict[str, Markup]:
-    """Errors by channel, in shades of their ratio to those of another; None for no shade."""
+    """A score by channel, in shades of its ratio to that of another.
+
+    Args:
+        name: Of the score, in `BY_CHANNEL`; the shade of a bias compares sizes.
+        values: By channel.
+        other: Those of the other; None or without a channel for no shade.
+    """
     return {
-        name: shaded(number(value), value / other[name] if other and other[name] > 0 else None)
-        for name, value in rmse.items()
+        channel: shaded(
+            printed(name, value), _ratio(name, value, other or {}, channel), sort_key(name, value)
+        )
+        for channel, value in values.items()
     }
 
 
 def difference_cells(rmse: Mapping[str, float], other: Mapping[str, float]) -> dict[str, Markup]:
-    """Differences of errors by channel in percent of the other; `FULL_SHADE` has all the colour."""
+    """Differences of errors by channel in percent of the other."""
     cells = {}
     for name, value in rmse.items():
-        percent = 100 * (value / other[name] - 1) if other[name] > 0 else 0.0
-        cells[name] = shaded(signed(percent), 1 + percent / FULL_SHADE)
+        ratio = value / other[name] if other[name] > 0 else 1.0
+        cells[name] = shaded(percent(ratio - 1, signs=True), ratio)
     return cells
+
+
+def _titled(name: str, units: str, physical: bool) -> str:
+    return f"{name}, {pretty(units)}" if physical else name
+
+
+def _ratio(name: str, value: float, other: Mapping[str, float], channel: str) -> float | None:
+    base = other.get(channel)
+    if name == "spread_skill" or not base:
+        return None
+    return abs(value / base)

@@ -11,9 +11,15 @@ from dambench_hub.leaderboard.web.markup import render, static_text
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.version import __version__
 
-PAGES = (("Board", ""), ("Compare", "compare"), ("Submit", "submit"), ("About", "about"))
+PAGES = (
+    ("Board", ""),
+    ("Compare", "compare"),
+    ("Submit", "submit"),
+    ("About", "about"),
+)
 """What stands in the head of each page: title and path."""
 
+SCRIPTS = ("address.js", "board.js")
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
     "%3Ccircle cx='16' cy='16' r='14' fill='%2317607f'/%3E%3Cpath d='M2 16h28M16 2a22 22 0 0 1 0 28"
@@ -29,7 +35,7 @@ def look() -> dict[str, Any]:
         "theme": _theme(),
         # Not as `css`: Gradio would put its own class into each selector, at every comma.
         "head": f'<link rel="icon" href="{ICON}">\n<style>{static_text("style.css")}</style>\n'
-        f"<script>{static_text('script.js')}</script>",
+        + "".join(f"<script>{static_text(script)}</script>" for script in SCRIPTS),
         "footer_links": [],
     }
 

@@ -21,8 +21,8 @@ from dambench_hub.leaderboard.store.rows import (
     stamp,
 )
 from dambench_hub.leaderboard.store.schema import State
-from dambench_hub.leaderboard.web.markup import render, shaded
-from dambench_hub.leaderboard.web.paired_comparison import find_comparison
+from dambench_hub.leaderboard.web.comparison import MOST, Comparison, chosen
+from dambench_hub.leaderboard.web.markup import SHADES, render, shaded
 from dambench_hub.leaderboard.web.ranking_table import (
     OVERVIEW,
     Board,
@@ -75,10 +75,11 @@ def site(tmp_path, tiny_folder):
 def hand_in(site, make_result):
     """`hand_in(name, score)` puts a scored submission into a state; its id."""
 
-    def put(name, score=0.5, owner=ADA, state=State.PUBLISHED, rmse=1.0, **changes):
+    def put(name, score=0.5, owner=ADA, state=State.PUBLISHED, rmse=1.0, more=(), **changes):
         channels = site.data.channels
         scores = {"mse": score, "mae": 0.1, "specdiv": 0.2}
         scores["rmse"] = dict.fromkeys(channels, rmse)
+        scores |= {measure: dict.fromkeys(channels, value) for measure, value in more}
         key = uuid.uuid4().hex
         result = make_result(
             score=score,
@@ -107,8 +108,8 @@ def test_tables_and_receipts_load_nothing_that_draws():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def board(site, view=OVERVIEW, person=None):
-    return Board(site, site.tasks["unimodal"], view, person)
+def board(site, view=OVERVIEW, person=None, measure="rmse"):
+    return Board(site, site.tasks["unimodal"], view, measure, person)
 
 
 def test_each_row_has_a_cell_for_each_column(site, hand_in):
@@ -134,7 +135,7 @@ def test_skill_is_the_share_of_the_backgrounds_mse_that_is_gone(site, hand_in):
 def test_nobody_elses_background_is_the_background(site, hand_in):
     hand_in("background", 1.0, owner=ADA)
     hand_in("mine", 0.25)
-    assert not any("data-value" in row.cells[0] for row in board(site).rows)
+    assert "skill" not in [column.name for column in board(site).columns]
     assert {row.kind for row in board(site).rows} == {"submission"}
 
 
@@ -183,7 +184,7 @@ def test_names_are_text_in_every_table(site, hand_in, name):
     receipt = Receipt.of(site, one, None)
     pages = [
         render("board", board=board(site)),
-        render("submission_head", head=receipt.head()),
+        render("submission_head", head=receipt.head(), source=site.source),
         render(
             "submission_record",
             facts=receipt.facts(),
@@ -191,7 +192,7 @@ def test_names_are_text_in_every_table(site, hand_in, name):
             history=receipt.history(),
             score="MSE",
         ),
-        render("compare", comparison=find_comparison(site, "unimodal", one, two)),
+        render("compare", comparison=Comparison.of(site, "unimodal", [one, two])),
     ]
     for page in pages:
         assert not Elements.of(page).strange
@@ -257,15 +258,63 @@ def test_history_lists_earlier_ones_of_the_name(site, hand_in):
 
 def test_too_few_days_give_no_interval(site, hand_in):
     one, two = hand_in("one", 0.5), hand_in("two", 0.6)
-    both = find_comparison(site, "unimodal", one, two)
-    assert "too few days" in both.verdict and both.channels == []
-    assert find_comparison(site, "unimodal", one, one) is None
-    assert find_comparison(site, "nothing", one, two) is None
+    (pair,) = Comparison.of(site, "unimodal", [one, two]).pairs
+    assert "too few days" in pair.verdict and pair.channels == []
+    assert Comparison.of(site, "unimodal", [one, one]) is None
+    assert Comparison.of(site, "nothing", [one, two]) is None
+
+
+def test_the_first_of_some_is_compared_with_each_of_the_others(site, hand_in):
+    ids = [hand_in("same", 0.5, owner=one) for one in (ADA, BOB, local_person())]
+    ids += [hand_in(f"more {at}") for at in range(3)]
+    comparison = Comparison.of(site, "unimodal", ids)
+    names = [one.name for one in comparison.methods]
+    assert len(set(names)) == MOST == len(names) and len(comparison.pairs) == MOST - 1
+    assert {pair.first.submission for pair in comparison.pairs} == {ids[0]}
+
+
+def test_what_an_address_asks_for_is_filled_up_to_two(site, hand_in):
+    ids = [hand_in(name, score) for name, score in (("a", 0.1), ("b", 0.2), ("c", 0.3))]
+    entries = site.store.ranking("unimodal").entries
+    assert chosen(entries, []) == ids[:2]
+    assert chosen(entries, [ids[2], "nothing", ids[2]]) == [ids[2], ids[0]]
+    assert chosen(entries, [ids[1], ids[2], ids[0]]) == [ids[1], ids[2], ids[0]]
+
+
+def test_scores_of_ensembles_have_columns_and_views_of_their_own(site, hand_in):
+    hand_in("background", 1.0, owner=local_person())
+    ensemble = [("crps", 0.5), ("spread_skill", 0.8), ("bias", -0.25)]
+    hand_in("ensemble", 0.5, more=ensemble)
+    columns = [column.name for column in board(site).columns]
+    assert columns.index("spread_skill") == columns.index("crps") + 1
+    of_all = board(site).rows[0].cells[columns.index("spread_skill") - 2]
+    assert ">0.8000<" in of_all and 'data-value="0.19' in of_all  # sorted by how far from 1
+    crps = 0.5 * sum(1 / std for std in site.std.values()) / len(site.std)
+    assert f'data-value="{crps}' in board(site).rows[0].cells[columns.index("crps") - 2]
+    for measure, text in (("crps", "0.5000"), ("spread_skill", "0.8000"), ("bias", "−0.2500")):
+        shown = board(site, "z", measure=measure)
+        assert f"{measure}_z500" in [column.name for column in shown.columns]
+        assert f">{text}<" in shown.rows[0].cells[1] and ">0.5" not in shown.rows[1].cells[1]
+    assert board(site, "z", measure="nonsense").measure == "rmse"
+
+
+def test_without_an_ensemble_nothing_speaks_of_one(site, hand_in):
+    hand_in("mine")
+    assert "crps" not in [column.name for column in board(site).columns]
+    assert board(site, "z", measure="crps").measure == "rmse"
+
+
+def test_what_is_far_away_is_not_printed(site, hand_in):
+    hand_in("background", 1.0, owner=local_person())
+    hand_in("far", 24914.3)
+    html = render("board", board=board(site))
+    assert "< −999" in html.replace("&lt;", "<") and "2491330" not in html.split("data-value")[0]
+    assert "ten times the background" in html
 
 
 def test_a_scorecard_has_every_channel_once():
     rmse = {"t2m": 1.0, "z500": 2.0, "z850": 4.0, "t850": 8.0}
-    upper, surface = scorecards(relative_cells(rmse, None), "RMSE")
+    upper, surface = scorecards(relative_cells("rmse", rmse, None), "RMSE")
     assert upper.heads == ("500", "850") and len(upper.rows) == 2 and len(surface.rows) == 1
     text = "".join(c for card in (upper, surface) for row in card.rows for c in row.cells)
     assert [text.count(f">{n}<") for n in ("1.000", "2.000", "4.000", "8.000")] == [1, 1, 1, 1]
@@ -273,10 +322,21 @@ def test_a_scorecard_has_every_channel_once():
 
 def test_shades_say_better_or_worse():
     half = {"z500": 0.5}
-    assert 'class="gain" style="--share: 0.500"' in relative_cells(half, {"z500": 1.0})["z500"]
-    assert 'class="loss" style="--share: 1.000"' in relative_cells({"z500": 9.0}, half)["z500"]
-    assert "class" not in relative_cells(half, {"z500": 0.0})["z500"]
+    shown = lambda *values: relative_cells("rmse", *values)["z500"]  # noqa: E731
+    assert 'class="gain" style="--share: 1.000"' in shown(half, {"z500": 1.0})
+    assert 'class="loss" style="--share: 1.000"' in shown({"z500": 9.0}, half)
+    assert "class" not in shown(half, {"z500": 0.0})
     assert "−50.0" in difference_cells(half, {"z500": 1.0})["z500"]
+
+
+@pytest.mark.parametrize(("at", "percent"), [*enumerate(SHADES, 1)])
+def test_each_stated_percent_has_one_shade_more_everywhere(at, percent):
+    share = f"--share: {at / len(SHADES):.3f}"
+    assert share in shaded("x", 1 + percent / 100) and share in shaded("x", 1 - percent / 100)
+    assert share not in shaded("x", 1 + 0.99 * percent / 100)
+    one, other = {"z500": 1 + percent / 100}, {"z500": 1.0}
+    assert share in relative_cells("rmse", one, other)["z500"]
+    assert share in difference_cells(one, other)["z500"]
 
 
 @given(st.floats(0, 1e30))

@@ -6,6 +6,10 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+from dambench_hub.leaderboard.web.drawing.panels import CURVES
+from dambench_hub.leaderboard.web.markup import static_text
+from dambench_hub.leaderboard.web.theme import SCRIPTS
+
 STYLE = files("dambench_hub.leaderboard.web").joinpath("static", "style.css").read_text("utf-8")
 SHADE = 0.62
 TO_LMS = np.array(
@@ -68,12 +72,10 @@ def test_chosen_buttons_can_be_read(scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_curves_can_be_seen(scheme):
     known = colours(scheme)
-    for curve in ("ink", "accent", "second", "loss"):
+    for curve in ("ink", *CURVES):
         assert contrast(linear(known[curve]), linear(known["paper"])) >= 3
 
 
 def test_nothing_is_fetched_from_elsewhere():
-    script = (
-        files("dambench_hub.leaderboard.web").joinpath("static", "script.js").read_text("utf-8")
-    )
-    assert not re.search(r"https?://|@import|url\(", STYLE + script)
+    scripts = "".join(static_text(name) for name in (*SCRIPTS, "submit.js", "submit.css"))
+    assert not re.search(r"https?://|@import|url\(", STYLE + scripts)

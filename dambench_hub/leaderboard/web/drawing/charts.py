@@ -18,7 +18,15 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    FixedLocator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 INKS = {
     "ink": "#010101",
@@ -27,6 +35,8 @@ INKS = {
     "accent": "#040404",
     "loss": "#050505",
     "second": "#060606",
+    "third": "#070707",
+    "fourth": "#080808",
 }
 """What matplotlib draws with, by the name of the style sheet's variable it stands for."""
 STYLE: Any = {
@@ -92,12 +102,15 @@ def draw_spectra(
         return svg(figure, "Power spectra, and their ratios to the reference's")
 
 
-def draw_profiles(ratios: Mapping[str, Mapping[int, float]], others: str) -> Markup:
+def draw_profiles(
+    ratios: Mapping[str, Mapping[int, float]], others: str, score: str = "RMSE"
+) -> Markup:
     """Errors relative to something, by pressure: one panel for each variable.
 
     Args:
         ratios: By title of the panel, ratios by level, hPa.
         others: What the errors are divided by.
+        score: What the errors are called.
     """
     levels = sorted({level for group in ratios.values() for level in group})
     largest = max([1.0, *(ratio for group in ratios.values() for ratio in group.values())])
@@ -112,9 +125,74 @@ def draw_profiles(ratios: Mapping[str, Mapping[int, float]], others: str) -> Mar
         panels[0].set_ylabel("pressure (hPa)")
         panels[0].set_xlim(0, min(2.0, 1.08 * largest))
         panels[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        label = {"fontsize": 11, "color": INKS["soft"], "parse_math": False}
-        figure.supxlabel(f"RMSE / RMSE of {others}", **label)
-        return svg(figure, f"RMSE by pressure, relative to {others}")
+        figure.supxlabel(f"{score} / {score} of {_plain(others)}", fontsize=11, color=INKS["soft"])
+        return svg(figure, f"{score} by pressure, relative to {others}")
+
+
+def draw_rank_histogram(frequencies: np.ndarray) -> Markup:
+    """How often the reference has each rank among the members, over how often it should.
+
+    Args:
+        frequencies: Of each rank from 0, sum 1, (M + 1,).
+    """
+    with DRAWING, matplotlib.rc_context(STYLE):
+        figure = _figure(8.4, 2.6)
+        axes = figure.subplots()
+        axes.bar(
+            range(len(frequencies)), frequencies * len(frequencies), 0.92, color=INKS["accent"]
+        )
+        axes.axhline(1, color=INKS["ink"], linewidth=1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="x", visible=False)
+        axes.set_xlabel("members below the reference")
+        axes.set_ylabel("frequency / flat")
+        return svg(figure, "Rank histogram: how often the reference has each rank")
+
+
+def draw_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    inks: Sequence[str],
+    x: str,
+    y: str,
+    *,
+    joined: bool = True,
+) -> Markup:
+    """Scores of several methods against something, both on logarithmic axes.
+
+    Args:
+        curves: By method, its values along x and y; all are positive.
+        inks: Which of `INKS` each has.
+        x: What is along x.
+        y: What is along y.
+        joined: Whether the points of a method are joined by a line; else its name stands beside.
+    """
+    with DRAWING, matplotlib.rc_context(STYLE):
+        figure = _figure(8.4, 4.2)
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for (name, (along, values)), ink in zip(curves.items(), inks, strict=True):
+            style = "o-" if joined else "o"
+            axes.plot(along, values, style, color=INKS[ink], markersize=5, label=_plain(name))
+            if not joined:
+                place: Any = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+                axes.annotate(_plain(name), (along[0], values[0]), **place)
+        ticks = sorted({value for along, _ in curves.values() for value in along})
+        if joined:
+            axes.xaxis.set_major_locator(FixedLocator(ticks))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.legend(handlelength=1.8)
+        else:
+            axes.set_xlim(ticks[0] / 2, ticks[-1] * 6)  # room for the names
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(EngFormatter())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
+        axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:.2g}"))
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        return svg(figure, f"{y} against {x}")
 
 
 def _draw_profile(axes: Axes, rows: Sequence[int], values: Sequence[float]) -> None:
@@ -135,8 +213,7 @@ def svg(figure: Figure, label: str) -> Markup:
     for name, colour in INKS.items():
         text = text.replace(colour, f"var(--{name})")
     head = f'<svg class="chart" role="img" aria-label="{escape(label)}" '
-    start = re.compile(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"')
-    text = start.sub(lambda found: head + found[1], text, count=1)
+    text = re.sub(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"', rf"{head}\1", text, count=1)
     text = re.sub(r'^(<svg [^>]*?)\s(height|width)="[^"]*"', r"\1", text)
     return Markup(text)
 

@@ -12,11 +12,17 @@ from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.data.geography import assemble, read_geography
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.web.drawing.charts import draw_profiles, draw_spectra
+from dambench_hub.leaderboard.web.drawing.charts import (
+    draw_profiles,
+    draw_rank_histogram,
+    draw_spectra,
+)
 from dambench_hub.leaderboard.web.drawing.maps import Atlas, colour_bar
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.scoring.precision import number
 
+CURVES = ("loss", "accent", "second", "third", "fourth")
+"""Inks of curves, the background's first."""
 PERCENTILE = 99.5
 """Where the colours end: what few cells go beyond does not wash out all others."""
 
@@ -88,50 +94,57 @@ def submission_panels(atlas: Atlas, diagnostics: Diagnostics, channel: str) -> l
 
 
 def comparison_panels(
-    atlas: Atlas, first: tuple[str, Diagnostics], second: tuple[str, Diagnostics], channel: str
+    atlas: Atlas, methods: dict[str, Diagnostics], channel: str
 ) -> list[PanelGroup]:
-    """Root mean square errors of two submissions, and their difference.
+    """Root mean square errors of some submissions, and the first's minus those of the others.
 
     Args:
-        atlas: Of the grid of both.
-        first: Name and diagnostics of one submission.
-        second: Those of the other, under another name.
-        channel: One that both show.
+        atlas: Of the grid of all.
+        methods: Diagnostics by name, at least two.
+        channel: One that all show.
     """
     panels = _ChannelPanels(atlas, channel)
-    both = {
-        f"RMS error of {name}": diagnostics.analysis.rms[diagnostics.shown.index(channel)]
-        for name, diagnostics in (first, second)
+    errors = {name: one.analysis.rms[one.shown.index(channel)] for name, one in methods.items()}
+    first, *others = errors
+    differences = {
+        f"{first} − {name}, blue where the former is better": errors[first] - errors[name]
+        for name in others
     }
-    one, other = both.values()
-    difference = {"Their difference, blue where the first is better": one - other}
-    title = f"{panels.long_name}, all {len(first[1].analysis.series)} analyses"
-    return [PanelGroup(title, (*panels.draw(both, (0, 1)), *panels.draw(difference, (-1, 1))))]
+    times = len(next(iter(methods.values())).analysis.series)
+    title = f"{panels.long_name}, all {times} analyses"
+    shown = panels.draw({f"RMS error of {n}": field for n, field in errors.items()}, (0, 1))
+    return [PanelGroup(title, (*shown, *panels.draw(differences, (-1, 1))))]
 
 
 def spectra(curves: dict[str, np.ndarray], diagnostics: Diagnostics, channel: str) -> Markup:
-    """Power spectra of fields, with those of the background and the reference."""
+    """Power spectra of at most four fields, with those of the background and the reference."""
     at = diagnostics.shown.index(channel)
     shown = {"background": diagnostics.background.spectra[at]} | curves
-    inks = ["loss", "accent", "second"][: len(shown)]
     units = pretty(squared(parse_channel(channel).units))
-    return draw_spectra(diagnostics.reference_spectra[at], shown, inks, units)
+    return draw_spectra(diagnostics.reference_spectra[at], shown, CURVES[: len(shown)], units)
 
 
 @lru_cache(maxsize=256)
-def profiles(ratios: tuple[tuple[str, float], ...], others: str) -> Markup:
+def profiles(ratios: tuple[tuple[str, float], ...], others: str, score: str = "RMSE") -> Markup:
     """Errors relative to others by pressure, for each variable on levels; empty without those.
 
     Args:
         ratios: Names of channels, and how large their errors are relative to those of the others.
         others: What they are.
+        score: What the errors are called.
     """
     panels: dict[str, dict[int, float]] = {}
     for name, ratio in ratios:
         channel = parse_channel(name)
         if channel.level:
             panels.setdefault(channel.variable.long_name, {})[channel.level] = ratio
-    return draw_profiles(panels, others) if panels else Markup("")
+    return draw_profiles(panels, others, score) if panels else Markup("")
+
+
+@lru_cache(maxsize=256)
+def rank_histogram(frequencies: tuple[float, ...]) -> Markup:
+    """How often the reference has each rank among the members, (M + 1,)."""
+    return draw_rank_histogram(np.array(frequencies))
 
 
 class _ChannelPanels:

@@ -50,7 +50,7 @@ CITATION = """@misc{dambench,
 
 def build(site: Site) -> None:
     """Lay the page out."""
-    page = gr.HTML(WAITING, apply_default_css=False)
+    page = gr.HTML(WAITING, apply_default_css=False, elem_classes="whole")
 
     def show(request: gr.Request) -> str:
         return about(site, request.headers.get("origin", ADDRESS))

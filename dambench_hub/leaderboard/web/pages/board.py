@@ -7,9 +7,11 @@ import gradio as gr
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Ranking
 from dambench_hub.leaderboard.web.markup import render
-from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
+from dambench_hub.leaderboard.web.pages.address import Address, Query, choice
+from dambench_hub.leaderboard.web.pages.events import WAITING
 from dambench_hub.leaderboard.web.ranking_table import (
     OVERVIEW,
+    RMSE,
     Board,
     table_views,
     tasks_in_order,
@@ -18,32 +20,19 @@ from dambench_hub.tasks.task import Task
 
 
 def build(site: Site) -> None:
-    """Lay the page out; task and view come from the address, and stand there after a choice."""
+    """Lay the page out; the address says task, view and score."""
     tasks = tasks_in_order(site)
-    first = tasks[0]
-    with gr.Row(elem_classes="controls"):
-        plain = ["plain", "tabs-like"]
-        task = gr.Radio(tasks, value=first, label="Task", elem_classes=plain, elem_id="task")
-    with gr.Row(elem_classes="controls"):
-        view = gr.Radio(
-            table_views(site), value=OVERVIEW, label="Show", elem_classes=plain, elem_id="view"
-        )
-    table = gr.HTML(WAITING, apply_default_css=False, elem_id="board", min_height=480)
-
+    address = Address()
+    choice("Task", "task", [(name, name) for name in tasks])
+    choice("Show", "view", table_views(site))
+    table = gr.HTML(WAITING, apply_default_css=False, elem_classes="whole")
     tables = Tables(site)
 
-    def show(task: str, view: str, request: gr.Request) -> str:
-        return tables.html(site.tasks.get(task) or site.tasks[first], view, request)
+    def show(query: Query, request: gr.Request) -> str:
+        task = site.tasks.get(query.get("task", "")) or site.tasks[tasks[0]]
+        return tables.html(task, query.get("view", OVERVIEW), query.get("score", RMSE), request)
 
-    def arrive(request: gr.Request) -> tuple[str, str, str]:
-        task = request.query_params.get("task", first)
-        task = task if task in site.tasks else first
-        view = request.query_params.get("view", OVERVIEW)
-        view = view if view in [name for _, name in table_views(site)] else OVERVIEW
-        return task, view, show(task, view, request)
-
-    gr.on(None, arrive, [], [task, view, table], **QUIET)
-    gr.on([task.input, view.input], show, [task, view], table, **QUIET)
+    address.follow(show, table)
 
 
 class Tables:
@@ -51,15 +40,15 @@ class Tables:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.known: dict[tuple[str, str], tuple[Ranking, str]] = {}
+        self.known: dict[tuple[str, str, str], tuple[Ranking, str]] = {}
 
-    def html(self, task: Task, view: str, request: gr.Request) -> str:
+    def html(self, task: Task, view: str, measure: str, request: gr.Request) -> str:
         """The table of a task for who asks."""
         person = self.site.sign_in.person(request)
-        board = Board(self.site, task, view, person.id if person else None)
+        board = Board(self.site, task, view, measure, person.id if person else None)
         if board.any_mine:
             return render("board", board=board)
-        place = (task.name, board.view)
+        place = (task.name, board.view, board.measure)
         ranking, html = self.known.get(place, (None, ""))
         if ranking is not board.ranking:
             html = render("board", board=board)

@@ -14,15 +14,17 @@ from dambench_hub.leaderboard.accounts.sign_in import KEY_DAYS
 from dambench_hub.leaderboard.accounts.text_rules import MAX_DESCRIPTION
 from dambench_hub.leaderboard.inbox import in_words
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.submissions.lifecycle import IN_USE, State, Submission
+from dambench_hub.leaderboard.submissions.lifecycle import IN_USE, State
 from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
 from dambench_hub.leaderboard.web.example_file import example
 from dambench_hub.leaderboard.web.markup import render
-from dambench_hub.leaderboard.web.pages.events import QUIET, take_any_text
+from dambench_hub.leaderboard.web.pages.address import Address, Query, choice, query_of
+from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.leaderboard.web.uploads import open_inbox
 from dambench_hub.predictions.header import MAX_NAME
 from dambench_hub.predictions.reader import CONTAINERS
+from dambench_hub.tasks.task import Task
 
 SECONDS = 2.0
 """Between two looks at a submission that is not scored yet."""
@@ -32,19 +34,14 @@ def build(site: Site) -> None:
     """Lay the page out."""
     page = _Page(site, SubmissionActions(site, open_inbox(site)))
     tasks = tasks_in_order(site)
-    head = gr.HTML(apply_default_css=False)
-    with gr.Row(elem_classes="controls"):
-        task = gr.Radio(
-            tasks,
-            value=tasks[0],
-            label="Task",
-            elem_classes=["plain", "tabs-like"],
-            elem_id="task",
-        )
-    recipe = gr.HTML(apply_default_css=False)
+    address = Address()
+    head = gr.HTML(WAITING, apply_default_css=False)
+    choice("Task", "task", [(name, name) for name in tasks])
+    recipe = gr.HTML(WAITING, apply_default_css=False)
     with gr.Column(visible=site.sign_in.is_open, elem_classes="handing-in"):
-        drop = gr.HTML(apply_default_css=False)
+        drop = gr.HTML(WAITING, apply_default_css=False)
         ticket = gr.Textbox(visible="hidden", elem_id="ticket", label="ticket")
+        looked = gr.HTML(apply_default_css=False, elem_id="looked")
         with gr.Row():
             name = gr.Textbox(label="Name on the board", max_length=MAX_NAME)
             model = gr.Textbox(label="Link to the model", placeholder="https://")
@@ -55,26 +52,23 @@ def build(site: Site) -> None:
         said = gr.HTML(apply_default_css=False, elem_id="said")
         newest = gr.HTML(apply_default_css=False, elem_id="newest")
         own = gr.HTML(apply_default_css=False)
-        with gr.Row(visible=False, elem_classes="decisions") as decisions:
-            chosen = take_any_text(gr.Dropdown([], label="One of yours"))
-            reason = gr.Textbox(label="Why, if you withdraw it", max_length=MAX_DESCRIPTION)
-            show = gr.Button("Publish")
-            hide = gr.Button("Withdraw")
+        decision = gr.Textbox(visible="hidden", elem_id="decision", label="decision")
     timer = gr.Timer(SECONDS, active=False)
-    status = [newest, own, decisions, chosen, timer]
-    gr.on(None, page.arrive, [], [head, task, recipe, drop, *status], **QUIET)
-    gr.on(task.input, page.recipe, [task], recipe, **QUIET)
+    status = [newest, own, timer]
+    texts = [name, model, paper]
+    address.follow(page.arrive, [head, drop, *status], later=False)
+    address.follow(page.recipe, recipe)
     gr.on(timer.tick, page.show_status, [], status, **QUIET)
+    gr.on(ticket.change, page.look, [ticket, *texts], [looked, *texts], **QUIET)
     gr.on(
         send.click,
         page.hand_in,
-        [ticket, task, name, model, paper, description, publish],
-        [said, ticket, drop, *status],
+        [ticket, address.box, *texts, description, publish],
+        [said, ticket, drop, looked, *status],
         trigger_mode="once",
         **QUIET,
     )
-    gr.on(show.click, page.publish, [chosen, reason], [said, reason, *status], **QUIET)
-    gr.on(hide.click, page.withdraw, [chosen, reason], [said, reason, *status], **QUIET)
+    gr.on(decision.change, page.decide, decision, [decision, said, *status], **QUIET)
     _offer_api(page.actions, site)
 
 
@@ -86,8 +80,8 @@ class _Page:
         self.actions = actions
         self.first = tasks_in_order(site)[0]
 
-    def arrive(self, request: gr.Request) -> tuple[Any, ...]:
-        """Everything, for whoever opens the page."""
+    def arrive(self, query: Query, request: gr.Request) -> tuple[Any, ...]:
+        """What does not depend on the task, for whoever opens the page."""
         person = self.site.sign_in.person(request)
         head = render(
             "submit_person",
@@ -96,16 +90,15 @@ class _Page:
             is_open=self.site.sign_in.is_open,
             limits=self.site.limits,
         )
-        asked = request.query_params.get("task", "")
-        known = asked in self.site.tasks
-        recipe = self.recipe(asked if known else self.first, request)
-        # Somebody may have chosen a task while this was on its way.
-        task = asked if known else gr.skip()
-        return head, task, recipe, self._drop(person), *self.show_status(request)
+        return head, self._drop(person), *self.show_status(request)
 
-    def recipe(self, task: str, request: gr.Request) -> str:
+    def task(self, query: Query) -> Task:
+        """The task that an address names."""
+        return self.site.tasks.get(query.get("task", "")) or self.site.tasks[self.first]
+
+    def recipe(self, query: Query, request: gr.Request) -> str:
         """How a file for a task is made."""
-        chosen = self.site.tasks.get(task) or self.site.tasks[self.first]
+        chosen = self.task(query)
         times = chosen.times(self.site.data.manifest)
         person = self.site.sign_in.person(request)
         return render(
@@ -127,23 +120,34 @@ class _Page:
         """What became of this person's submissions; the clock goes on while one waits."""
         person = self.site.sign_in.person(request)
         if person is None:
-            return "", "", gr.Row(visible=False), gr.Dropdown(choices=[]), gr.Timer(active=False)
+            return "", "", gr.Timer(active=False)
         submissions = self.site.submissions.of(person)
         rows = [self.actions.status(submission, person) for submission in submissions]
-        own = [(_label(one), one.id) for one in submissions if _is_open_to_decision(one)]
         waiting = any(one.state is State.RECEIVED for one in submissions)
         return (
             self._newest(rows[0]) if rows else "",
-            render("submit_own", rows=rows),
-            gr.Row(visible=bool(own)),
-            gr.Dropdown(choices=own),
+            render("submit_own", rows=rows, in_use=[str(state) for state in IN_USE]),
             gr.Timer(active=waiting),
         )
+
+    def look(
+        self, ticket: str, name: str, model: str, paper: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """What the header of a file says that has just arrived; texts that are empty are filled."""
+        if not ticket:
+            return ("", *(gr.skip(),) * 3)
+        try:
+            look = self.actions.look(self.site.sign_in.person(request), ticket)
+        except DambenchError as error:
+            return (_said(error), *(gr.skip(),) * 3)
+        known = [look.attributes.get(of, "") for of in ("model_name", "model_url", "paper_url")]
+        texts = [was or new for was, new in zip((name, model, paper), known, strict=True)]
+        return render("submit_look", look=look), *texts
 
     def hand_in(
         self,
         ticket: str,
-        task: str,
+        address: str,
         name: str,
         model: str,
         paper: str,
@@ -152,36 +156,36 @@ class _Page:
         request: gr.Request,
     ) -> tuple[Any, ...]:
         """Put the file that has arrived into the queue."""
-        person = self.site.sign_in.person(request)
+        person, task = self.site.sign_in.person(request), self.task(query_of(address, request))
         try:
+            look = self.actions.look(person, ticket, task.name) if person and ticket else None
+            if look and look.problems:
+                problems = render("submit_look", look=look)
+                return problems, gr.skip(), gr.skip(), "", *self.show_status(request)
             self.actions.receive(
                 person,
                 ticket,
                 name=name,
-                task=task,
+                task=task.name,
                 model_url=model,
                 paper_url=paper,
                 description=description,
                 publish=publish,
             )
         except DambenchError as error:
-            return _said(error), gr.skip(), gr.skip(), *self.show_status(request)
-        return "", "", self._drop(person), *self.show_status(request)
+            return _said(error), gr.skip(), gr.skip(), gr.skip(), *self.show_status(request)
+        return "", "", self._drop(person), "", *self.show_status(request)
 
-    def publish(self, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
-        """Show a private submission to all."""
-        return self._decide("publish", id, reason, request)
-
-    def withdraw(self, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
-        """Take a submission off the board, or out of the queue."""
-        return self._decide("withdraw", id, reason, request)
-
-    def _decide(self, action: str, id: str, reason: str, request: gr.Request) -> tuple[Any, ...]:
+    def decide(self, decision: str, request: gr.Request) -> tuple[Any, ...]:
+        """Do what a button beside a submission asks for: `publish ID` or `withdraw ID why`."""
+        if not decision:  # the box is empty again
+            return (gr.skip(),) * 5
+        action, _, rest = decision.partition(" ")
+        id, _, reason = rest.partition(" ")
         try:
-            person = self.site.sign_in.person(request)
-            self.actions.decide(person, id or "", action, reason or "")
+            self.actions.decide(self.site.sign_in.person(request), id, action, reason)
         except DambenchError as error:
-            return _said(error), gr.skip(), *self.show_status(request)
+            return "", _said(error), *self.show_status(request)
         return "", "", *self.show_status(request)
 
     def _drop(self, person: Person | None) -> str:
@@ -203,14 +207,6 @@ class _Page:
 
 def _said(error: DambenchError) -> str:
     return render("submit_said", message=plain(error))
-
-
-def _label(submission: Submission) -> str:
-    return f"{submission.name} · {submission.task} · {submission.state}"
-
-
-def _is_open_to_decision(submission: Submission) -> bool:
-    return submission.state in IN_USE
 
 
 def _offer_api(actions: SubmissionActions, site: Site) -> None:

@@ -55,12 +55,7 @@
     );
   }
 
-  function setTicket(ticket) {
-    const box = document.querySelector("#ticket textarea, #ticket input");
-    const prototype = box instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
-    Object.getOwnPropertyDescriptor(prototype.prototype, "value").set.call(box, ticket);
-    box.dispatchEvent(new Event("input", { bubbles: true }));
-  }
+  const setTicket = (ticket) => dambench.type("ticket", ticket);
 
   function reason(answer) {
     try {
@@ -106,6 +101,13 @@
     if (found.length) say([`${file.name} is not sent:`, ...found], "bad");
     else send(file);
   }
+
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest?.("[data-decide]");
+    if (!button) return;
+    const why = button.closest("details")?.querySelector("input")?.value || "";
+    dambench.type("decision", `${button.dataset.decide} ${why}`.trim());
+  });
 
   const zone = (event) => event.target.closest?.("[data-drop]");
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shutil
 import uuid
 
 import httpx
@@ -26,11 +25,10 @@ from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Gatherer
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.tasks.task import load_task
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-
 PATIENCE = 60_000
+SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
+}).observe({ type: "layout-shift", buffered: true });"""
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     '"><svg onload=alert(1)>',
@@ -40,14 +38,16 @@ HOSTILE = [
 ]
 
 
-def hand_in(site, name, share, owner, background):
+def hand_in(site, name, share, owner, background, members=0):
     """Publish what has this share of the background's error, scored as a worker does."""
+    spread = np.linspace(-1, 1, members)[:, None, None, None] * site.data.statistics.std[0]
     data, task, key = site.data, load_task("unimodal"), uuid.uuid4().hex
     scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
     gatherer = Gatherer(data, task, background)
     for index in range(data.size("test")):
         reference = data.reference("test", index)
         field = reference + np.float32(share) * (data.background("test", index) - reference)
+        field = field + spread.astype("f4") if members else field
         scorer.update(field[None], reference[None])
         gatherer(index, field, reference)
     scores, attributes = scorer.compute(), {"model_name": name, "parameters": "3 M"}
@@ -74,21 +74,15 @@ def ids(tmp_path_factory, tiny_folder):
     names = {"background": (1.0, local_person()), "Kalman": (0.5, Person("hf:1", "ada"))}
     names |= {"Swin": (0.7, Person("hf:2", "bob"))}
     names |= {name: (0.8 + i / 100, Person("hf:3", name)) for i, name in enumerate(HOSTILE)}
-    return {"": folder} | {n: hand_in(site, n, *of, background) for n, of in names.items()}
+    known = {n: hand_in(site, n, *of, background) for n, of in names.items()}
+    ensemble = hand_in(site, "Ensemble", 0.9, Person("hf:4", "me"), background, members=4)
+    return {"": folder, "Ensemble": ensemble} | known
 
 
 @pytest.fixture(scope="module")
 def address(ids, tiny_folder, start):
     with start(ids[""], tiny_folder, "--role", "front", "--dev-user", "ada") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +107,15 @@ def visit(chromium, desk, address):
         page.on("request", watch)
         page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
         page.on("pageerror", lambda error: wrong.append(f"an error: {error}"))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.add_init_script(SHIFTS)
         page.goto(address + path)
         page.wait_for_selector(selector)
         return page
 
     yield open_page
     for page in opened:
-        assert "DAMBench" in page.title() or page.title() in ("Submission", "Compare", "About")
+        assert page.title().endswith("DAMBench") and page.locator("h1").count() == 1
         page.close()
     assert not wrong
 
@@ -133,21 +129,31 @@ def test_the_ranking_shows_names_as_they_are(visit, ids):
     assert names(page)[:2] == ["Kalman", "Swin"] and names(page)[-1] == "background"
     assert set(HOSTILE) < set(names(page))
     assert page.locator("tbody tr").last.locator(".badge").inner_text() == "baseline"
-    assert page.locator("[data-shown]").inner_text() == "8 of 8 shown"
+    assert page.locator("[data-shown]").inner_text() == "9 of 9 shown"
 
 
 def test_search_filter_and_the_way_back(visit):
     page = visit("/?task=unimodal", "[data-board] tbody tr")
     page.fill("[data-find]", "kal")
     assert names(page) == ["Kalman"] and "find=kal" in page.url
-    assert page.locator("[data-shown]").inner_text() == "1 of 8 shown"
+    assert page.locator("[data-shown]").inner_text() == "1 of 9 shown"
     page.click("[data-show-all]")
-    assert len(names(page)) == 8 and "find" not in page.url
+    assert len(names(page)) == 9 and "find" not in page.url
     page.click("[data-kind-chip=submission]")
     assert names(page) == ["background"]
     page.click("[data-show-all]")
     page.select_option("[data-size]", "1e7-1e8")
+    assert names(page) == [] and page.get_by_text("No method matches").is_visible()
+    page.go_back()
+    assert len(names(page)) == 9 and not page.get_by_text("No method matches").is_visible()
+
+
+def test_names_are_searched_and_not_owners(visit):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    page.fill("[data-find]", "ADA")  # who owns Kalman
     assert names(page) == []
+    page.fill("[data-find]", "ensem")
+    assert names(page) == ["Ensemble"]
 
 
 def test_sorting_with_the_keyboard_and_a_link_to_it(visit):
@@ -170,7 +176,7 @@ def test_columns_can_be_left_out_and_a_variable_chosen(visit):
     page.uncheck("[data-column-box=mse]")
     assert not page.locator("[data-column=mse]").is_visible()
     assert page.locator("[data-column=specdiv]").is_visible()
-    page.click("#view >> text=geopotential")
+    page.click("[data-choice=view] >> text=geopotential")
     page.wait_for_selector("[data-column=rmse_z500] >> text=hPa")
     assert "view=z" in page.url and not page.locator("[data-column=mse]").count()
     assert page.locator("td.gain").count() >= 7
@@ -185,6 +191,14 @@ def test_two_methods_are_compared(visit, ids):
     page.wait_for_selector(".panels image")
     assert page.locator(".panels image").count() == 3
     assert page.locator(".scorecard td.gain").count() == 5
+    page.click("text=Methods")
+    page.check("[data-choice=of] >> text=background")
+    page.wait_for_selector("h1 >> text=Kalman, Swin and background")
+    assert page.locator(".panels image").count() == 5
+    assert f"of={ids['Kalman']},{ids['Swin']},{ids['background']}" in page.url
+    page.go_back()
+    page.wait_for_selector("h1 >> text=/^Kalman and Swin$/")
+    assert not page.is_checked("[data-choice=of] >> text=background")
 
 
 def forget(address):
@@ -199,9 +213,11 @@ def forget(address):
 def test_a_page_goes_on_when_the_server_has_forgotten_it(visit, ids, address):
     page = visit(f"/compare?a={ids['Kalman']}&b={ids['Swin']}", "h1 >> text=Kalman and Swin")
     forget(address)
-    page.click("[aria-label=Second]")
-    page.click("[role=option] >> text=background")
-    page.wait_for_selector("h1 >> text=Kalman and background")
+    page.click("text=Methods")
+    page.click("[data-choice=of] >> text=Swin")
+    assert page.is_checked("[data-choice=of] >> text=Swin")  # one alone is not compared
+    page.check("[data-choice=of] >> text=background")
+    page.wait_for_selector("h1 >> text=Kalman, Swin and background")
     page.click("fieldset >> text=t850")
     page.wait_for_selector("h3 >> text=Temperature at 850 hPa")
 
@@ -216,6 +232,105 @@ def test_a_submission_has_its_maps_and_its_receipt(visit, ids):
     page.click("fieldset >> text=t850")
     page.wait_for_selector("h3 >> text=Temperature at 850 hPa")
     assert page.locator(".panels").first.inner_html() != before
+
+
+def test_an_ensemble_has_its_scores_and_its_rank_histogram(visit, ids):
+    page = visit(f"/submission?id={ids['Ensemble']}", "h3 >> text=Ensemble of 4 members")
+    assert "CRPS" in page.locator(".figures").first.inner_text()
+    assert page.locator("svg[aria-label^='Rank histogram']").is_visible()
+    page.click("[data-choice=score] >> text=CRPS")
+    page.wait_for_selector(".scroll[aria-label^=CRPS]")
+    assert "score=crps" in page.url
+    board = visit("/?task=unimodal", "[data-column=spread_skill]")
+    board.select_option("[data-choice=score]", "spread_skill")
+    board.wait_for_selector("[data-column=spread_skill_z500]")
+    assert "score=spread_skill" in board.url
+
+
+def test_each_group_is_one_stop_and_arrows_choose(visit):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    focused = "document.activeElement.closest('[data-choice]')?.dataset.choice"
+    page.focus(".edition a")
+    for group in ("task", "view"):
+        page.keyboard.press("Tab")
+        assert page.evaluate(focused) == group
+    outline = "getComputedStyle(document.activeElement.parentElement).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) is None
+    assert page.get_by_role("group", name="Task").get_by_role("radio").count() >= 2
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("[data-column=rmse_t2m], [data-column=rmse_msl], [data-column=rmse_u10]")
+    assert "view=surface" in page.url and page.evaluate(focused) == "view"
+
+
+def test_back_and_forward_lead_through_the_choices(visit):
+    page = visit("/?task=unimodal", "[data-board] tbody tr")
+    page.click("[data-choice=view] >> text=temperature")
+    page.wait_for_selector("[data-column=rmse_t850] >> text=hPa")
+    page.click("[data-choice=task] >> text=noise-free")
+    page.wait_for_selector("h1 >> text=noise-free")
+    assert page.title() == "Ranking for noise-free · DAMBench"
+    page.go_back()
+    page.wait_for_selector("h1 >> text=unimodal")
+    assert page.is_checked("[value=unimodal]") and page.is_checked("[value=t]")
+    page.go_back()
+    page.wait_for_selector("[data-column=mse]")
+    page.go_forward()
+    page.wait_for_selector("[data-column=rmse_t850] >> text=hPa")
+    assert "view=t" in page.url
+
+
+def test_the_channel_stands_in_the_address(visit, ids):
+    page = visit(f"/submission?id={ids['Kalman']}&channel=t850", "h3 >> text=Temperature at 850")
+    assert page.is_checked("[value=t850]")
+    page.click("[data-choice=channel] >> text=z500")
+    page.wait_for_selector("h3 >> text=Geopotential at 500")
+    assert "channel=z500" in page.url and page.evaluate("document.activeElement.value") == "z500"
+    page.go_back()
+    page.wait_for_selector("h3 >> text=Temperature at 850")
+
+
+def test_an_older_link_finds_its_task(visit, ids):
+    page = visit(f"/compare?a={ids['Swin']}&b={ids['Kalman']}", "h1 >> text=Swin and Kalman")
+    page.wait_for_url("**task=unimodal**")
+    assert page.is_checked("[value=unimodal]")
+
+
+def test_an_empty_task_says_how_to_begin(visit):
+    page = visit("/?task=noise-free", "text=Be the first")
+    page.click("text=Be the first")
+    page.wait_for_selector("text=with observations that carry no error")
+    assert page.is_checked("[value=noise-free]")
+
+
+def test_the_csv_is_the_table_that_is_shown(visit):
+    page = visit("/?task=unimodal&view=z&find=a&columns_off=by&sort=skill-up", "td.gain")
+    page.click("summary >> text=Export")
+    with page.expect_download() as download:
+        page.click("[data-csv]")
+    assert download.value.suggested_filename == "unimodal-z-rmse.csv"
+    rows = list(csv.reader(download.value.path().open(encoding="utf-8")))
+    heads = page.locator("thead th:visible:not(.pick) button").evaluate_all(
+        "all => all.map(one => one.firstChild.data.trim())"
+    )
+    assert [head.split(",")[0] for head in rows[0]] == heads and "by" not in heads
+    assert [row[1].removeprefix("'") for row in rows[1:]] == names(page)
+    assert 1 < len(rows) < 9 and rows[1][1] == "background" and "Kalman" in rows[-1]
+    shown = page.locator("tbody tr:visible").last.locator("td.gain, td.loss").all_inner_texts()
+    assert set(shown) <= set(rows[-1])
+
+
+PATHS = ("/?task=unimodal", "/?task=noise-free", "/submission?id={Kalman}", "/submit", "/about")
+PATHS += ("/compare?task=unimodal&of={Kalman},{Swin}", "/curves", "/submission?id=0")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_moves_while_a_page_comes(visit, ids, path):
+    page = visit(path.format(**ids), "h1")
+    page.wait_for_function("!document.querySelector('.waiting')")
+    assert page.evaluate("window.shifted") < 0.1
 
 
 @pytest.mark.parametrize("name", HOSTILE[2:4])

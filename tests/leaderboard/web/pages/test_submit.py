@@ -1,7 +1,6 @@
 """Handing in with a real browser: hints before anything is sent, then a rank or problems."""
 
 import shutil
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,27 +9,14 @@ import pytest
 from dambench_hub.data.batch import Analysis
 from dambench_hub.predictions.writer import write_predictions
 
-CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 90_000
 """Milliseconds that a step may take on a busy machine."""
 
-if not CHROMIUM.exists():
-    pytest.skip("there is no Chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
-
 
 @pytest.fixture
-def page(own_board, browser):
+def page(own_board, chromium):
     """The page, of which every request stays on this machine and every message is noted."""
-    page = browser.new_page()
+    page = chromium.new_page()
     page.set_default_timeout(PATIENCE)
     page.noted, page.sent = [], []
     page.on("console", lambda m: page.noted.append(m.text) if m.type == "error" else None)
@@ -64,9 +50,9 @@ def hints(page):
 
 
 def hand_in(page, path, name):
-    page.get_by_label("unimodal", exact=True).check()
     choose(page, path)
     hints(page).get_by_text("is here").wait_for()
+    page.get_by_text("Nothing is wrong with its header").wait_for()
     page.get_by_label("Name on the board").fill(name)
     page.get_by_role("button", name="Hand in").click()
 
@@ -88,19 +74,33 @@ def test_a_good_file_is_received_scored_and_ranked(page, tiny_data, tmp_path):
     )
 
 
-def test_all_problems_of_a_bad_file_are_listed(page, tiny_data, tmp_path):
+def test_task_and_name_come_from_the_file(page, tiny_data, tmp_path):
+    assert page.get_by_label("multimodal", exact=True).is_checked()
+    choose(page, write(tmp_path / "good.nc", tiny_data, 0.6))
+    page.get_by_text("The file is for the task unimodal").wait_for()
+    assert page.get_by_label("Name on the board").input_value() == "test"
+    assert page.get_by_label("unimodal", exact=True).is_checked() and "task=unimodal" in page.url
+    page.get_by_text("As unimodal").or_(page.get_by_text('load_task("unimodal")')).first.wait_for()
+
+
+def test_all_problems_of_a_bad_file_are_listed_before_it_is_queued(page, tiny_data, tmp_path):
     path = write(tmp_path / "bad.nc", tiny_data, 0.3)
     with h5py.File(path, "a") as file:
         file["latitude"][:] = file["latitude"][:][::-1]
-        file.attrs["task"] = "multimodal"
+        file.attrs["dataset_revision"] = "older"
         file["time"][0] -= 1
-    hand_in(page, path, "bad")
-    newest(page).get_by_text("cannot be scored").wait_for()
-    problems = newest(page).locator("li").all_inner_texts()
+    choose(page, path)
+    listed = page.locator("#looked li")
+    listed.first.wait_for()
+    problems = listed.all_inner_texts()
     assert len(problems) >= 3
-    for word in ("latitude", "task", "times are missing"):
+    for word in ("latitude", "revision", "times are missing"):
         assert any(word in problem for problem in problems), problems
     assert not any(str(tmp_path.parent) in problem or "/tmp" in problem for problem in problems)
+    page.get_by_role("button", name="Hand in").click()
+    page.locator("#said li").first.wait_for()
+    assert page.locator("#said li").all_inner_texts() == problems
+    assert not newest(page).get_by_text("bad").count()
 
 
 WRONG = {
@@ -141,12 +141,14 @@ def test_a_private_result_is_published_and_withdrawn_by_its_owner(page, tiny_dat
     page.get_by_label("Show it on the board").uncheck()
     hand_in(page, write(tmp_path / "private.nc", tiny_data, 0.4), "secret so far")
     newest(page).get_by_text("you alone see it").wait_for()
-    for button, state in (("Publish", "published"), ("Withdraw", "withdrawn")):
-        page.get_by_label("One of yours").click()
-        page.get_by_role("option", name="secret so far").click()
-        page.get_by_role("button", name=button).click()
-        row = page.get_by_label("Your submissions").get_by_role("row", name="secret so far")
-        row.get_by_text(state).wait_for()
+    row = page.get_by_label("Your submissions").get_by_role("row", name="secret so far")
+    row.get_by_text("would be").wait_for()
+    row.get_by_role("button", name="Publish").click()
+    row.get_by_text("published").wait_for()
+    row.get_by_text("Withdraw", exact=True).click()
+    row.get_by_label("Why, for the record").fill("a better one comes")
+    row.get_by_role("button", name="Withdraw it").click()
+    row.get_by_text("withdrawn").wait_for()
 
 
 def test_a_file_without_a_ticket_is_not_handed_in(page):

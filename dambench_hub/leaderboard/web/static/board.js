@@ -1,17 +1,11 @@
-// What the ranking does without the server: search, filter, sort, choose columns, pick two to
-// compare, copy the address. The state of the view stands in the address, so a link shows it again.
+// What the ranking does without the server: search, filter, sort, choose columns, pick some to
+// compare, copy, save as CSV. The state of the view stands in the address, so a link shows it again.
 (() => {
   "use strict";
 
-  const address = () => new URLSearchParams(location.search);
-
-  function remember(name, value) {
-    const query = address();
-    if (value) query.set(name, value);
-    else query.delete(name);
-    const text = query.toString();
-    history.replaceState(null, "", location.pathname + (text ? "?" + text : ""));
-  }
+  const MOST = 4; // that are compared at once
+  const address = dambench.query;
+  const step = (name, value) => dambench.write({ [name]: value }, true);
 
   const board = () => document.querySelector("[data-board]");
   const rows = () => [...board().querySelectorAll("tbody tr")];
@@ -49,6 +43,7 @@
 
   function filter() {
     const text = (address().get("find") || "").toLowerCase();
+    const name = (row) => row.querySelector(".method a").textContent.toLowerCase();
     const without = hiddenKinds();
     const size = (address().get("size") || "").split("-").map(Number);
     const mine = address().get("mine");
@@ -56,7 +51,7 @@
     for (const row of rows()) {
       const parameters = Number(row.dataset.parameters);
       row.hidden =
-        !row.textContent.toLowerCase().includes(text) ||
+        !name(row).includes(text) ||
         without.includes(row.dataset.kind) ||
         (mine && !("mine" in row.dataset)) ||
         (size.length === 2 && !(parameters >= size[0] && parameters < size[1]));
@@ -65,6 +60,7 @@
     const total = rows().length;
     board().querySelector("[data-shown]").textContent = `${shown} of ${total} shown`;
     board().querySelector("[data-show-all]").hidden = shown === total;
+    board().querySelector("[data-none]").hidden = shown > 0;
   }
 
   function chooseColumns() {
@@ -92,10 +88,35 @@
     const names = picked().map((box) => box.dataset.name);
     tray.hidden = names.length === 0;
     const [said, link] = [tray.querySelector("span"), tray.querySelector("a")];
-    said.textContent = names.length === 2 ? names.join("  ·  ") : `${names[0]}: choose a second`;
-    link.hidden = names.length !== 2;
-    const [a, b] = picked().map((box) => box.value);
-    link.href = "./compare?" + new URLSearchParams({ a: a || "", b: b || "" });
+    said.textContent = names.length > 1 ? names.join("  ·  ") : `${names[0]}: choose a second`;
+    link.hidden = names.length < 2;
+    link.href = tray.dataset.href + picked().map((box) => box.value).join(",");
+  }
+
+  // The table as it is shown, for spreadsheets: text that would begin a formula gets a mark.
+  function csv() {
+    const quoted = (text) => {
+      const plain = text.trim().replace(/\s+/g, " ").replaceAll("−", "-");
+      const formula = /^[=+@\t-]/.test(plain.normalize("NFKC")) && Number.isNaN(Number(plain));
+      return `"${(formula ? "'" : "") + plain.replaceAll('"', '""')}"`;
+    };
+    const text = (cell) =>
+      cell.matches("thead th")
+        ? [cell.querySelector("button")?.firstChild.data, cell.querySelector("small")?.textContent]
+            .filter(Boolean).map((part) => part.trim()).join(", ")
+        : (cell.querySelector("a") || cell).textContent;
+    const shown = (row) =>
+      [...row.cells].filter((cell) => !cell.matches(".pick") && cell.getClientRects().length);
+    const lines = [board().querySelector("thead tr"), ...rows().filter((row) => !row.hidden)];
+    return lines.map((row) => shown(row).map(text).map(quoted).join(",")).join("\n") + "\n";
+  }
+
+  function save(text, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
   // Puts what the address says into the controls, and then does it.
@@ -127,22 +148,23 @@
       const first = heading.dataset.first; // "up" or "down": what shows the best at the top
       const now = heading.ariaSort && (heading.ariaSort === "descending" ? "down" : "up");
       const next = now ? (now === "down" ? "up" : "down") : first;
-      remember("sort", `${heading.dataset.column}-${next}`);
+      step("sort", `${heading.dataset.column}-${next}`);
       return sort();
     }
     const chip = target.closest("[data-kind-chip]");
     if (chip) {
-      remember("without", toggled(hiddenKinds(), chip.dataset.kindChip));
+      step("without", toggled(hiddenKinds(), chip.dataset.kindChip));
       return show();
     }
     if (target.closest("[data-mine-chip]")) {
-      remember("mine", address().get("mine") ? "" : "1");
+      step("mine", address().get("mine") ? "" : "1");
       return show();
     }
     if (target.closest("[data-show-all]")) {
-      ["find", "without", "mine", "size"].forEach((name) => remember(name, ""));
+      dambench.write({ find: "", without: "", mine: "", size: "" }, true);
       return show();
     }
+    if (target.closest("[data-csv]")) return save(csv(), board().dataset.file);
     if (target.closest("[data-unpick]")) {
       picked().forEach((box) => (box.checked = false));
       return offerComparison();
@@ -171,13 +193,13 @@
 
   document.addEventListener("input", ({ target }) => {
     if (!board()?.contains(target)) return;
-    if (target.matches("[data-find]")) remember("find", target.value.trim());
-    else if (target.matches("[data-size]")) remember("size", target.value);
+    if (target.matches("[data-find]")) dambench.write({ find: target.value.trim() });
+    else if (target.matches("[data-size]")) step("size", target.value);
     else if (target.matches("[data-column-box]")) {
-      remember("columns_off", toggled(hiddenColumns(), target.dataset.columnBox));
+      step("columns_off", toggled(hiddenColumns(), target.dataset.columnBox));
       return chooseColumns();
     } else if (target.closest("td.pick")) {
-      picked().slice(0, -2).forEach((box) => (box.checked = false));
+      picked().slice(0, -MOST).forEach((box) => (box.checked = false));
       return offerComparison();
     } else return;
     filter();
@@ -191,16 +213,11 @@
     }
   });
 
-  // Gradio puts a new table into the page whenever task or view change; their choice stands in the
-  // address, too. The attributes are those of our own markup, so nobody's text gets in here.
+  addEventListener("popstate", () => board() && show());
+
+  // Gradio puts a new table into the page whenever the address asks for another.
   new MutationObserver(() => {
     const root = board();
-    for (const element of document.querySelectorAll("[data-remember]:not([data-ready])"))
-      for (const pair of element.dataset.remember.split("&")) {
-        const [name, chosen] = pair.split("=");
-        if (chosen !== undefined && address().get(name) !== chosen) remember(name, chosen);
-        element.dataset.ready = "";
-      }
     if (root && !("started" in root.dataset)) {
       root.dataset.started = "";
       show();

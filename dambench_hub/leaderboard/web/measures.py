@@ -1,0 +1,98 @@
+"""Scores as the pages show them: what they are called, what they mean, how they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dambench_hub.leaderboard.store.ranking import Ranking
+from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.precision import number, percent
+
+ENSEMBLE_RATIO = "1 is best; below it an ensemble is too sure of itself, above not sure enough"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score.
+
+    Attributes:
+        title: What it is called.
+        hint: What it means.
+        better: ↓ where smaller is better, ↑ where larger is, empty where neither.
+        units: What it is in: `%`, nothing, or `physical` for the units of the channel.
+    """
+
+    title: str
+    hint: str
+    better: str = "↓"
+    units: str = ""
+
+
+OVERALL = {
+    "skill": Measure("skill", "share of the background's MSE that is gone", "↑", "%"),
+    "mse": Measure("MSE", "mean squared error, in units of each channel's variance"),
+    "mae": Measure("MAE", "mean absolute error, in units of each channel's standard deviation"),
+    "specdiv": Measure("SpecDiv", "divergence of the smallest scales' power spectrum, nats"),
+    "crps": Measure(
+        "CRPS",
+        "of ensembles: mean over channels, in units of each channel's standard deviation",
+    ),
+    "spread_skill": Measure(
+        "spread/skill", f"of ensembles: mean over channels; {ENSEMBLE_RATIO}", ""
+    ),
+}
+"""Scores over all channels."""
+
+BY_CHANNEL = {
+    "rmse": Measure("RMSE", "root mean square error", units="physical"),
+    "bias": Measure("bias", "mean error, sorted by its size", "", "physical"),
+    "crps": Measure("CRPS", "continuous ranked probability score of ensembles", units="physical"),
+    "spread_skill": Measure("spread/skill", f"of ensembles; {ENSEMBLE_RATIO}", ""),
+}
+"""Scores of each channel."""
+
+
+def overall(ranking: Ranking, result: Result, std: Mapping[str, float]) -> dict[str, float]:
+    """Those of `OVERALL` that a result has.
+
+    Args:
+        ranking: Of its task.
+        result: The scores.
+        std: Standard deviation of each channel, in its units.
+    """
+    scores, values = result.scores, {}
+    if (skill := ranking.skill(result)) is not None:
+        values["skill"] = skill
+    values |= {name: scores[name] for name in ("mse", "mae", "specdiv") if name in scores}
+    if crps := scores.get("crps"):
+        values["crps"] = sum(value / std[name] for name, value in crps.items()) / len(crps)
+    if ratios := scores.get("spread_skill"):
+        values["spread_skill"] = sum(ratios.values()) / len(ratios)
+    return values
+
+
+def printed(name: str, value: float) -> str:
+    """A score as text, without its units."""
+    if name == "skill":
+        return percent(value)
+    return f"−{number(-value)}" if value < 0 else number(value)
+
+
+def sort_key(name: str, value: float) -> float:
+    """What a score is sorted by, the best first where smaller is better."""
+    if name == "bias":
+        return abs(value)
+    return abs(value - 1) if name == "spread_skill" else value
+
+
+def scored(results: list[Result]) -> list[str]:
+    """Names of those of `BY_CHANNEL` that any of the results has."""
+    return [name for name in BY_CHANNEL if any(name in one.scores for one in results)]
+
+
+def by_channel(result: Result, name: str) -> dict[str, float]:
+    """A score of each channel; empty if the result does not have it."""
+    values: dict[str, Any] = result.scores.get(name, {})
+    return values
