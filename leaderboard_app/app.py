@@ -24,7 +24,7 @@ from dambench_hub.leaderboard.site import Site, absolute_url
 from dambench_hub.leaderboard.store.mirror import copied_to_hub
 from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.leaderboard.web import api, theme
-from dambench_hub.leaderboard.web.pages import about, board, compare, submission, submit
+from dambench_hub.leaderboard.web.pages import about, board, compare, curves, submission, submit
 from dambench_hub.leaderboard.web.server import serve
 from dambench_hub.predictions.sandbox.parent import self_test
 from dambench_hub.runtime.files import local_path
@@ -33,6 +33,7 @@ PAGES = {
     "": ("DAMBench", board),
     "submission": ("Submission", submission),
     "compare": ("Compare", compare),
+    "curves": ("Curves", curves),
     "submit": ("Submit", submit),
     "about": ("About", about),
 }

@@ -14,6 +14,7 @@ from dambench_hub.version import __version__
 PAGES = (
     ("Board", ""),
     ("Compare", "compare"),
+    ("Curves", "curves"),
     ("Submit", "submit"),
     ("About", "about"),
 )
