@@ -20,6 +20,7 @@ REQUIRED_ATTRIBUTES = ("dambench_format", "task", "dataset_revision", "model_nam
 OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "training_data")
 ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
 
+TRUNCATED = "the file is damaged or truncated. Copy or write it again."
 MAX_NAME = 80
 MAX_ATTRIBUTE = 2000
 """Characters of what a file says of its model; a long list of authors fits."""

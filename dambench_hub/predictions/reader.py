@@ -7,15 +7,11 @@ followed. It needs the standard library, numpy and h5py.
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import h5py
 import numpy as np
@@ -23,23 +19,20 @@ import numpy as np
 from dambench_hub.errors import PredictionError
 from dambench_hub.predictions.cf_times import decode_times
 from dambench_hub.predictions.dimension_scales import axis_names
-from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, Header, list_of
+from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, TRUNCATED, Header
 from dambench_hub.predictions.safe_hdf5 import (
     Variable,
-    plain_text,
     plain_variable,
     read_attributes,
     read_axis,
     read_names,
 )
+from dambench_hub.predictions.safe_tensors import read_tensors
 from dambench_hub.runtime.honest_text import quoted
 
 CONTAINERS = {".nc": "NetCDF-4", ".h5": "NetCDF-4", ".safetensors": "safetensors"}
 """The container by the end of the file name."""
 
-MAX_HEADER = 1 << 20
-"""Bytes at the start of a safetensors file."""
-TRUNCATED = "the file is damaged or truncated. Copy or write it again."
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FOREIGN = (
     (b"CDF", "NetCDF-3 (classic)", "Write it with format='NETCDF4'."),
@@ -50,7 +43,6 @@ FOREIGN = (
     (b"\x1f\x8b", "a gzip archive", "Unpack it first."),
     (b"PAR1", "Parquet", "Write it with write_predictions."),
 )
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d(:\d\d){0,2}")
 
 
 @dataclass(eq=False)
@@ -156,10 +148,10 @@ def read_prediction(file: BinaryIO, container: str, stack: ExitStack) -> tuple[H
     Raises:
         PredictionError: As `open_prediction`, without the file's name.
     """
-    read = _read_hdf5 if container == "NetCDF-4" else _read_safetensors
     try:
         _require_container(file, container)
-        header, rows = read(file, stack)
+        hdf5 = container == "NetCDF-4"
+        header, rows = _read_hdf5(file, stack) if hdf5 else read_tensors(file)
     except PredictionError:
         raise
     except Exception as error:  # h5py has a kind of exception for every kind of damage
@@ -230,62 +222,3 @@ def _variables(root: h5py.File) -> dict[str, Variable]:
     if problems:
         raise PredictionError("\n".join(problems))
     return variables
-
-
-def _read_safetensors(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
-    if length > min(MAX_HEADER, size - 8):
-        raise PredictionError(TRUNCATED)
-    try:
-        content = json.loads(file.read(length).decode(), object_pairs_hook=_each_once)
-        metadata = content.pop("__metadata__")
-        tensor = content.pop("analysis")
-        if content:
-            raise PredictionError("it holds further tensors; drop everything but analysis.")
-        shape = tuple(list_of(tensor["shape"], int))
-        start, stop = list_of(tensor["data_offsets"], int)
-        header = _safetensors_header(shape, tensor["dtype"], metadata)
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as e:
-        missing = f", {e.args[0]} is missing" if isinstance(e, KeyError) else ""
-        raise PredictionError(
-            f"the header is damaged or incomplete{missing}. "
-            f"Wanted one tensor, analysis, and {', '.join(COORDINATES)} as JSON lists in its "
-            "metadata. Write it with write_predictions."
-        ) from e
-    row = math.prod(shape[1:]) * 4
-    if min(shape, default=0) < 1 or (start, 8 + length + stop) != (0, size):
-        raise PredictionError(TRUNCATED)
-    if header.dtype == "<f4" and stop != row * shape[0]:
-        raise PredictionError(TRUNCATED)
-
-    def rows(index: int) -> tuple[int, np.ndarray]:
-        file.seek(8 + length + index * row)
-        return index, np.frombuffer(file.read(row), "<f4").reshape(1, *shape[1:])
-
-    return header, rows
-
-
-def _safetensors_header(shape: tuple[int, ...], dtype: str, metadata: dict[str, Any]) -> Header:
-    list_of([dtype, *metadata.values()], str)
-    coordinates = {name: json.loads(metadata[name]) for name in COORDINATES}
-    times = [time.removesuffix("Z") for time in list_of(coordinates["time"], str)]
-    if not all(ISO_TIME.fullmatch(time) for time in times):
-        raise PredictionError("time must be a list of times like 2024-01-01T00, UTC.")
-    return Header(
-        shape=shape,
-        dtype="<f4" if dtype == "F32" else dtype,
-        time=np.array(times, "datetime64[ms]"),
-        channels=tuple(plain_text(name) for name in list_of(coordinates["channel"], str)),
-        latitude=np.array(list_of(coordinates["latitude"], int, float), np.float64),
-        longitude=np.array(list_of(coordinates["longitude"], int, float), np.float64),
-        attributes={name: plain_text(metadata[name]) for name in ATTRIBUTES if name in metadata},
-    )
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise PredictionError("a name stands twice in the header; write it once.")
-    return content

@@ -22,7 +22,10 @@ OURS = {
     "dambench_hub.runtime",
     "dambench_hub.runtime.honest_text",
     *(f"dambench_hub.predictions.{name}" for name in ("cf_times", "chunks", "header")),
-    *(f"dambench_hub.predictions.{name}" for name in ("dimension_scales", "reader", "safe_hdf5")),
+    *(
+        f"dambench_hub.predictions.{name}"
+        for name in ("dimension_scales", "reader", "safe_hdf5", "safe_tensors")
+    ),
     *(f"dambench_hub.predictions.sandbox.{name}" for name in ("child", "restrictions")),
 }
 UNWANTED = {"torch", "datasets", "pyarrow", "xarray", "yaml", "scipy", "sqlalchemy", "gradio"}
