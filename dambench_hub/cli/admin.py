@@ -90,6 +90,25 @@ def withdraw(id: Id, reason: Reason, store: StoreOption = STORE) -> None:
 
 
 @app.command()
+def reproduced(
+    id: Id,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="It was not: call it self-reported again.")
+    ] = False,
+    reason: Reason = "",
+    store: StoreOption = STORE,
+) -> None:
+    """Say that you made the prediction yourself, with the same scores, from what was published."""
+    from dambench_hub.leaderboard.store.schema import Badge
+
+    badge = Badge.SELF_REPORTED if undo else Badge.REPRODUCED
+    submissions = _submissions(store)
+    one = _find(submissions, id)
+    submissions.award(one.id, _keeper(), badge, reason)
+    typer.echo(f"{one.name} is {badge}.")
+
+
+@app.command()
 def rescore(store: StoreOption = STORE) -> None:
     """Queue everything published that an older scorer scored; old scores stay in the history."""
     queued, lacking = _submissions(store).rescore(_keeper())

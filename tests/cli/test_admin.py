@@ -6,6 +6,7 @@ import pytest
 
 from dambench_hub.cli import commands as cli
 from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.store.schema import Badge
 from dambench_hub.leaderboard.submissions.lifecycle import Person, State, Submissions
 from dambench_hub.leaderboard.submissions.limits import Limits
 
@@ -73,6 +74,16 @@ def test_decisions(board, admin):
     ]
     actors = {event.actor for _, event in board.events(mine)}
     assert any(actor.startswith("admin:") for actor in actors)
+
+
+def test_what_was_reproduced(board, admin):
+    mine, perfect = (one.id for one in board.all())
+    assert admin("reproduced", mine, "--reason", "from its code")[1] == "mine is reproduced.\n"
+    assert board.get(mine).badge is Badge.REPRODUCED
+    assert json.loads(admin("show", mine)[1])["badge"] == "reproduced"
+    assert admin("reproduced", mine, "--undo")[1] == "mine is self-reported.\n"
+    code, _, err = admin("reproduced", perfect)
+    assert code == 1 and "is held; it cannot become published" in err
 
 
 def test_submitting_again(board, url, make_result, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from dambench_hub.leaderboard.accounts.person import TRUSTED
-from dambench_hub.leaderboard.store.schema import COMPARABLE, EVENTS, RESULTS, State
+from dambench_hub.leaderboard.store.schema import COMPARABLE, EVENTS, RESULTS, Badge, State
 
 Condition = sql.ColumnElement[bool]
 
@@ -26,6 +26,19 @@ IS_TRUSTED: Condition = sql.or_(
     *(RESULTS.c.owner.startswith(kind, autoescape=True) for kind in TRUSTED)
 )
 """Whether a result is that of somebody who works on the machine itself, see `Person.is_trusted`."""
+
+
+def badge_of(submission: sql.Column[Any]) -> sql.ColumnElement[str]:
+    """The badge of a submission, by the column of its id: the last that it was given."""
+    given = (
+        sql.select(EVENTS.c.badge)
+        .where(EVENTS.c.submission == submission, EVENTS.c.badge.is_not(None))
+        .order_by(EVENTS.c.sequence.desc())
+        .limit(1)
+        .correlate(submission.table)
+        .scalar_subquery()
+    )
+    return sql.func.coalesce(given, str(Badge.SELF_REPORTED))
 
 
 def comparable(values: Mapping[str, Any]) -> list[Condition]:

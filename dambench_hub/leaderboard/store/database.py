@@ -210,8 +210,11 @@ class Database:
         return 1 if RESULTS.name in tables else 0
 
     def _finish_schema(self, connection: sql.Connection) -> None:
-        row = {"id": 1, "schema_version": SCHEMA_VERSION, "last_seen": 0.0}
-        connection.execute(STORE_STATE.insert().values(row))
+        if connection.scalar(sql.select(STORE_STATE.c.id)):
+            connection.execute(STORE_STATE.update().values(schema_version=SCHEMA_VERSION))
+        else:
+            row = {"id": 1, "schema_version": SCHEMA_VERSION, "last_seen": 0.0}
+            connection.execute(STORE_STATE.insert().values(row))
         if self.is_sqlite:
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
 

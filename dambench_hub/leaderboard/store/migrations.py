@@ -36,5 +36,12 @@ def _add_submissions(connection: sql.Connection) -> None:
     count_on(connection)
 
 
-MIGRATIONS: dict[int, Callable[[sql.Connection], None]] = {1: _add_submissions}
+def _add_badges(connection: sql.Connection) -> None:
+    """Version 2 had no badges; where version 1 was before, the tables are new and have them."""
+    columns = {column["name"] for column in sql.inspect(connection).get_columns(EVENTS.name)}
+    if EVENTS.c.badge.name not in columns:
+        connection.execute(sql.text("ALTER TABLE events ADD COLUMN badge VARCHAR(16)"))
+
+
+MIGRATIONS: dict[int, Callable[[sql.Connection], None]] = {1: _add_submissions, 2: _add_badges}
 """The step that leads from each version to the next."""

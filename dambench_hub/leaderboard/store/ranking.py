@@ -11,9 +11,12 @@ import numpy as np
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.leaderboard.accounts.look_alikes import picture
 from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.leaderboard.store.schema import Badge
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.metrics.skill import skill
 from dambench_hub.models.registry import METHODS, MULTI
 from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.precision import rounded
 from dambench_hub.scoring.significance import neighbour_groups
 
 BACKGROUND = "background"
@@ -32,6 +35,7 @@ class Entry:
         owner: Who submitted it.
         model_url: Where the model is described.
         paper_url: Where the paper is.
+        badge: Whether whoever keeps the board made the prediction, too.
     """
 
     rank: int
@@ -42,6 +46,7 @@ class Entry:
     owner: Person
     model_url: str | None = None
     paper_url: str | None = None
+    badge: Badge = Badge.SELF_REPORTED
 
     @property
     def baseline(self) -> bool:
@@ -104,6 +109,23 @@ class Ranking:
             }
             rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
         return rows
+
+    def place(self, result: Result, owner: str, name: str) -> int | None:
+        """The rank that a result would have; None if it cannot be compared.
+
+        Args:
+            result: One that is not here.
+            owner: Id of the person whose it is.
+            name: What it would be called; it takes the place of the owner's row of that name.
+        """
+        if (result.dataset_revision, result.scorer_version) != (
+            self.dataset_revision,
+            SCORER_VERSION,
+        ):
+            return None
+        others = (entry for entry in self.entries if (entry.owner.id, entry.name) != (owner, name))
+        score = rounded(result.main_score)
+        return 1 + sum(rounded(entry.result.main_score) < score for entry in others)
 
     def of(self, submission: str) -> Entry | None:
         """The row of a submission, by its id; None if it has none."""

@@ -34,7 +34,8 @@ from dambench_hub.leaderboard.store.schema import (
     count_on,
 )
 
-FORMAT = "1"
+FORMAT, WITH_BADGE = "1", "2"
+"""Of a record; an event without a badge is written as it was before there were badges."""
 FOLDER = "results"
 
 
@@ -56,8 +57,9 @@ class Record:
     @classmethod
     def of(cls, task: str, sequence: int, parts: dict[str, Any]) -> Record:
         """The record of an event; `parts` are rows by the name of what they are."""
+        version = WITH_BADGE if "badge" in parts["event"] else FORMAT
         text = json.dumps(
-            {"format": FORMAT, **parts},
+            {"format": version, **parts},
             separators=(",", ":"),
             ensure_ascii=False,
             allow_nan=False,
@@ -85,10 +87,10 @@ class Record:
             StoreError: When a later version wrote it.
         """
         parts = json.loads(self.content)
-        if (version := parts.pop("format")) != FORMAT:
+        if (version := parts.pop("format")) not in (FORMAT, WITH_BADGE):
             raise StoreError(
                 f"The record {self.path} has format {version!r}, this dambench-hub reads "
-                f"{FORMAT!r}. Use the version that wrote it."
+                f"{FORMAT!r} and {WITH_BADGE!r}. Use the version that wrote it."
             )
         return parts
 
@@ -147,6 +149,8 @@ def restore_records(url: str, records: Iterable[Record]) -> Store:
 
 def _record(connection: sql.Connection, event: dict[str, Any]) -> Record:
     """An event with all that came with it."""
+    if event["badge"] is None:
+        del event["badge"]
     sequence, result, key = event.pop("sequence"), event.pop("result"), event["submission"]
     earlier = sql.select(sql.func.count()).where(
         EVENTS.c.submission == key, EVENTS.c.sequence < sequence

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.accounts.text_rules import check_name
-from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED, comparable
+from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED, badge_of, comparable
 from dambench_hub.leaderboard.store.database import DEFAULT_STORE, Database
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.store.rows import (
@@ -25,7 +25,7 @@ from dambench_hub.leaderboard.store.rows import (
     insert_submission,
     stamp,
 )
-from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result
 from dambench_hub.scoring.precision import rounded
@@ -172,6 +172,7 @@ _SHOWN = (
     SUBMISSIONS.c.received_at,
     SUBMISSIONS.c.model_url.label("given_model_url"),
     SUBMISSIONS.c.paper_url.label("given_paper_url"),
+    badge_of(SUBMISSIONS.c.id).label("badge"),
 )
 """Columns of a submission that an entry shows."""
 
@@ -187,6 +188,7 @@ def _entry(rank: int, row: dict[str, Any]) -> Entry:
         owner=owner,
         model_url=row["given_model_url"] or row["model_url"],
         paper_url=row["given_paper_url"] or row["paper_url"],
+        badge=Badge(row["badge"]),
     )
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
-from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.scoring.evaluation import Result
 
 
@@ -30,6 +30,7 @@ class Event:
         problems: What was wrong with the file.
         detail: For administrators only.
         result: Number of the result that was added with it.
+        badge: Which it has from now on; None if that stays.
     """
 
     state: State
@@ -38,6 +39,7 @@ class Event:
     problems: tuple[str, ...] = ()
     detail: str | None = None
     result: int | None = None
+    badge: Badge | None = None
 
 
 def stamp(moment: datetime) -> str:
@@ -70,6 +72,7 @@ def append_event(connection: sql.Connection, submission: str, at: datetime, even
     """Let a submission, by its id, come into a state."""
     row: dict[str, Any] = {**vars(event), "submission": submission, "at": stamp(at)}
     row |= {"state": str(event.state), "problems": list(event.problems)}
+    row["badge"] = None if event.badge is None else str(event.badge)
     connection.execute(EVENTS.insert().values(row))
 
 

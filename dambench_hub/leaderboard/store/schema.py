@@ -19,7 +19,7 @@ import sqlalchemy as sql
 from dambench_hub.leaderboard.accounts.person import LOCAL
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class State(StrEnum):
@@ -32,6 +32,13 @@ class State(StrEnum):
     HELD = "held"
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+
+
+class Badge(StrEnum):
+    """Who made a prediction: its owner alone, or whoever keeps the board, too."""
+
+    SELF_REPORTED = "self-reported"
+    REPRODUCED = "reproduced"
 
 
 COMPARABLE = ("task", "dataset_revision", "scorer_version")
@@ -77,6 +84,7 @@ EVENTS = sql.Table(
     sql.Column("problems", sql.JSON, nullable=False),
     sql.Column("detail", sql.Text),
     sql.Column("result", sql.ForeignKey("results.sequence")),
+    sql.Column("badge", sql.String(16)),
     sql.CheckConstraint(f"state IN ({_STATES})", name="state_is_known"),
     sql.Index("events_of_submission", "submission", "sequence"),
     sqlite_autoincrement=True,

@@ -28,7 +28,7 @@ from dambench_hub.leaderboard.store.rows import (
     insert_submission,
     stamp,
 )
-from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.leaderboard.submissions.limits import Limits, QuotaError, refuse_too_much
 from dambench_hub.leaderboard.submissions.queue import LeaseLost, Queue
 from dambench_hub.leaderboard.submissions.review import HELD_FOR_REVIEW, find_suspicion
@@ -265,9 +265,8 @@ class Submissions:
         Raises:
             NotAllowed: When this person may not, or there is no result to show.
         """
-        more = (State.HELD, State.WITHDRAWN) if by.is_trusted else ()
         event = Event(State.PUBLISHED, by.id, reason or None)
-        self._decide(id, by, (State.PRIVATE, *more), event)
+        self._decide(id, by, _publishable(by), event)
 
     def hold(self, id: str, by: Person, reason: str) -> None:
         """Hide a submission until a person has looked at it; only administrators learn why.
@@ -287,6 +286,25 @@ class Submissions:
             NotAllowed: When this person may not, or there is nothing to withdraw.
         """
         self._decide(id, by, IN_USE, Event(State.WITHDRAWN, by.id, reason or None))
+
+    def award(self, id: str, by: Person, badge: Badge, reason: str = "") -> None:
+        """Give a submission on the board a badge.
+
+        Raises:
+            NotAllowed: When this person is no administrator, or it is not shown.
+        """
+        if not by.is_administrator:
+            raise NotAllowed("Only an administrator can say that a submission was reproduced.")
+        event = Event(State.PUBLISHED, by.id, reason or None, badge=badge)
+        self._decide(id, by, (State.PUBLISHED,), event)
+
+    def choices(self, submission: Submission, by: Person | None) -> tuple[str, ...]:
+        """What a person may do with a submission of theirs now: `publish`, `withdraw`."""
+        if by is None or by.id != submission.owner.id:
+            return ()
+        publish = submission.value_hash and submission.state in _publishable(by)
+        withdraw = submission.state in IN_USE
+        return ("publish",) * bool(publish) + ("withdraw",) * withdraw
 
     def remark(self, id: str) -> str | None:
         """What is strange about a result of this machine, where nothing is held; None if nothing.
@@ -423,6 +441,12 @@ def _checked(
     return texts
 
 
+def _publishable(by: Person) -> tuple[State, ...]:
+    """States from which a person may publish what they may decide about."""
+    return (State.PRIVATE, State.HELD, State.WITHDRAWN) if by.is_trusted else (State.PRIVATE,)
+
+
 def _event(row: dict[str, Any]) -> Event:
     values = {field.name: row[field.name] for field in fields(Event)}
-    return Event(**values | {"state": State(row["state"]), "problems": tuple(row["problems"])})
+    values |= {"state": State(row["state"]), "problems": tuple(row["problems"])}
+    return Event(**values | {"badge": row["badge"] and Badge(row["badge"])})

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sql
 
 from dambench_hub.leaderboard.accounts.person import Person
-from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, State
+from dambench_hub.leaderboard.store.conditions import badge_of
+from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.leaderboard.submissions.queue import Queue
 
 
@@ -38,6 +39,7 @@ class Submission:
         progress: Share of the scoring that is done, 0 to 1; None while nobody scores it.
         published_at: When it was first published; None if it never was.
         detail: Why, in words for administrators only.
+        badge: Whether whoever keeps the board made the prediction, too.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Submission:
     progress: float | None
     published_at: str | None
     detail: str | None
+    badge: Badge
 
     def visible_to(self, person: Person | None) -> bool:
         """Whether somebody, or a stranger (None), may see this and its result."""
@@ -81,6 +84,7 @@ def select_submissions(
 
 
 def _submission(row: dict[str, Any], progress: float | None) -> Submission:
+    row["badge"] = Badge(row["badge"])
     owner = Person(row.pop("owner"), row.pop("owner_name"))
     state, problems = State(row.pop("state")), tuple(row.pop("problems"))
     return Submission(owner=owner, state=state, problems=problems, progress=progress, **row)
@@ -114,4 +118,5 @@ _SUBMISSIONS = sql.select(
     EVENTS.c.detail,
     _last(RESULTS.c.value_hash).label("value_hash"),
     _FIRST_PUBLISHED.label("published_at"),
+    badge_of(SUBMISSIONS.c.id).label("badge"),
 ).join(EVENTS, EVENTS.c.sequence == _last(EVENTS.c.sequence))

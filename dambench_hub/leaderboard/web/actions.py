@@ -15,10 +15,8 @@ from dambench_hub.leaderboard.inbox import Inbox, digest_of
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
-from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.predictions.sandbox.parent import ReadingLimits, open_sandboxed
 from dambench_hub.predictions.validation import header_problems, shortened
-from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import rounded
 
 log = logging.getLogger(__name__)
@@ -159,20 +157,20 @@ class SubmissionActions:
         Returns:
             `id`, `name`, `task`, `state`, `received_at`; while it waits `place` (1 is next) and
             `progress` (0 to 1); `problems` of a file that cannot be scored; `reason`; once it is
-            scored, `score`; once it is on the board, `rank` and `entries`, and while it is private
-            `would_rank`, the place that it would have. What does not apply is None or empty.
+            scored, `score`; once it is on the board, `rank`, `entries` and `badge`; for its
+            owner `choices` of what to do, see `Submissions.choices`, and while it is private
+            `rank_if_shown`. What does not apply is None or empty.
         """
         own = person is not None and person.id == submission.owner.id
         waiting = submission.state is State.RECEIVED
-        result = entry = ranking = None
-        would = None
+        result = entry = ranking = place = None
         if submission.state in (State.PRIVATE, State.PUBLISHED):
             result = self.site.store.result(submission.id)
-        if submission.state is State.PUBLISHED:
+        if result is not None:
             ranking = self.site.store.ranking(submission.task, self.site.data.revision)
             entry = ranking.of(submission.id)
-        if submission.state is State.PRIVATE and result and own:
-            would = self._would_rank(submission, result)
+            if own and submission.state is State.PRIVATE:
+                place = ranking.place(result, submission.owner.id, submission.name)
         return {
             "id": submission.id,
             "name": submission.name,
@@ -185,22 +183,11 @@ class SubmissionActions:
             "reason": submission.reason if own else None,
             "score": rounded(result.main_score) if result else None,
             "rank": entry.rank if entry else None,
-            "would_rank": would,
             "entries": len(ranking.entries) if ranking and entry else None,
+            "rank_if_shown": place,
+            "badge": str(submission.badge) if entry else None,
+            "choices": list(self.site.submissions.choices(submission, person)),
         }
-
-    def _would_rank(self, submission: Submission, result: Result) -> int | None:
-        """The rank that a result would have; None if it could not be ranked here."""
-        ranking = self.site.store.ranking(submission.task, self.site.data.revision)
-        if (result.dataset_revision, result.scorer_version) != (
-            self.site.data.revision,
-            SCORER_VERSION,
-        ):
-            return None
-        score = rounded(result.main_score)
-        mine = (submission.owner.id, submission.name)
-        others = [e for e in ranking.entries if (e.owner.id, e.name) != mine]
-        return 1 + sum(rounded(e.result.main_score) < score for e in others)
 
 
 def plain(error: DambenchError) -> str:

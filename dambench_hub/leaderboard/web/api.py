@@ -51,6 +51,7 @@ def build(site: Site) -> None:
         one = receipt.submission
         shown = {name: getattr(one, name) for name in ("id", "name", "task", "state")}
         shown |= {"owner": one.owner.name, "submitted_at": one.received_at}
+        shown["badge"] = str(one.badge)
         shown["rank"] = receipt.entry.rank if receipt.entry else None
         return shown | {"result": receipt.result.to_dict() if receipt.result else None}
 
@@ -79,6 +80,7 @@ def entries(ranking: Ranking) -> list[dict[str, Any]]:
     return [
         entry.to_dict()
         | {"submission": entry.submission, "owner": entry.owner.name, "baseline": entry.baseline}
+        | {"badge": str(entry.badge)}
         for entry in ranking.entries
     ]
 

@@ -17,7 +17,7 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import local_person
 from dambench_hub.leaderboard.store.database import StoreError, require_sound
 from dambench_hub.leaderboard.store.results import Store
-from dambench_hub.leaderboard.store.schema import METADATA
+from dambench_hub.leaderboard.store.schema import METADATA, SCHEMA_VERSION, Badge
 
 VERSION_1 = """
 CREATE TABLE results (
@@ -157,7 +157,7 @@ def test_durable_settings(store):
         "journal_mode": "wal",
         "synchronous": 2,
         "foreign_keys": 1,
-        "user_version": 2,
+        "user_version": SCHEMA_VERSION,
     }
 
 
@@ -230,7 +230,7 @@ def test_a_file_that_is_no_store(tmp_path):
 def test_a_store_of_a_newer_version(url, store):
     with store.engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="schema version 99, this dambench-hub reads 2"):
+    with pytest.raises(StoreError, match="schema version 99, this dambench-hub reads 3"):
         Store(url)
 
 
@@ -282,6 +282,24 @@ def test_version_1_is_taken_over(old, make_result):
         assert connection.execute("SELECT count(*) FROM results").fetchone() == (3,)
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
     connection.close()
+
+
+def test_version_2_is_taken_over(url, store, make_result):
+    store.add(make_result(value_hash="1"), "first")
+    with store.engine.begin() as connection:  # as it was without badges
+        connection.exec_driver_sql("ALTER TABLE events DROP COLUMN badge")
+        connection.exec_driver_sql("PRAGMA user_version = 2")
+        connection.exec_driver_sql("UPDATE store_state SET schema_version = 2")
+    seen = store.engine.connect().exec_driver_sql("SELECT last_seen FROM store_state").scalar()
+    store.close()
+    again = Store(url)
+    [entry] = again.ranking("unimodal").entries
+    assert (entry.name, entry.badge) == ("first", Badge.SELF_REPORTED)
+    with again.transaction() as connection:
+        state = connection.exec_driver_sql("SELECT schema_version, last_seen FROM store_state")
+        assert tuple(state.one()) == (SCHEMA_VERSION, seen)
+    again.add(make_result(value_hash="2"), "second")
+    require_sound(again.path.with_name(f"{again.path.name}.version-2"))
 
 
 def test_many_take_over_at_once(old):

@@ -20,6 +20,7 @@ from dambench_hub.leaderboard.store.records import (
     restore_records,
 )
 from dambench_hub.leaderboard.store.results import Store
+from dambench_hub.leaderboard.store.schema import Badge
 from dambench_hub.leaderboard.submissions.lifecycle import Person, State, Submissions
 from dambench_hub.leaderboard.submissions.limits import Limits
 
@@ -50,9 +51,11 @@ def fill(make_result):
         held = hand_in(board, BOB, "copy", f"{prefix}4", make_result(0.2, f"{prefix}2"))
         assert board.get(held.id).state is State.HELD
         board.withdraw(better.id, ANN, "error")
-        hand_in(board, BOB, "old", f"{prefix}5", make_result(0.4, f"{prefix}5", scorer_version="0"))
+        old = make_result(0.4, f"{prefix}5", scorer_version="0")
+        old = hand_in(board, BOB, "old", f"{prefix}5", old)
         board.rescore(KEEPER)
         board.finish(board.claim("w").id, "w", make_result(0.3, f"{prefix}5"))
+        board.award(old.id, KEEPER, Badge.REPRODUCED)
         waiting = {"file": "6.nc", "bytes": 1, "sha256": f"{prefix}6"}
         board.receive(ANN, "waits", "unimodal", **waiting)
         return board.store
@@ -81,7 +84,7 @@ def shown(store):
 
 def test_records_make_the_same_store(store, tmp_path):
     records = pending_records(store, "ORG/x", 999)
-    assert len({record.path for record in records}) == len(records) == 15
+    assert len({record.path for record in records}) == len(records) == 16
     assert records[0].path.startswith("results/unimodal/000001-")
     write(records, tmp_path / "copy")
     again = restore_records(f"sqlite:///{tmp_path}/new.db", read_records(tmp_path / "copy"))
@@ -134,8 +137,8 @@ def test_what_cannot_be_restored(store, tmp_path):
     path.write_bytes(path.read_bytes().replace(b"0.5", b"0.1").replace(b"hf:1", b"hf:2"))
     with pytest.raises(StoreError, match=f"{path.name} is damaged"):
         list(read_records(tmp_path / "copy"))
-    newer = json.dumps({**json.loads(records[0].content), "format": "2"}).encode()
-    with pytest.raises(StoreError, match="has format '2'"):
+    newer = json.dumps({**json.loads(records[0].content), "format": "9"}).encode()
+    with pytest.raises(StoreError, match="has format '9'"):
         restore_records(f"sqlite:///{tmp_path}/x.db", [Record(1, "results/x", newer)])
 
 
@@ -221,14 +224,14 @@ def test_everything_is_mirrored_once(hub, run, fill, tmp_path, make_result):
     store = fill(tmp_path / "board.db")
     job = {"store": store.url, "repo_id": "ORG/board"}
     first, second = run(job, job)
-    assert (first[0], second[0]) == (15, 0)
+    assert (first[0], second[0]) == (16, 0)
     assert held(hub, "ORG/board") == wanted(store)
     repository = hub.repositories["datasets", "ORG/board"]
     assert repository.private and len(repository.moves) == 3
     store.add(make_result(0.1, "later"), "later")
     url = f"sqlite:///{tmp_path}/restored.db"
     third, restored = run(job, {**job, "store": url, "restore": True})
-    assert (third[0], restored[0]) == (1, 16)
+    assert (third[0], restored[0]) == (1, 17)
     assert held(hub, "ORG/board") == wanted(store)
     assert shown(Store(url)) == shown(store)
 
@@ -251,14 +254,14 @@ def test_a_fault_at_any_request_is_survived(hub, run, store, tmp_path):
         hub.sessions[f"hf_{name}"] = server.Session()
         hub.sessions[f"hf_{name}"].plan(server.Fault(kind, int(at)))
     for name, (count, said) in zip(names, run(*map(job, names)), strict=True):
-        assert count == 15, (name, said)
+        assert count == 16, (name, said)
         assert held(hub, f"ORG/{name}") == wanted(store), name
 
 
 def test_two_spaces_share_a_repository(hub, run, fill, tmp_path):
     one, two = (fill(tmp_path / f"{name}.db", name) for name in ("one", "two"))
     jobs = [{"store": store.url, "repo_id": "ORG/shared"} for store in (one, two)]
-    assert [count for count, _ in run(*jobs)] == [15, 15]
+    assert [count for count, _ in run(*jobs)] == [16, 16]
     assert held(hub, "ORG/shared") == wanted(one, two)
 
 
@@ -282,4 +285,4 @@ def test_what_the_hub_refuses(hub, run, fill, tmp_path):
     for words, (count, sentences) in zip(cases, said, strict=True):
         assert count is None and words in sentences[-1], sentences
     assert held(hub, "ORG/open") == {} and held(hub, "ORG/other") == {path: b"other"}
-    assert again[0] == 15 and held(hub, "ORG/down") == wanted(store)
+    assert again[0] == 16 and held(hub, "ORG/down") == wanted(store)

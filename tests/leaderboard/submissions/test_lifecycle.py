@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.store.results import Store
-from dambench_hub.leaderboard.store.schema import SUBMISSIONS
+from dambench_hub.leaderboard.store.schema import SUBMISSIONS, Badge
 from dambench_hub.leaderboard.submissions.lifecycle import (
     DuplicateSubmission,
     LeaseLost,
@@ -544,6 +544,40 @@ def test_an_administrator_holds(board, make_result):
     held = board.get(mine.id)
     assert (held.reason, held.detail) == (HELD_FOR_REVIEW, "trained on the test year")
     assert board.store.ranking("unimodal").entries == ()
+
+
+def test_an_administrator_says_what_was_reproduced(board, make_result):
+    mine = hand_in(board, publish=False)
+    score(board, mine, make_result())
+    with pytest.raises(NotAllowed, match="cannot become published"):
+        board.award(mine.id, KEEPER, Badge.REPRODUCED)
+    board.publish(mine.id, ANN)
+    with pytest.raises(NotAllowed, match="Only an administrator"):
+        board.award(mine.id, ANN, Badge.REPRODUCED)
+    for badge in (Badge.REPRODUCED, Badge.SELF_REPORTED, Badge.REPRODUCED):
+        board.award(mine.id, KEEPER, badge, "from its code")
+        [entry] = board.store.ranking("unimodal").entries
+        assert (
+            entry.badge is board.get(mine.id).badge is board.events(mine.id)[-1][1].badge is badge
+        )
+    board.withdraw(mine.id, ANN, "why")
+    board.publish(mine.id, KEEPER)
+    assert board.get(mine.id).badge is Badge.REPRODUCED
+
+
+def test_an_owner_is_told_what_can_be_done(board, make_result):
+    mine, me = hand_in(board, publish=False), Person("local:me", "me")
+    assert board.choices(mine, ANN) == ("withdraw",)
+    score(board, mine, make_result())
+    mine = board.get(mine.id)
+    assert board.choices(mine, ANN) == ("publish", "withdraw")
+    assert board.choices(mine, BOB) == board.choices(mine, None) == ()
+    board.hold(mine.id, KEEPER, "why")
+    assert board.choices(board.get(mine.id), ANN) == ("withdraw",)
+    own = hand_in(board, owner=me, file="b")
+    score(board, own, make_result(value_hash="b"))
+    board.withdraw(own.id, me, "why")
+    assert board.choices(board.get(own.id), me) == ("publish",)
 
 
 # A new scorer

@@ -104,9 +104,13 @@ def test_what_is_scored_is_published_by_its_owner(actions, arrive, make_result):
     actions.site.submissions.finish(one.id, "worker", result)
     status = actions.status(actions.find(ADA, one.id), ADA)
     assert (status["state"], status["score"], status["rank"]) == ("private", 0.5, None)
+    assert (status["rank_if_shown"], status["choices"]) == (1, ["publish", "withdraw"])
     actions.decide(ADA, one.id, "publish", "")
     status = actions.status(actions.find(BOB, one.id), BOB)
     assert (status["state"], status["rank"], status["entries"]) == ("published", 1, 1)
+    assert (status["rank_if_shown"], status["badge"], status["choices"]) == (
+        *(None, "self-reported", []),
+    )
     actions.decide(ADA, one.id, "withdraw", "a mistake")
     assert actions.status(actions.find(ADA, one.id), ADA)["reason"] == "a mistake"
 
