@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from dambench_hub.building.sources.plausibility import why_missing
@@ -78,7 +77,7 @@ def read_states(
         Each time in its order, and the state (C, Y, X), float32, or why there is none.
     """
     parsed = parse_channels(list(channels))
-    index = dataset.indexes["time"].get_indexer(pd.Index(times.astype("datetime64[ns]")))
+    index = dataset.indexes["time"].get_indexer(times.astype("datetime64[ns]"))
     absent = ((time, MissingData(f"the archive has no time {time}")) for time in times[index < 0])
     there, rows = times[index >= 0], index[index >= 0]
     present = (
@@ -164,7 +163,7 @@ def _fields(dataset: xr.Dataset, name: str, levels: list[int], rows: np.ndarray)
         raise
     if not levels:
         return np.asarray(values, np.float32)[:, None]
-    order = dataset.indexes["level"].get_indexer(pd.Index(levels))
+    order = dataset.indexes["level"].get_indexer(levels)
     everything = np.array_equal(order, np.arange(values.shape[1]))
     return np.asarray(values if everything else values[:, order], np.float32)
 
