@@ -79,6 +79,36 @@ def validate(
     return shortened(problems)
 
 
+def validate_header(
+    path: str | Path,
+    data: Data,
+    task: Task | str | None = None,
+    open: Opener = open_prediction,
+) -> tuple[Header | None, list[str]]:
+    """What a file says of itself, and what is wrong with that; no value is read, so it is quick.
+
+    Args:
+        path: The file.
+        data: The data set it was made for.
+        task: The task it was made for; None for the one that the file names.
+        open: How the file is opened.
+
+    Returns:
+        The header, None when the file cannot be read, and problems as `validate` lists them.
+
+    Raises:
+        TaskError: When there is no such task.
+    """
+    path = Path(path)
+    try:
+        with open(path) as prediction:
+            header = prediction.header
+    except PredictionError as error:
+        lines = str(error).split("\n")
+        return None, shortened([line.removeprefix(f"{path.name}: ") for line in lines])
+    return header, shortened(header_problems(header, data, task_of(header, task)))
+
+
 def task_of(header: Header, task: Task | str | None) -> Task:
     """The task asked for, or else the one that a prediction file says it is for."""
     return load_task(task or header.attributes.get("task", "multimodal"))
