@@ -66,7 +66,7 @@ class Room:
     everybody: int
     floor: int
     at_once: int = 16
-    at_once_from_one: int = 4
+    at_once_from_one: int = 8
 
 
 class Arriving:

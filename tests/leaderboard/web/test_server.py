@@ -51,6 +51,12 @@ def bob(signed_in):
 
 
 @pytest.fixture(scope="module")
+def cleo(signed_in):
+    """Somebody who has nothing in the queue."""
+    return signed_in("11", "cleo")
+
+
+@pytest.fixture(scope="module")
 def good_file(tmp_path_factory, tiny_data):
     path = tmp_path_factory.mktemp("good") / "good.nc"
     analyses = (Analysis(batch.background) for batch in tiny_data.batches("unimodal"))
@@ -275,8 +281,8 @@ def test_no_address_leads_to_files_of_the_server(space, prefix):
             assert b"window.gradio_config" in body or body == b"", path
 
 
-def test_uploads_cannot_be_fetched_by_whoever_guesses(space, ada):
-    (ticket,) = upload(space, ada, b"private values" * 10).json()
+def test_uploads_cannot_be_fetched_by_whoever_guesses(space, cleo):
+    (ticket,) = upload(space, cleo, b"private values" * 10).json()
     (path,) = [path for path in inbox(space) if path.name.endswith(ticket)]
     for place in (ticket, path.name, str(path), f"{path.parent}/../inbox/{path.name}"):
         for prefix in PREFIXES:
@@ -285,9 +291,9 @@ def test_uploads_cannot_be_fetched_by_whoever_guesses(space, ada):
             assert status != 200 or b"window.gradio_config" in body
 
 
-def test_a_length_that_lies_is_cut_off(space, ada):
+def test_a_length_that_lies_is_cut_off(space, cleo):
     where, before = urlsplit(space[0]), inbox(space)
-    head = f"POST {UPLOAD} HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {ada['cookie']}\r\n"
+    head = f"POST {UPLOAD} HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {cleo['cookie']}\r\n"
     part = '--xx\r\nContent-Disposition: form-data; name="files"; filename="x.nc"\r\n\r\n'
     chunk = f"{len(part):x}\r\n{part}\r\n"
     for length, body, status in (
@@ -334,8 +340,8 @@ def inbox_room(space):
     return HTTP.get(f"{space[0]}/config").json()["max_file_size"]
 
 
-def test_a_boundary_that_is_too_long_is_refused(space, ada):
-    headers = {**ada, "content-type": f"multipart/form-data; boundary={'x' * 300}"}
+def test_a_boundary_that_is_too_long_is_refused(space, cleo):
+    headers = {**cleo, "content-type": f"multipart/form-data; boundary={'x' * 300}"}
     assert HTTP.post(space[0] + UPLOAD, content=b"x", headers=headers).status_code == 415
 
 
@@ -356,8 +362,8 @@ def test_half_a_request_is_ended_and_a_head_has_a_size(space):
         assert time.monotonic() - begin < 10
 
 
-def test_a_file_that_is_too_large_is_refused(space, ada):
-    answer = upload(space, ada, b"x" * (inbox_room(space) + 100_000))
+def test_a_file_that_is_too_large_is_refused(space, cleo):
+    answer = upload(space, cleo, b"x" * (inbox_room(space) + 100_000))
     assert answer.status_code == 413 and "larger than" in answer.json()["error"]
 
 
