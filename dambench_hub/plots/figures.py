@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
+from dambench_hub.coordinates.coastlines import coastlines
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import Channel, parse_channel
@@ -120,7 +121,7 @@ def draw_maps(comparison: Comparison) -> Figure:
 def _draw_map(
     axes: Axes, grid: Grid, field: np.ndarray, colours: str, limits: tuple[float, float]
 ) -> Any:
-    """A field on the sphere, Greenwich in the middle, over a graticule (we ship no coastlines)."""
+    """A field on the sphere, Greenwich in the middle, under coastlines and a graticule."""
     latitude = grid.latitude
     step = 360 / grid.longitudes
     columns = (grid.longitude + 180) % 360 - 180
@@ -138,6 +139,8 @@ def _draw_map(
         vmax=limits[1],
         rasterized=True,
     )
+    for line in coastlines():
+        axes.plot(*np.deg2rad(line.T[::-1]), color=INK, alpha=0.6, linewidth=0.5)
     axes.grid(True, color=INK, alpha=0.18, linewidth=0.5)
     axes.xaxis.set_major_locator(FixedLocator(np.deg2rad([-120, -60, 0, 60, 120]).tolist()))
     axes.xaxis.set_major_formatter(NullFormatter())

@@ -10,16 +10,15 @@ import base64
 from dataclasses import dataclass
 from functools import cache, cached_property
 from io import BytesIO
-from typing import Any
 
 import matplotlib
 import numpy as np
-from contourpy import contour_generator
 from markupsafe import Markup
 from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
+from dambench_hub.coordinates.coastlines import coastlines
 from dambench_hub.coordinates.grids import Grid
 
 WIDTH, HEIGHT = 720, 360
@@ -35,11 +34,9 @@ class Atlas:
 
     Attributes:
         grid: Y×X grid of all fields.
-        land: Share of land, (Y, X), for the coastlines; None for none.
     """
 
     grid: Grid
-    land: np.ndarray | None = None
 
     @cached_property
     def lines(self) -> Markup:
@@ -48,7 +45,7 @@ class Atlas:
             '<svg class="visually-hidden" aria-hidden="true"><g id="map-lines" fill="none">'
             '<path class="graticule" d="{}"/><path class="coast" d="{}"/>'
             '<ellipse class="rim" cx="360" cy="180" rx="360" ry="180"/></g></svg>'
-        ).format(_graticule(), self._coast())
+        ).format(_graticule(), _coast())
 
     def draw(
         self,
@@ -100,14 +97,6 @@ class Atlas:
         columns = (longitude % 360) * self.grid.longitudes / 360
         around = np.concatenate([field, field[:, :1]], axis=1).astype(np.float64)
         return map_coordinates(around, [rows, columns], order=1, mode="nearest")
-
-    def _coast(self) -> str:
-        if self.land is None:
-            return ""
-        inside = _globe()[0]
-        share = np.ma.array(self._on_picture(self.land), mask=~inside)
-        lines: Any = contour_generator(z=share).lines(0.5)
-        return "".join(_path(line) for line in lines if len(line) > 8)
 
     def _marks(self, points: np.ndarray) -> Markup:
         row, column = np.divmod(points, self.grid.longitudes)
@@ -174,6 +163,8 @@ def _graticule() -> str:
     return "".join([*lines, f"M360 0V{HEIGHT}"])
 
 
-def _path(line: np.ndarray) -> str:
-    points = "L".join(f"{x + 0.5:.1f} {y + 0.5:.1f}" for x, y in line)
-    return f"M{points}"
+@cache
+def _coast() -> str:
+    """The coastlines."""
+    projected = (zip(*project(*line.T), strict=True) for line in coastlines())
+    return "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in projected)

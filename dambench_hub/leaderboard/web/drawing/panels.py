@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from dambench_hub.coordinates.units import pretty, squared
 from dambench_hub.coordinates.variables import parse_channel
-from dambench_hub.data.geography import assemble, read_geography
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.web.drawing.charts import (
     draw_profiles,
@@ -57,11 +56,8 @@ class PanelGroup:
 
 @cache
 def atlas_of(site: Site) -> Atlas:
-    """Draws maps on the grid of the site's data set, with its coastlines if it knows the land."""
-    data = site.data
-    if not data.manifest.geography:
-        return Atlas(data.grid)
-    return Atlas(data.grid, assemble(read_geography(data.folder), "land", data.grid))
+    """Draws maps on the grid of the site's data set."""
+    return Atlas(site.data.grid)
 
 
 def submission_panels(atlas: Atlas, diagnostics: Diagnostics, channel: str) -> list[PanelGroup]:

@@ -72,12 +72,13 @@ def test_a_constant_field_is_one_colour():
     assert len({tuple(p) for p in picture[picture[..., 3] > 0]}) == 1
 
 
-def test_coastlines_only_where_there_is_land():
-    land = np.zeros(GRID.shape)
-    assert 'class="coast" d=""' in Atlas(GRID).lines
-    assert 'class="coast" d=""' in Atlas(GRID, land).lines
-    land[10:20, 10:30] = 1
-    assert 'class="coast" d="M' in Atlas(GRID, land).lines
+def test_coastlines_stay_on_the_globe_and_leap_nowhere():
+    path = re.search(r'class="coast" d="M([^"]+)"', Atlas(GRID).lines)[1]
+    for line in path.split("M"):
+        points = np.array([point.split() for point in line.split("L")], float)
+        x, y = points.T
+        assert np.all(((x - 360) / 360) ** 2 + ((y - 180) / 180) ** 2 < 1.001)
+        assert np.abs(np.diff(points, axis=0)).max() < 40
 
 
 def test_what_a_map_is_called_is_text(rng):
