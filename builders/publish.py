@@ -25,7 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Check the folder, then send it or say what would be sent."""
-    release = collect(args.folder, args.repo_id, args.kind, deny=args.deny, tag=args.tag)
+    release = collect(
+        args.folder,
+        args.repo_id,
+        args.kind,
+        deny=args.deny,
+        tag=args.tag,
+        framework=args.benchmark,
+    )
     if args.dry_run:
         print(describe(release, args.repo_id, args.tag))
     else:
@@ -47,6 +54,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         metavar="FILE-OR-FOLDER",
         help="what must not be published, by name and by content",
+    )
+    parser.add_argument(
+        "--benchmark",
+        metavar="FRAMEWORK",
+        help="send eval.yaml, which makes a data set a benchmark of the Hub with leaderboards; "
+        "FRAMEWORK is a name of the Hub's list of evaluation frameworks",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be sent, offline")
     return parser.parse_args(argv)

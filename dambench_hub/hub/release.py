@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from dambench_hub.errors import BuildError
+from dambench_hub.hub.benchmark import EVAL, benchmark
 from dambench_hub.hub.croissant import CROISSANT, croissant
 from dambench_hub.models.card import point_to
 from dambench_hub.models.pretrained import RUN_CONFIG, model_name
@@ -33,7 +34,7 @@ from dambench_hub.version import __version__
 
 KINDS = ("dataset", "metric", "model", "space")
 CARD = "README.md"
-EXTRAS = {"LICENSE", "LICENSE.md", "CITATION.cff", "eval.yaml"}
+EXTRAS = {"LICENSE", "LICENSE.md", "CITATION.cff", EVAL}
 """Files beside card and manifest that a data set may have."""
 
 KNOWN = {CARD, MANIFEST, STATISTICS, CROISSANT, *EXTRAS}
@@ -173,6 +174,7 @@ def collect(
     *,
     deny: Sequence[str | Path] = (),
     tag: str | None = None,
+    framework: str | None = None,
 ) -> Release:
     """Find and check what is published of a folder.
 
@@ -184,6 +186,7 @@ def collect(
         kind: One of `KINDS`; None to see it from the files.
         deny: See `DenyList.read`.
         tag: The version that `croissant.json` points to.
+        framework: Makes a data set a benchmark of the Hub; see `benchmark`.
 
     Raises:
         BuildError: When the folder is of no kind, holds something that does not belong there, or
@@ -195,7 +198,9 @@ def collect(
     kind = kind or _guess(folder)
     denied = DenyList.read(deny)
     if kind == "dataset":
-        return _data_set(folder, repo_id, denied, tag)
+        return _data_set(folder, repo_id, denied, tag, framework)
+    if framework:
+        raise BuildError(f"{folder} is a {kind}; only a data set can be a benchmark of the Hub.")
     paths = [*_visible(folder), *(_eval_results(folder) if kind == "model" else ())]
     files = tuple(ReleaseFile.of(path, folder / path) for path in paths)
     denied.refuse(files)
@@ -226,7 +231,9 @@ def _guess(folder: Path) -> str:
     )
 
 
-def _data_set(folder: Path, repo_id: str, denied: DenyList, tag: str | None) -> Release:
+def _data_set(
+    folder: Path, repo_id: str, denied: DenyList, tag: str | None, framework: str | None
+) -> Release:
     """Shards as the manifest names them; card, manifest, statistics and description."""
     manifest = Manifest.read(folder)
     if manifest.format_version != FORMAT_VERSION:
@@ -267,6 +274,8 @@ def _data_set(folder: Path, repo_id: str, denied: DenyList, tag: str | None) -> 
     described = json.dumps(croissant(manifest, url, tag or "main"), indent=1, ensure_ascii=False)
     others[CARD] = ReleaseFile.of(CARD, card.encode())
     others[CROISSANT] = ReleaseFile.of(CROISSANT, described.encode() + b"\n")
+    if framework:
+        others[EVAL] = ReleaseFile.of(EVAL, benchmark(manifest, framework).encode())
     title = f"data set {manifest.name}, revision {manifest.revision}"
     files = tuple(others[path] for path in sorted(others))
     return Release("dataset", title, folder, tuple(shards.values()), files, manifest.revision)

@@ -36,7 +36,7 @@ def test_a_dry_run_prints_the_plan_offline(tiny_folder, capsys, monkeypatch):
     printed = capsys.readouterr().out
     size = (tiny_folder / "manifest.json").stat().st_size
     assert f"manifest.json  {size:,} bytes" in printed
-    assert "15 files" in printed and "to the dataset ORG/NAME" in printed
+    assert "17 files" in printed and "to the dataset ORG/NAME" in printed
     assert printed.rstrip().endswith("3. the tag v1")
 
 

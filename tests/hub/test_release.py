@@ -8,10 +8,12 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import save_file
 
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.hub.release import ReleaseFile, collect
+from dambench_hub.models.card import RANKED
 from dambench_hub.storage.manifest import GEOGRAPHY, Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
@@ -85,6 +87,28 @@ def test_a_data_set_whose_times_are_not_numbers_is_refused(folder):
     dataclasses.replace(Manifest.read(folder), format_version=1).write(folder)
     with pytest.raises(BuildError, match="format version 1.*dambench convert .* --format parquet"):
         collect(folder, "ORG/NAME")
+
+
+def test_a_benchmark_names_the_tasks_that_models_give_scores_of(folder):
+    def files(**options):
+        return {file.path: file.content for file in collect(folder, "ORG/NAME", **options).files}
+
+    assert "eval.yaml" not in files()
+    described = yaml.safe_load(files(framework="dambench")["eval.yaml"])
+    assert described["evaluation_framework"] == "dambench"
+    assert described["name"] and "higher is better" in described["description"]
+    card = yaml.safe_load((folder / "README.md").read_text("utf-8").split("---\n")[1])
+    configs = {
+        entry["config_name"]: [file["split"] for file in entry["data_files"]]
+        for entry in card["configs"]
+    }
+    assert [task["id"] for task in described["tasks"]] == list(RANKED)
+    assert all(task["split"] in configs[task["config"]] for task in described["tasks"])
+
+
+def test_only_a_data_set_is_a_benchmark(model):
+    with pytest.raises(BuildError, match="is a model; only a data set"):
+        collect(model, "ORG/NAME", framework="dambench")
 
 
 def test_git_hashes_are_those_of_git():
