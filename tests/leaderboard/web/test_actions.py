@@ -1,7 +1,9 @@
 """Handing in, asking and deciding: each person about their own, and nobody about others'."""
 
+import h5py
 import pytest
 
+from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.site import Site
@@ -9,6 +11,7 @@ from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
 from dambench_hub.leaderboard.web.uploads import open_inbox
+from dambench_hub.predictions.writer import write_predictions
 
 ADA, BOB = Person("hf:1", "ada"), Person("hf:2", "bob")
 MANY = Limits(tries_per_day=99, scored_per_day=99, scored_per_month=99, open_jobs=99, free_bytes=0)
@@ -120,3 +123,54 @@ def test_strangers_do_not_learn_where_the_store_is(caplog):
     assert "place" not in said and "Try again" in said
     assert "/private/place.db" in caplog.text
     assert plain(DambenchError("Mend it.")) == "Mend it."
+
+
+def test_a_private_result_says_which_rank_it_would_have(actions, arrive, make_result):
+    def score(name, value, person=ADA, publish=False):
+        one = receive(actions, person, arrive(person, name.encode()), name, publish=publish)
+        actions.site.submissions.claim("worker")
+        known = {"dataset_revision": actions.site.data.revision}
+        actions.site.submissions.finish(one.id, "worker", make_result(value, name, **known))
+        return actions.find(person, one.id)
+
+    for at, value in enumerate((0.2, 0.4)):
+        score(f"theirs {at}", value, BOB, publish=True)
+    one = score("mine", 0.3)
+    assert actions.status(one, ADA)["rank_if_shown"] == 2
+    actions.decide(ADA, one.id, "publish", "")
+    status = actions.status(actions.find(ADA, one.id), ADA)
+    assert (status["rank"], status["rank_if_shown"]) == (2, None)
+
+
+@pytest.fixture
+def file_of(actions, tiny_data, tmp_path):
+    """`file_of(person, **changes)` is the ticket of a prediction file that has arrived."""
+
+    def file_of(person, **changes):
+        path = tmp_path / "mine.nc"
+        analyses = (Analysis(batch.background) for batch in tiny_data.batches("unimodal"))
+        write_predictions(path, analyses, task="unimodal", data=tiny_data, model_name="of file")
+        with h5py.File(path, "a") as file:
+            file.attrs.update(changes)
+        with actions.inbox.arrive(person, path.stat().st_size) as begin:
+            arriving = begin("mine.nc")
+            arriving.write(path.read_bytes())
+            return arriving.keep()
+
+    return file_of
+
+
+def test_a_header_is_read_before_its_file_is_queued(actions, file_of):
+    look = actions.look(ADA, file_of(ADA))
+    assert (look.task, look.attributes["model_name"]) == ("unimodal", "of file")
+    assert look.problems == ()
+    assert "not for 'multimodal'" in actions.look(ADA, file_of(ADA), "multimodal").problems[0]
+    with pytest.raises(DambenchError, match="no such file of yours"):
+        actions.look(BOB, file_of(ADA))
+
+
+def test_what_is_wrong_with_a_header_is_listed_without_names_of_files(actions, arrive, file_of):
+    (problem,) = actions.look(ADA, file_of(ADA, dataset_revision="older")).problems
+    assert "made for revision 'older'" in problem and "run predict again" in problem
+    (problem,) = actions.look(ADA, arrive(ADA)).problems
+    assert problem and ".nc:" not in problem and str(actions.site.inbox) not in problem

@@ -190,6 +190,7 @@ def test_names_are_text_in_every_table(site, hand_in, name):
             facts=receipt.facts(),
             command=receipt.command,
             history=receipt.history(),
+            source=site.source,
             score="MSE",
         ),
         render("compare", comparison=Comparison.of(site, "unimodal", [one, two])),

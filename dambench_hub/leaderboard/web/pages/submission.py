@@ -191,6 +191,7 @@ def render_record(receipt: Receipt) -> str:
         facts=receipt.facts(),
         command=receipt.command,
         history=receipt.history(),
+        source=receipt.site.source,
         score=receipt.site.tasks[receipt.submission.task].main_score.upper()
         if receipt.submission.task in receipt.site.tasks
         else "score",
