@@ -250,7 +250,7 @@ def test_bytes_that_arrive_wrong_do_not_reach_main(hub, folders, publish_all, mo
     monkeypatch.setattr(server.Repository, "commit", corrupt)
     ((commit, said),) = publish_all([Job(folders[0], "ORG/spoilt")])
     assert commit is None
-    assert "11 files are not what was sent, the first is multimodal/train-00000" in said[-1]
+    assert "13 files are not what was sent, the first is multimodal/train-00000" in said[-1]
     repository = hub.repositories["datasets", "ORG/spoilt"]
     assert [repository.commits[key] for key in repository.moves] == [server.INITIAL]
 
@@ -418,5 +418,5 @@ def test_the_plan_lists_files_bytes_and_commits(folders):
     for file in release.all_files:
         assert f"{file.path}  {file.size:,} bytes" in text
     assert f"{len(release.all_files)} files, {sum(f.size for f in release.all_files):,}" in text
-    assert "1. 11 shards to the branch staging-" in text
+    assert "1. 13 shards to the branch staging-" in text
     assert "2. one commit to main" in text and "3. the tag v1" in text
