@@ -111,6 +111,8 @@ def visit(chromium, desk, address):
         page.add_init_script(SHIFTS)
         page.goto(address + path)
         page.wait_for_selector(selector)
+        page.wait_for_function("!document.querySelector('.waiting')")
+        assert page.evaluate("window.shifted") < 0.1, "what was seen moved while the page came"
         return page
 
     yield open_page
@@ -322,15 +324,9 @@ def test_the_csv_is_the_table_that_is_shown(visit):
     assert set(shown) <= set(rows[-1])
 
 
-PATHS = ("/?task=unimodal", "/?task=noise-free", "/submission?id={Kalman}", "/submit", "/about")
-PATHS += ("/compare?task=unimodal&of={Kalman},{Swin}", "/curves", "/submission?id=0")
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_nothing_moves_while_a_page_comes(visit, ids, path):
-    page = visit(path.format(**ids), "h1")
-    page.wait_for_function("!document.querySelector('.waiting')")
-    assert page.evaluate("window.shifted") < 0.1
+@pytest.mark.parametrize("path", ["/about", "/curves", "/compare?task=noise-free"])
+def test_each_page_comes_without_an_error(visit, path):
+    assert visit(path, "h1").locator(".page").count() >= 3
 
 
 @pytest.mark.parametrize("name", HOSTILE[2:4])
