@@ -72,6 +72,7 @@ class Row:
     rank: int
     name: str
     kind: str
+    badge: str
     mine: bool
     parameters: float | None
     links: tuple[tuple[str, str], ...]
@@ -214,6 +215,7 @@ class Board:
             rank=entry.rank,
             name=entry.name,
             kind="baseline" if entry.baseline else "submission",
+            badge=badge(entry),
             mine=entry.owner.id == self.person,
             parameters=parameters(entry),
             links=links(entry.model_url, entry.paper_url),
@@ -235,6 +237,11 @@ def _score(name: str, value: float | None) -> Markup:
         return cell(printed(name, value), value=sort_key(name, value))
     bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(value, 0.0), 1.0))
     return cell(printed(name, value), style="gauge", value=value, inner=bar)
+
+
+def badge(entry: Entry) -> str:
+    """What stands beside a name: who made the prediction."""
+    return "baseline" if entry.baseline else str(entry.badge)
 
 
 def tasks_in_order(site: Site) -> list[str]:

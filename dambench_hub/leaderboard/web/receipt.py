@@ -11,7 +11,7 @@ from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.web.markup import in_utc
 from dambench_hub.leaderboard.web.measures import OVERALL, overall, printed
-from dambench_hub.leaderboard.web.ranking_table import links
+from dambench_hub.leaderboard.web.ranking_table import badge, links
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import number
 
@@ -112,7 +112,7 @@ class Receipt:
             "task": submission.task,
             "rank": entry.rank if entry else None,
             "entries": len(self.ranking.entries),
-            "kind": "baseline" if entry and entry.baseline else "submission",
+            "badge": badge(entry) if entry else "",
             "person": submission.owner.name,
             "date": submission.received_at[:10],
             "authors": result.attributes.get("authors", "") if result else "",

@@ -139,6 +139,15 @@ def test_nobody_elses_background_is_the_background(site, hand_in):
     assert {row.kind for row in board(site).rows} == {"submission"}
 
 
+def test_a_badge_says_who_made_a_prediction(site, hand_in):
+    hand_in("background", 1.0, owner=local_person())
+    key = hand_in("mine", 0.25)
+    assert [row.badge for row in board(site).rows] == ["self-reported", "baseline"]
+    assert "self-reported" in render("board", board=board(site))
+    head = Receipt.of(site, key, None).head()
+    assert "self-reported" in render("submission_head", head=head, source=site.source)
+
+
 def test_views_of_a_variable_show_its_levels(site, hand_in):
     hand_in("background", 1.0, owner=local_person(), rmse=2.0)
     hand_in("mine", 0.5, rmse=1.0)

@@ -14,7 +14,7 @@ from dambench_hub.leaderboard.accounts.sign_in import KEY_DAYS
 from dambench_hub.leaderboard.accounts.text_rules import MAX_DESCRIPTION
 from dambench_hub.leaderboard.inbox import in_words
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.submissions.lifecycle import IN_USE, State
+from dambench_hub.leaderboard.submissions.lifecycle import State
 from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
 from dambench_hub.leaderboard.web.example_file import example
 from dambench_hub.leaderboard.web.markup import render
@@ -126,7 +126,7 @@ class _Page:
         waiting = any(one.state is State.RECEIVED for one in submissions)
         return (
             self._newest(rows[0]) if rows else "",
-            render("submit_own", rows=rows, in_use=[str(state) for state in IN_USE]),
+            render("submit_own", rows=rows),
             gr.Timer(active=waiting),
         )
 
