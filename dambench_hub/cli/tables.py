@@ -16,7 +16,7 @@ from rich.text import Text
 
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import parse_channels
-from dambench_hub.scoring.precision import number
+from dambench_hub.scoring.precision import number, percent
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _heading(column: str) -> str:
 
 def _cell(column: str, value: Any) -> str:
     if column == "skill":
-        return f"{100 * value:.1f}"
+        return percent(value)
     return number(value) if isinstance(value, float) else escape(str(value))
 
 

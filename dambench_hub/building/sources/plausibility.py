@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from dambench_hub.coordinates.constants import GRAVITY
+from dambench_hub.coordinates.missing import FILL
 from dambench_hub.errors import BuildError
 
 LEVELS = (1, 10, 50, 100, 200, 300, 500, 700, 850, 925, 1000)
@@ -40,9 +41,6 @@ HINTS = {
     "t2m": "Wanted K, not degrees Celsius.",
     "msl": "Wanted Pa, not hPa.",
 }
-
-HUGE = 1e20
-"""Fill values of netCDF (9.96921e36) and of climate models (1e20) are at least so large."""
 
 FILLS = np.array(
     [0, *(sign * x for x in (99, 99.9, 99.99, 999, 999.9, 9999, 32767, 99999) for sign in (1, -1))],
@@ -113,7 +111,7 @@ def why_missing(name: str, levels: Sequence[int], values: np.ndarray) -> str | N
 
 
 def _is_fill(values: np.ndarray) -> np.ndarray:
-    return np.isin(values, FILLS) | (np.isfinite(values) & (np.abs(values) >= HUGE))
+    return np.isin(values, FILLS) | (np.isfinite(values) & (np.abs(values) >= FILL))
 
 
 def _has_block(hits: np.ndarray) -> bool:

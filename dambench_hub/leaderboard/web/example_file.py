@@ -26,7 +26,8 @@ data = db.load_data({data!r})
 
 def analyses():
     for batch in data.batches(task):
-        yield db.Analysis(my_method(batch.without_reference()))  # (B, C, Y, X), physical units
+        mean = my_method(batch.without_reference())  # (B, C, Y, X), physical units
+        yield db.Analysis(mean, time=batch.time)
 
 db.write_predictions("mine.nc", analyses(), task=task, data=data, model_name="my method")
 # Then look at it yourself:  dambench validate mine.nc --data {option}"""

@@ -19,6 +19,7 @@ import xarray as xr
 from dambench_hub.building.sources.axes import harmonized
 from dambench_hub.building.sources.declarations import require_units
 from dambench_hub.coordinates.grids import TOLERANCE_DEGREES
+from dambench_hub.coordinates.missing import FILL
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import local_path
 
@@ -27,9 +28,6 @@ ENGINES = {b"\x89HDF": "h5netcdf", b"CDF\x01": "scipy", b"CDF\x02": "scipy"}
 
 FILLS = (-999.0, -9999.0, 32766.0, 655.31)
 """Fill values that files hold without saying so; the last is 32766 after unpacking as OLR."""
-
-HUGE = 1e20
-"""Fill values of netCDF (9.96921e36) and of climate models (1e20) are at least so large."""
 
 IDENTITY = ("title", "dataset_title", "description", "id", "product_version")
 """Attributes of a file that say what it is."""
@@ -312,7 +310,7 @@ def _identity(dataset: xr.Dataset) -> str:
 
 
 def _is_fill(values: np.ndarray) -> np.ndarray:
-    fill = np.isfinite(values) & (np.abs(values) >= HUGE)
+    fill = np.isfinite(values) & (np.abs(values) >= FILL)
     for constant in FILLS:
         fill |= np.isclose(values, constant, rtol=1e-5, atol=0)
     return fill
