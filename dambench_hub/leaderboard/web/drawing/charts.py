@@ -125,7 +125,8 @@ def draw_profiles(
         panels[0].set_ylabel("pressure (hPa)")
         panels[0].set_xlim(0, min(2.0, 1.08 * largest))
         panels[0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        figure.supxlabel(f"{score} / {score} of {_plain(others)}", fontsize=11, color=INKS["soft"])
+        label = {"fontsize": 11, "color": INKS["soft"], "parse_math": False}
+        figure.supxlabel(f"{score} / {score} of {others}", **label)
         return svg(figure, f"{score} by pressure, relative to {others}")
 
 
