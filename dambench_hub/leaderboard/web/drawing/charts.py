@@ -214,7 +214,8 @@ def svg(figure: Figure, label: str) -> Markup:
     for name, colour in INKS.items():
         text = text.replace(colour, f"var(--{name})")
     head = f'<svg class="chart" role="img" aria-label="{escape(label)}" '
-    text = re.sub(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"', rf"{head}\1", text, count=1)
+    size = r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"'
+    text = re.sub(size, lambda match: head + match[1], text, count=1)  # names may have backslashes
     text = re.sub(r'^(<svg [^>]*?)\s(height|width)="[^"]*"', r"\1", text)
     return Markup(text)
 
