@@ -52,27 +52,41 @@ def label_problem(values: Any, wanted: Mapping[str, Any]) -> str | None:
     if any(AXES.get(name, axis) != axis for name, axis in zip(values.dims, wanted, strict=True)):
         found = ", ".join(str(name) for name in values.dims)
         return f"has the dimensions ({found}), wanted ({', '.join(wanted)}): transpose it."
-    for name, coordinate in zip(values.dims, wanted.values(), strict=True):
+    for name, (axis, coordinate) in zip(values.dims, wanted.items(), strict=True):
         if coordinate is None or name not in values.coords:
             continue
         own, right = np.asarray(values.coords[name]), np.asarray(coordinate)
-        if not _same(own, right):
-            return (
-                f"has the {name} {_shown(own)}, wanted {_shown(right)}: bring it into this order, "
-                "for example with its method `reindex` or `roll`."
-            )
+        if not (_is_count(own) or _same(own, right, 360.0 if axis == "longitude" else None)):
+            return f"has the {name} {_shown(own)}, wanted {_shown(right)}: {_advice(own, right)}"
     return None
 
 
-def _same(found: np.ndarray, right: np.ndarray) -> bool:
+def _is_count(coordinate: np.ndarray) -> bool:
+    """Whether it only counts from 0 on, as an axis without labels does: then it says nothing."""
+    return coordinate.dtype.kind in "iu" and np.array_equal(coordinate, np.arange(coordinate.size))
+
+
+def _same(found: np.ndarray, right: np.ndarray, period: float | None) -> bool:
     """Equal coordinates? Numbers cannot be compared with times, and are not."""
     kinds = {found.dtype.kind, right.dtype.kind}
+    if found.shape != right.shape:
+        return False
     if kinds <= set("fiu"):
-        close = found.shape == right.shape and np.allclose(found, right, rtol=0, atol=TOLERANCE)
-        return bool(close)
+        apart = found.astype(np.float64) - right
+        if period:  # 270 and -90 degrees east are one place
+            apart -= period * np.round(apart / period)
+        return bool(np.all(np.abs(apart) <= TOLERANCE))
     if "M" in kinds:
         return kinds != {"M"} or np.array_equal(found, right)
     return [str(one) for one in found.tolist()] == [str(one) for one in right.tolist()]
+
+
+def _advice(found: np.ndarray, right: np.ndarray) -> str:
+    if sorted(map(str, found.tolist())) == sorted(map(str, right.tolist())):
+        return "bring it into this order, for example with its method `reindex`."
+    if found.dtype.kind in "fiu" and right.dtype.kind in "fiu":
+        return "bring it to these places in this order."
+    return "name and order them like this."
 
 
 def _shown(coordinate: np.ndarray) -> str:

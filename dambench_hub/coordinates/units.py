@@ -17,6 +17,7 @@ SYMBOLS = {
     "hpa": "hpa hectopascal hectopascals mb mbar millibar millibars",
     "w": "w watt watts",
     "j": "j joule joules",
+    "n": "n newton newtons",
     "mm": "mm millimeter millimeters millimetre millimetres",
     "day": "day days d",
 }
@@ -24,12 +25,13 @@ SYMBOLS = {
 
 DERIVED = {
     "pa": {"kg": 1, "m": -1, "s": -2},
+    "n": {"kg": 1, "m": 1, "s": -2},
     "j": {"kg": 1, "m": 2, "s": -2},
     "w": {"kg": 1, "m": 2, "s": -3},
 }
 """Symbols that are products of others."""
 
-DIMENSIONLESS = ("1", "dimensionless")
+DIMENSIONLESS = ("1", "1.0", "dimensionless")
 FACTOR = re.compile(r"\s*(/|per\b)?\s*([a-z]+)(?:\*\*|\^)?([+-]?\d+)?(?![\da-z])")
 
 
@@ -68,9 +70,9 @@ def same_units(one: str, other: str) -> bool:
 
 def _powers(units: str) -> dict[str, int] | None:
     """Power of each symbol, without those of 0; None if there is something else in the text."""
-    text = units.translate(PLAIN).lower().strip()
-    if text in DIMENSIONLESS:
+    if units.strip().lower() in DIMENSIONLESS:
         return {}
+    text = re.sub(r"[{}]|^\s*\(([^()]*)\)\s*$", r"\1", units).translate(PLAIN).lower().strip()
     text = re.sub(r"(?<!\*)\*(?!\*)", " ", re.sub(r"\b(degrees?|deg) k", r"\1k", text))
     known = {name: symbol for symbol, names in SYMBOLS.items() for name in names.split()}
     found, end = dict[str, int](), 0

@@ -166,12 +166,24 @@ class Analysis:
             if len(members) != 5 or (members[0], *members[2:]) != state or members[1] < 1:
                 raise DataError(f"members have shape {members}, wanted (B, M, C, Y, X) of {state}.")
         if self.time is not None:
-            time = np.array(
-                self.time, "datetime64[h]"
-            )  # a copy: a batch's memory may be used again
+            time = _whole_hours(self.time)
             if time.shape != state[:1]:
                 raise DataError(f"time has shape {time.shape}, wanted one for each of {state[0]}.")
             object.__setattr__(self, "time", time)
+
+
+def _whole_hours(times: Any) -> np.ndarray:
+    """A copy, as datetime64[h]: the memory of a batch may be used again."""
+    try:
+        exact = np.array(times, "datetime64[s]")
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"time cannot be read ({error}); wanted datetime64, as in batch.time."
+        ) from error
+    hours = exact.astype("datetime64[h]")
+    if np.any(wrong := hours != exact):
+        raise DataError(f"time has {exact[wrong][0]}; valid times are whole hours.")
+    return hours
 
 
 def _require_numbers(name: str, values: Any) -> None:
@@ -183,5 +195,6 @@ def _require_numbers(name: str, values: Any) -> None:
         )
     if is_masked(values):
         raise DataError(f"{name} has masked values; every value of an analysis is scored.")
-    if isinstance(values, np.ndarray) and values.dtype.kind not in "fiu":
+    number = "bfloat16" in str(values.dtype) or getattr(values.dtype, "kind", "f") in "fiu"
+    if not number:
         raise DataError(f"{name} has the type {values.dtype}, wanted real numbers (float32).")

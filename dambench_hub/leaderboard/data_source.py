@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dambench_hub.data.dataset import Data
+from dambench_hub.runtime.files import local_path
 
 HUB = "https://huggingface.co/datasets"
 
@@ -31,7 +32,7 @@ class DataSource:
     def of(cls, name: str | Path, data: Data) -> DataSource:
         """The source of a data set that was opened by this name."""
         command = str(data.manifest.source.get("command", ""))
-        if Path(name).exists():
+        if local_path(name).exists():
             return cls(str(name), command=command)
         snapshot = data.folder  # …/snapshots/COMMIT in the Hub's cache
         commit = snapshot.name if snapshot.parent.name == "snapshots" else ""

@@ -229,8 +229,14 @@ class Scorer:
             wanted["longitude"] = None if both else grid.longitude
             if name == "analysis":
                 wanted |= labels(reference)
+            elif both and self.latitude is None:
+                # The grid with poles has the same weights from south to north.
+                southward = labels(reference).get("latitude", grid.latitude)[::-1]
+                if southward.shape == grid.shape[:1] and np.allclose(southward, grid.latitude):
+                    wanted["latitude"] = southward[::-1]
             if problem := label_problem(values, wanted):
-                raise ScoreError(f"The {name} {problem}")
+                assumed = " A grid with poles is assumed unless latitude= says which it is."
+                raise ScoreError(f"The {name} {problem}{assumed * (self.latitude is None)}")
 
 
 def sample_statistics(

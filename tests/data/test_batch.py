@@ -148,6 +148,11 @@ def test_an_analysis():
             "members have shape",
         ),
         ({"mean": np.zeros(STATE), "time": np.zeros(SIZE + 1, "M8[h]")}, "time has shape"),
+        ({"mean": np.zeros(STATE), "time": [1.5] * SIZE}, "time cannot be read"),
+        (
+            {"mean": np.zeros(STATE), "time": np.full(SIZE, "2024-01-01T06:30", "M8[m]")},
+            "2024-01-01T06:30:00; valid times are whole hours",
+        ),
         ({"mean": [[0.0]]}, "mean is a list"),
         ({"mean": np.zeros(STATE, complex)}, "real numbers"),
         ({"mean": np.ma.masked_equal(np.zeros(STATE), 0)}, "mean has masked values"),

@@ -197,6 +197,19 @@ class TestLabels:
             with pytest.raises(ScoreError, match="wanted"):
                 scored(*pair, channels=names)
 
+    def test_both_may_run_from_south_to_north(self, labelled):
+        mirrored = [field.isel(latitude=slice(None, None, -1)) for field in labelled]
+        southern, northern = scored(*mirrored).compute(), scored(*labelled).compute()
+        assert southern["mse"] == pytest.approx(northern["mse"])
+        assert southern["rmse"] == pytest.approx(northern["rmse"])
+
+    def test_another_grid_has_to_be_given(self, labelled):
+        latitude = 88.0 - 11 * np.arange(17)
+        without_poles = [field.assign_coords(latitude=latitude) for field in labelled]
+        with pytest.raises(ScoreError, match="unless latitude="):
+            scored(*without_poles)
+        assert len(scored(*without_poles, latitude=latitude)) == 12
+
     def test_other_times_are_refused(self, labelled):
         analysis, reference = labelled
         with pytest.raises(ScoreError, match="analysis has the time 2024-01-12.*wanted 2024-01-01"):

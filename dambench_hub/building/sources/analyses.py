@@ -26,6 +26,11 @@ WANTED = (
     "reanalysis, hourly."
 )
 
+OTHER_VARIABLE = (
+    "If that was done to another variable only, remove the attribute history: "
+    "`ncatted -a history,global,d,, FILE`."
+)
+
 KEYS = {
     # GRIB 2 that says no more is af, analysis or forecast: then the step tells.
     "dataType": ("an", "af"),
@@ -100,11 +105,15 @@ def require_analyses(dataset: xr.Dataset, place: str) -> None:
     Raises:
         BuildError: When a variable is no analysis; the message says what it is, and by which sign.
     """
-    done = REDUCED.search(f" {dataset.attrs.get('history', '')} ")
-    history = [f"a statistic, by its history ({done[0]})"] if done else []
+    history = [
+        f"a statistic, by its history: {line.strip()!r}"
+        for line in str(dataset.attrs.get("history", "")).splitlines()
+        if REDUCED.search(f" {line} ")
+    ]
     for name in VARIABLES:
         if name in dataset.data_vars and (why := [*_reasons(dataset[name]), *history]):
-            raise BuildError(f"{place}: {name} holds {why[0]}. {WANTED}")
+            other = f" {OTHER_VARIABLE}" if why == history else ""
+            raise BuildError(f"{place}: {name} holds {why[0]}. {WANTED}{other}")
 
 
 def why_none(keys: Mapping[str, object]) -> str | None:

@@ -42,7 +42,7 @@ HINTS = {
     "msl": "Wanted Pa, not hPa.",
 }
 
-FILLS = np.array(
+SENTINELS = np.array(
     [0, *(sign * x for x in (99, 99.9, 99.99, 999, 999.9, 9999, 32767, 99999) for sign in (1, -1))],
     np.float32,
 )
@@ -103,15 +103,15 @@ def why_missing(name: str, levels: Sequence[int], values: np.ndarray) -> str | N
     if name not in STEPS:
         return None
     # Few fill values lie between the smallest and the largest of a level, so few are looked for.
-    for n, k in np.argwhere((smallest[:, None] <= FILLS) & (largest[:, None] >= FILLS)):
-        hits = values[n] == FILLS[k]
+    for n, k in np.argwhere((smallest[:, None] <= SENTINELS) & (largest[:, None] >= SENTINELS)):
+        hits = values[n] == SENTINELS[k]
         if hits.any() and (_has_block(hits) or _is_apart(values[n], hits, STEPS[name])):
             return _counted(name, values[n][hits]) + _at(levels, np.arange(len(values)) == n)
     return None
 
 
 def _is_fill(values: np.ndarray) -> np.ndarray:
-    return np.isin(values, FILLS) | (np.isfinite(values) & (np.abs(values) >= FILL))
+    return np.isin(values, SENTINELS) | (np.isfinite(values) & (np.abs(values) >= FILL))
 
 
 def _has_block(hits: np.ndarray) -> bool:

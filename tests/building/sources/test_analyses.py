@@ -182,7 +182,9 @@ def test_the_history_of_means(history, operator):
     dataset = archive({"GRIB_dataType": "an", "GRIB_stepType": "instant"}).assign_attrs(
         history=history
     )
-    with pytest.raises(BuildError, match=rf"t2m holds a statistic, by its history \({operator}\)"):
+    with pytest.raises(
+        BuildError, match=f"t2m holds a statistic, by its history: .*{operator}.*ncatted"
+    ):
         require_analyses(dataset, "here")
     require_analyses(dataset.rename(t2m="tp"), "here")
 

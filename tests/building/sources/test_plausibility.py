@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dambench_hub.building.sources.plausibility import FILLS, LEVELS, LIMITS, limits, why_missing
+from dambench_hub.building.sources.plausibility import (
+    LEVELS,
+    LIMITS,
+    SENTINELS,
+    limits,
+    why_missing,
+)
 from dambench_hub.coordinates.variables import STANDARD_LEVELS, VARIABLES
 from dambench_hub.errors import BuildError
 
@@ -187,7 +193,7 @@ def test_dry_air_is_weather():
     assert fate("q", 50, np.zeros(SHAPE, "f4")) is None
 
 
-@pytest.mark.parametrize("fill", [*FILLS[1:].tolist(), 9.96921e36, 1e20, -1e30])
+@pytest.mark.parametrize("fill", [*SENTINELS[1:].tolist(), 9.96921e36, 1e20, -1e30])
 def test_fill_values_outside_the_limits_are_missing(fill):
     field = weather("t2m")
     field[5, 7] = fill
