@@ -92,6 +92,7 @@ def _lay_out(site, path, page):
 def main(argv=None):
     """Open the site, start the scorer, serve."""
     args = parse_args(argv)
+    self_test()  # pages read headers of strangers' files, wherever the scorer runs
     url = absolute_url(args.store)
     with copied_to_hub(url, args.mirror):
         site = Site.open(
@@ -117,7 +118,6 @@ def _scorer(args, site):
     """The scorer beside the pages, unless it runs elsewhere."""
     if args.role == "front":
         return nullcontext()
-    self_test()
     data = local_path(args.data)
     settings = {
         "DAMBENCH_DATA": str(data.absolute() if data.exists() else data),

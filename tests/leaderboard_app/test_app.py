@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dambench_hub.errors import DambenchError
+from dambench_hub.errors import DambenchError, IsolationError
 
 APP = Path(__file__).parents[2] / "leaderboard_app" / "app.py"
 
@@ -37,9 +37,8 @@ def load(monkeypatch):
         ({"DAMBENCH_DISCARD_UPLOADS": "yes"}, [], True),
     ],
 )
-def test_scored_files_fill_no_space(load, monkeypatch, tmp_path, environment, options, discards):
+def test_scored_files_fill_no_space(load, tmp_path, environment, options, discards):
     app = load(**environment)
-    monkeypatch.setattr(app, "self_test", lambda: None)
     scorer = app._scorer(app.parse_args(options), Namespace(folder=tmp_path))
     assert scorer.environment["DAMBENCH_DISCARD_UPLOADS"] == ("yes" if discards else "no")
 
@@ -47,3 +46,14 @@ def test_scored_files_fill_no_space(load, monkeypatch, tmp_path, environment, op
 def test_a_setting_that_is_neither_yes_nor_no_is_refused(load):
     with pytest.raises(DambenchError, match="DAMBENCH_DISCARD_UPLOADS is yes or no, got 'maybe'"):
         load(DAMBENCH_DISCARD_UPLOADS="maybe").parse_args([])
+
+
+@pytest.mark.parametrize("role", ["both", "front"])
+def test_no_role_starts_where_the_sandbox_does_not_hold(load, monkeypatch, tmp_path, role):
+    def broken():
+        raise IsolationError("the sandbox does not hold")
+
+    app = load()
+    monkeypatch.setattr(app, "self_test", broken)
+    with pytest.raises(IsolationError):
+        app.main(["--role", role, "--data", str(tmp_path / "none")])
