@@ -45,7 +45,12 @@ class TaskError(DambenchError):
 
 
 class PredictionError(DambenchError):
-    """A prediction file that cannot be read or written."""
+    """A prediction file that cannot be read or written; each line is one problem."""
+
+    @property
+    def problems(self) -> list[str]:
+        """The lines of the message."""
+        return str(self).split("\n")
 
 
 class IsolationError(DambenchError):

@@ -129,8 +129,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except PredictionError as error:
-        lines = str(error).split("\n")
-        raise PredictionError("\n".join(f"{path.name}: {line}" for line in lines)) from error
+        lines = (f"{path.name}: {problem}" for problem in error.problems)
+        raise PredictionError("\n".join(lines)) from error
 
 
 Rows = Callable[[int], tuple[int, np.ndarray]]

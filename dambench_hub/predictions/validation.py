@@ -75,38 +75,13 @@ def validate(
                     check.update(field)
                 problems += check.problems()
     except PredictionError as error:
-        problems = [line.removeprefix(f"{path.name}: ") for line in str(error).split("\n")]
+        problems = reading_problems(error, path)
     return shortened(problems)
 
 
-def validate_header(
-    path: str | Path,
-    data: Data,
-    task: Task | str | None = None,
-    open: Opener = open_prediction,
-) -> tuple[Header | None, list[str]]:
-    """What a file says of itself, and what is wrong with that; no value is read, so it is quick.
-
-    Args:
-        path: The file.
-        data: The data set it was made for.
-        task: The task it was made for; None for the one that the file names.
-        open: How the file is opened.
-
-    Returns:
-        The header, None when the file cannot be read, and problems as `validate` lists them.
-
-    Raises:
-        TaskError: When there is no such task.
-    """
-    path = Path(path)
-    try:
-        with open(path) as prediction:
-            header = prediction.header
-    except PredictionError as error:
-        lines = str(error).split("\n")
-        return None, shortened([line.removeprefix(f"{path.name}: ") for line in lines])
-    return header, shortened(header_problems(header, data, task_of(header, task)))
+def reading_problems(error: PredictionError, path: Path) -> list[str]:
+    """Why a file cannot be read; the name that begins each line is left out."""
+    return [problem.removeprefix(f"{path.name}: ") for problem in error.problems]
 
 
 def task_of(header: Header, task: Task | str | None) -> Task:

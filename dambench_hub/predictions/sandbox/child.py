@@ -48,8 +48,7 @@ def main(arguments: list[str]) -> None:
             report(header=header.to_dict())
             _send(header, rows)
     except PredictionError as error:
-        lines = str(error).split("\n")[:MAX_PROBLEMS]
-        report(problems=[line[:MAX_LENGTH] for line in lines])
+        report(problems=[text[:MAX_LENGTH] for text in error.problems[:MAX_PROBLEMS]])
 
 
 def report(**message: Any) -> None:

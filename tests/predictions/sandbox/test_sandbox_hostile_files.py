@@ -19,7 +19,7 @@ from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import PredictionError
 from dambench_hub.predictions.reader import CONTAINERS, open_prediction
 from dambench_hub.predictions.sandbox.parent import UNREADABLE, ReadingLimits, open_sandboxed
-from dambench_hub.predictions.validation import MAX_LENGTH, MAX_PROBLEMS, validate
+from dambench_hub.predictions.validation import MAX_LENGTH, MAX_PROBLEMS, reading_problems, validate
 from dambench_hub.predictions.writer import write_predictions
 
 CANARY = "canary-3f9c1d"
@@ -123,8 +123,7 @@ def test_one_sandboxed_process_reads_all_as_at_home(example, tmp_path):
                 if values:
                     assert np.array_equal(values, prediction[0], equal_nan=True)
         except PredictionError as error:
-            lines = str(error).split("\n")
-            assert outcome == "\n".join(line.removeprefix(f"{path.name}: ") for line in lines)
+            assert outcome == "\n".join(reading_problems(error, path))
 
 
 def read_apart(path):
