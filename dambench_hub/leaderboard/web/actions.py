@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import Any
 
 from dambench_hub.errors import DambenchError, PredictionError, TaskError, did_you_mean
@@ -15,15 +15,11 @@ from dambench_hub.leaderboard.inbox import Inbox, digest_of
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
-from dambench_hub.predictions.sandbox.parent import ReadingLimits, open_sandboxed
-from dambench_hub.predictions.validation import header_problems, shortened
+from dambench_hub.leaderboard.web.header_reader import Busy, HeaderReader
+from dambench_hub.predictions.validation import header_problems, reading_problems, shortened
 from dambench_hub.scoring.precision import rounded
 
 log = logging.getLogger(__name__)
-
-
-LOOK = ReadingLimits(cpu_seconds=10, wait_seconds=20)
-LOOKS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -34,11 +30,13 @@ class Look:
         task: The task that it is for; empty if the board does not have it.
         attributes: Of the file.
         problems: What keeps it from being scored; its values were not read.
+        busy: There was no time to look, and nothing is known of the file.
     """
 
     task: str
     attributes: Mapping[str, str]
     problems: tuple[str, ...]
+    busy: bool = False
 
 
 class SubmissionActions:
@@ -53,10 +51,10 @@ class SubmissionActions:
         self.site = site
         self.inbox = inbox
         self._lock = Lock()
-        self._looks = Semaphore(LOOKS_AT_ONCE)
+        self._headers = HeaderReader()
 
     def look(self, person: Person | None, ticket: str, task: str = "") -> Look:
-        """Read the header of a file that has arrived.
+        """Read the header of a file that has arrived, unless too many do that now.
 
         Args:
             person: Who sent it.
@@ -70,11 +68,11 @@ class SubmissionActions:
             raise DambenchError("Sign in first.")
         path = self.inbox.find(person, ticket)
         try:
-            with self._looks, open_sandboxed(path, LOOK) as prediction:
-                header = prediction.header
+            header = self._headers.read(person, path)
+        except Busy:
+            return Look("", {}, (), busy=True)
         except PredictionError as error:
-            lines = str(error).split("\n")
-            return Look("", {}, tuple(line.removeprefix(f"{path.name}: ") for line in lines))
+            return Look("", {}, tuple(shortened(reading_problems(error, path))))
         own = header.attributes.get("task", "")
         known = self.site.tasks.get(task or own)
         problems = header_problems(header, self.site.data, known) if known else []

@@ -10,6 +10,8 @@ from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
+from dambench_hub.leaderboard.web.header_reader import Busy, HeaderReader
+from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.uploads import open_inbox
 from dambench_hub.predictions.writer import write_predictions
 
@@ -167,6 +169,18 @@ def test_a_header_is_read_before_its_file_is_queued(actions, file_of):
     assert "not for 'multimodal'" in actions.look(ADA, file_of(ADA), "multimodal").problems[0]
     with pytest.raises(DambenchError, match="no such file of yours"):
         actions.look(BOB, file_of(ADA))
+
+
+def test_when_it_is_too_busy_to_look_a_file_can_be_handed_in(actions, arrive, monkeypatch):
+    def busy(self, person, path):
+        raise Busy("Too many.")
+
+    monkeypatch.setattr(HeaderReader, "read", busy)
+    ticket = arrive(ADA)
+    look = actions.look(ADA, ticket)
+    assert look.busy and look.problems == ()
+    assert "Hand it in anyway" in render("submit_look", look=look)
+    assert receive(actions, ADA, ticket).name == "mine"
 
 
 def test_what_is_wrong_with_a_header_is_listed_without_names_of_files(actions, arrive, file_of):

@@ -159,7 +159,7 @@ class _Page:
         person, task = self.site.sign_in.person(request), self.task(query_of(address, request))
         try:
             look = self.actions.look(person, ticket, task.name) if person and ticket else None
-            if look and look.problems:
+            if look and look.problems:  # none are known when it was too busy to look
                 problems = render("submit_look", look=look)
                 return problems, gr.skip(), gr.skip(), "", *self.show_status(request)
             self.actions.receive(
