@@ -7,9 +7,10 @@ It stands where Gradio's own upload would, and speaks as that does, so that `gra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -31,6 +32,7 @@ from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.submissions.limits import QuotaError
 from dambench_hub.leaderboard.web.pace import TooSlow, in_pace
 
+T = TypeVar("T")
 PATH = "/gradio_api/upload"
 BLOCK = 1 << 20
 FORM = 1 << 16
@@ -74,8 +76,9 @@ def add_upload(
             person = sign_in.person(request)
             if person is None:
                 raise UploadRefused(401, "Sign in first; then choose the file again.")
+            others = len(sending.keys() - {person.id})
+            await asyncio.to_thread(_require_quota, person, quota, others)
             await _end(sending, person)
-            _require_quota(person, quota, len(sending))
             arrival = asyncio.create_task(_receive(request, inbox, person))
             sending[person.id] = arrival
             try:
@@ -118,7 +121,7 @@ async def _receive(request: Request, inbox: Inbox, person: Person) -> str:
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise UploadRefused(415, "Send the file in a form, as multipart/form-data.")
     length, address = int(announced[:20]), (request.client.host if request.client else "")
-    with inbox.arrive(person, max(0, length - FORM), address) as begin:
+    async with _arriving(inbox, person, max(0, length - FORM), address) as begin:
         form = _Form(options[b"boundary"], begin)
         try:
             async for chunk in in_pace(request.stream()):
@@ -127,10 +130,32 @@ async def _receive(request: Request, inbox: Inbox, person: Person) -> str:
                     raise UploadRefused(413, "More bytes came than were announced.")
                 form.feed(chunk)
                 if form.waiting >= BLOCK:
-                    await asyncio.to_thread(form.flush)
+                    await _in_thread(form.flush)
         except TooSlow as error:
             raise UploadRefused(408, "The file came too slowly. Choose it again.") from error
-        return await asyncio.to_thread(form.finish)
+        return await _in_thread(form.finish)
+
+
+@asynccontextmanager
+async def _arriving(
+    inbox: Inbox, person: Person, length: int, address: str
+) -> AsyncIterator[Callable[[str], Arriving]]:
+    """`Inbox.arrive`, of which no other request waits for the disk and the store."""
+    place = ExitStack()
+    try:
+        yield await _in_thread(place.enter_context, inbox.arrive(person, length, address))
+    finally:
+        await _in_thread(place.close)
+
+
+async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in a thread; it has ended when this has, cancelled or not."""
+    call = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        raise
 
 
 class _Form:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -190,6 +191,41 @@ def test_a_file_that_is_chosen_later_takes_the_place_of_one_on_its_way(inbox):
     assert (former.status_code, later.status_code) == (409, 200)
     (path,) = inbox.folder.iterdir()
     assert path.read_bytes() == b"later"
+
+
+def test_no_request_waits_for_the_disk_and_the_store(inbox):
+    """What reads them runs in threads, beside the one in which all requests are answered."""
+    threads = []
+    inbox.handed_in = lambda person: threads.append(threading.get_ident()) or set()
+    send(
+        inbox,
+        files={"files": ("a.nc", b"x")},
+        quota=lambda person, others: threads.append(threading.get_ident()),
+    )
+    assert len(threads) == 2 and threading.get_ident() not in threads
+
+
+def test_a_file_that_is_given_up_before_there_is_room_for_it_keeps_no_place(inbox):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def handed_in(person):
+        asked.set()
+        assert go_on.wait(30)
+        return set()
+
+    async def choose_twice():
+        async with client_of(inbox) as client:
+            files = {"files": ("a.nc", b"x")}
+            former = asyncio.create_task(client.post(uploads.PATH, files=files))
+            await asyncio.to_thread(asked.wait, 30)
+            later = asyncio.create_task(client.post(uploads.PATH, files=files))
+            await asyncio.sleep(0.05)
+            go_on.set()
+            return await former, await later
+
+    inbox.handed_in = handed_in
+    former, later = asyncio.run(choose_twice())
+    assert (former.status_code, later.status_code) == (409, 200)
 
 
 def test_who_may_hand_in_no_more_is_told_before_a_byte_is_taken(inbox):
