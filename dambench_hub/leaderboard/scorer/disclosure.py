@@ -39,8 +39,8 @@ def disclosed(result: Result, data: Data, secret: str) -> Result:
         secret: What nobody outside knows, and with it how chance rounds.
 
     Returns:
-        The same with `TOLD` alone, in steps of one standard deviation of a single value; errors by
-        time are rounded to the nearest step.
+        The same with `TOLD` alone and the errors by time, which pages compare, in steps of one
+        standard deviation of a single value.
     """
     chance = Random(f"{secret} {result.value_hash}").random
     grid, channels, times = data.grid, len(data.channels), len(result.sample_mse)
@@ -60,7 +60,7 @@ def disclosed(result: Result, data: Data, secret: str) -> Result:
         result,
         scores={name: scores[name] for name in TOLD},
         main_score=scores[load_task(result.task).main_score],
-        sample_mse=tuple(_mean_square(mse, values, _half) for mse in result.sample_mse),
+        sample_mse=tuple(_mean_square(mse, values, chance) for mse in result.sample_mse),
     )
 
 
@@ -71,10 +71,6 @@ def _mean_square(mse: float, values: int, chance: Callable[[], float]) -> float:
 def _step(amount: float, chance: Callable[[], float]) -> int:
     """One of the two whole numbers beside an amount, the nearer the likelier."""
     return floor(amount + chance())
-
-
-def _half() -> float:
-    return 0.5
 
 
 def _shortened(score: float) -> float:

@@ -7,7 +7,9 @@ in the other, so that every mean of errors differs by what the error in that cel
 import csv
 import io
 import json
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from dambench_hub.data.batch import Analysis
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.inbox import Inbox
+from dambench_hub.leaderboard.scorer import disclosure
 from dambench_hub.leaderboard.scorer.disclosure import DIGITS, TOLD, disclosed
 from dambench_hub.leaderboard.scorer.hidden_references import HiddenReferences
 from dambench_hub.leaderboard.scorer.worker import Worker
@@ -168,6 +171,43 @@ def test_rounding_moves_no_score_on_average(exact):
     assert np.mean([one.scores["mse"] for one in told]) == pytest.approx(result.scores["mse"], 0.02)
     for name, value in result.scores["rmse"].items():
         assert np.mean([one.scores["rmse"][name] for one in told]) == pytest.approx(value, 0.02)
+
+
+def bisected(exact, time, error):
+    """The error of a cell, σ, as found from how far it must be moved for a step of its time's MSE.
+
+    It is moved up and down until the norm of all errors is the same.
+    """
+    result, data = exact
+    values = len(data.channels) * data.grid.size
+    level = result.sample_mse[time] + FAR**2 / values
+
+    def told(shift):
+        series = list(result.sample_mse)
+        series[time] += ((error + shift) ** 2 - error**2) / values
+        trial = replace(result, sample_mse=tuple(series), value_hash=str(shift))
+        return disclosed(trial, data, "secret").sample_mse[time]
+
+    def edge(sign):
+        low, high = 0.0, 2 * FAR
+        for _ in range(30):
+            middle = (low + high) / 2
+            low, high = (low, middle) if told(sign * middle) > level else (middle, high)
+        return low
+
+    return (edge(-1) - edge(1)) / 2
+
+
+def misses_of_bisection(exact):
+    errors = np.linspace(-1.5, 1.5, 6)
+    return [bisected(exact, number % 5, error) - error for number, error in enumerate(errors)]
+
+
+def test_bisection_finds_no_value(exact, monkeypatch):
+    assert np.sqrt(np.mean(np.square(misses_of_bisection(exact)))) > 0.1
+    nearest = SimpleNamespace(random=lambda: 0.5)
+    monkeypatch.setattr(disclosure, "Random", lambda key: nearest)
+    assert np.max(np.abs(misses_of_bisection(exact))) < 1e-6  # else it would show nothing
 
 
 def test_the_same_values_have_the_same_scores(exact):
