@@ -1,7 +1,7 @@
 """Names that look the same: one picture for all that the eye does not tell apart.
 
 Two names look alike when their pictures are equal, as in Unicode's report on confusable text (UTS
-39), of whose tables this holds what is drawn like a Latin letter in the scripts of names.
+39), of whose tables this holds what is drawn like a Latin letter or two, accents left aside.
 """
 
 from __future__ import annotations
@@ -16,9 +16,36 @@ _DRAWN_ALIKE = (
     ("αγικνοορτυχϲ", "ayikvoopTuxc"),
     ("ԱՍՕաոսօհց", "UUOwnuohg"),
     ("ɑɡɩıʟʀʏꜱᴀʙᴄᴅᴇɢʜɪᴊᴋᴍɴᴏᴘᴛᴜᴠᴡᴢ", "agiilrysabcdeghijkmnoptuvwz"),
+    ("ÐØøĐđĦħĸŁłŦŧƀƂƃƄƅƉƌƍƑƒƖƗƙƚƝƞƟƥƦƧƫƭƮƴƵƶƷƻ", "DOoDdHhkLlTtbbbbbDdgFfllklNnOpR2ttTyZz32"),
+    ("ƼƽǀǤǥȜȢȣȤȥȼȾɄɆɇɈɉɍɎɏɓɖɗɠɣɦɨɫɭɯɲɳɵɼɽʂʋʐʠᴑ", "5slGg388ZzcTUEeJjrYybddgyhillwnnorrsuzqo"),
+    ("ᵮᵰᵲᵴᵵᵶᵻᵼᵽᵾᶃᶌẝỿⱧⱩꝀꝊꝋꝚꝡꝪꝮꞘꞙꞟꞫꞲꞳꞴꬲꬵꬽꬾꭇꭈꭎꭑꭒꭚ", "fnrstziipugyfyHKKOo2w39Ffu3JXBefoorrumuy"),
+    ("ͿΘηθσϜϺᴦ", "JOnOoFMr"),
+    ("ϨϩⲅⲎⲏⲒⲓⲔⲕⲘⲙⲚⲛⲞⲟⲢⲣⲤⲥⲦⲧⲨⲩⲬⲭⳊⳋⳌⳍⳐⳑⳒⳓ", "22rHHllKKMMNNOoPpCcTTYYXX9933LL66"),
+    ("БГЬбгьћѡѢѣѲѳѴѵѽҌҍғҘҚҞҢҪҫҬҰұҲҽҿӇӉӍӠӨөꙄꙇꚕ", "brbbrbhwbbOoVvwbbr3KKHCcTYyXeeHHM3Oo2ih"),
+    ("Տգզռք", "Sqqnf"),
+    ("०০৪৭੦੧੪૦ଠ୦୨௦౦೦ഠ൦൭๐໐တဝ၀", "oO89o98oOO9ooooo9ooooo"),
+    ("ყჿሀዐᚷᛁᛕᛖⴱⴸⴹⵁⵏⵔⵕⵝꛟ", "yoUOXlKMOVEOlOQXV"),
+    ("ᎠᎡᎢᎥᎩᎪᎫᎬᎳᎷᎻᎽᎾᏀᏂᏃᏌᏎᏏᏒᏔᏕᏙᏚᏞᏟᏢᏦᏧᏫᏮᏲᏳᏴᏺᏻᏼꭰꭱꭲ", "DRTiYAJEWMHYOGhZU4bRWSVSLCPKdO6hGBhGBDRT"),
+    ("ꭴꭵꭹꭺꭻꭼꮁꮃꮇꮋꮍꮎꮐꮒꮓꮜꮞꮟꮢꮤꮥꮩꮪꮮꮯꮲꮶꮷꮻꮾ", "oiYAJErwMHYoGhzu4bRWSvsLcPKdo6"),
+    ("ᐯᑌᑭᑯᑲᑳᒍᒪᒿᕁᕼᕽᖇᖯᖴᗅᗞᗪᗰᗷᙆᣖᣳᣴᣵ", "VUPdbbJL2xHxRbFADDMBzPlrs"),
+    ("ꓐꓑꓒꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ", "BPdDTGKJCZFMNLSRVHWXYAElOU"),
+    ("𐊂𐊆𐊇𐊊𐊐𐊒𐊕𐊖𐊗𐊠𐊡𐊢𐊥𐊫𐊰𐊱𐊲𐊴𐋏𐌁𐌂𐌉𐌑𐌕𐌗𐌚𐐄𐐕𐐛𐐠𐐬𐐽𐑈𐒴𐓂𐓎𐓒𐓪𐓶𐔓", "BEFlXOPSTABCFOMTYXHBClMTX8OCLSocsROU7ouN"),
+    ("𐔖𐔘𐔜𐔝𐔥𐔦𐔧𑓅𑓐𑜆𑜊𑜎𑜏", "OKCVFLXwOvwww"),
+    ("𑢠𑢢𑢣𑢤𑢦𑢩𑢬𑢮𑢯𑢲𑢵𑢸𑢻𑢼𑣀𑣁𑣂𑣃𑣄𑣆𑣈𑣊𑣌𑣕𑣖𑣗𑣘𑣜𑣠𑣥𑣦𑣩", "VFLYEZ9E4LOU5TvsFiz7o3969ouyOZWC"),
+    ("𖼈𖼊𖼖𖼨𖼵𖼺𖼻𖽀𖽂𖽃", "VTLlRS3AUY"),
 )
-_LATIN = {ord(one): other for pair in _DRAWN_ALIKE for one, other in zip(*pair, strict=True)}
+_LIGATURES = (
+    "ÆAE æae ŒOE œoe ǁll ɱrn ʣdz ʦts ʪls ʫlz ӔAE ӕae ᵫue ᵯrn ꚘOO ꚙoo ꜨT3 ꜲAA "
+    "ꜳaa ꜴAO ꜵao ꜶAU ꜷau ꜸAV ꜹav ꜺAV ꜻav ꜼAY ꜽay ꝎOO ꝏoo ꝷtf ꭣuo 𑜀rn 𑣣rn"
+)
+"""Each with the letters that it is drawn like."""
+_LATIN = str.maketrans(
+    {one: other for pair in _DRAWN_ALIKE for one, other in zip(*pair, strict=True)}
+    | {text[0]: text[1:] for text in _LIGATURES.split()}
+)
 _DIGITS = str.maketrans("01i", "oll")
+ACCENTS = frozenset((1, *range(200, 256)))
+"""Combining classes of marks that lie over, above or below a letter of any script."""
 
 
 def picture(name: str) -> str:
@@ -29,7 +56,20 @@ def picture(name: str) -> str:
     >>> picture("optimal interpo1ation") == picture("OPTIMAL_INTERPOLATION")
     True
     """
-    plain = unicodedata.normalize("NFKC", name).translate(_LATIN)
+    plain = unicodedata.normalize("NFKD", name).translate(_LATIN)
     letters = unicodedata.normalize("NFKD", plain.casefold())
-    kept = "".join(letter for letter in letters if letter.isalnum())
-    return kept.translate(_DIGITS).replace("rn", "m").replace("vv", "w")
+    return _without_signs(letters).translate(_DIGITS).replace("rn", "m").replace("vv", "w")
+
+
+def _without_signs(text: str) -> str:
+    """Letters and digits, and of the marks those that spell, as the vowel signs of Indic scripts.
+
+    A mark on a letter that is drawn like a Latin one is an accent, whatever script it is of.
+    """
+    kept, base = "", ""
+    for character in text:
+        if character.isalnum():
+            kept, base = kept + character, character
+        elif not base.isascii() and unicodedata.category(character)[0] == "M":
+            kept += character * (unicodedata.combining(character) not in ACCENTS)
+    return kept

@@ -17,6 +17,11 @@ SAME = [
         "\u0299\u1d00\u1d04\u1d0b\u0262\u0280\u1d0f\u1d1c\u0274\u1d05",
         "\U0001d41background",
     ],
+    ["background", "\u0185ackground", "\u15afackground", "\ua4d0ackground", "bac\u0138ground"],
+    ["background", "backgr\u03c3und", "backgr\u04e7und", "backgr\u00f8und", "backgr\u0966und"],
+    ["background", "\u13cfackground", "b\U000102a0ckground", "background\u0301\u0302"],
+    ["background", "backgroun\ua4d2", "background\u0903", "backgroun\u0111"],
+    ["vae_var", "v\u00e6_var"],
     ["optimal_interpolation", "0ptimal interpo1ation", "opt\u0131mal_\u0456nterpolation"],
     ["slams", "\u0455lam\u0455", "slarns"],
 ]
@@ -29,6 +34,8 @@ OTHERS = [
     "var",
     "adas",
     "\u5927\u6c17",
+    *("\u0915\u093e", "\u0915\u093f", "\u0915\u0941", "\u0915\u0942", "\u0915"),
+    *("\u0e01\u0e34", "\u0e01\u0e35", "\u0e01\u0e38"),
 ]
 
 
