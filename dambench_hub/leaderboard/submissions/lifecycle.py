@@ -123,8 +123,8 @@ class Submissions:
             # On one's own machine the same file may stand there under two names.
             same = [one for one in own if not owner.is_trusted or one.name == texts["name"]]
             _refuse_again(same, task, sha256)
-            if not owner.is_trusted:
-                _refuse_look_alike(connection, owner, texts["name"], task)
+            if known := _look_alike(connection, owner, texts["name"], task):
+                raise TextRefused(f"{known} Choose another name.")
             refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
             texts |= {"publish": publish, "file": file, "bytes": bytes, "sha256": sha256}
             key = insert_submission(connection, owner, task=task, at=stamp(now), **texts)
@@ -240,7 +240,7 @@ class Submissions:
         Returns:
             `PUBLISHED` or `PRIVATE`, as the owner wished; `HELD` when a person must look at it
             first, unless the owner is who decides; `REJECTED` when the owner had the same values
-            scored before.
+            scored before, or another has a name on the board by now that looks the same.
 
         Raises:
             LeaseLost: When another took over.
@@ -263,7 +263,8 @@ class Submissions:
         Who works on the machine itself decides about their own as an administrator does.
 
         Raises:
-            NotAllowed: When this person may not, or there is no result to show.
+            NotAllowed: When this person may not, there is no result to show, or its name looks like
+                one that another has on the board by now.
         """
         event = Event(State.PUBLISHED, by.id, reason or None)
         self._decide(id, by, _publishable(by), event)
@@ -355,6 +356,10 @@ class Submissions:
             return Event(State.REJECTED, worker, problems=(problem,))
         if submission.published_at:  # by an older scorer, and looked at if there was need
             return Event(State.PUBLISHED, worker)
+        known = _look_alike(connection, owner, submission.name, submission.task)
+        if known and submission.publish:
+            problem = f"{known} Hand the file in again, under another name."
+            return Event(State.REJECTED, worker, problems=(problem,))
         if owner.is_trusted:
             others = RESULTS.c.submission != submission.id
             remark = find_suspicion(connection, result, others, self.limits)
@@ -383,6 +388,10 @@ class Submissions:
                 )
             if event.state is State.PUBLISHED and submission.value_hash is None:
                 raise NotAllowed(f"{submission.name!r} has no scores to show.")
+            if event.state is State.PUBLISHED and not by.is_administrator:
+                owner, name, task = submission.owner, submission.name, submission.task
+                if known := _look_alike(connection, owner, name, task):
+                    raise NotAllowed(f"{known} Only an administrator can show this one too.")
             self.queue.end(connection, id)
             append_event(connection, id, self.store.now(connection), event)
 
@@ -402,8 +411,10 @@ def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:
             )
 
 
-def _refuse_look_alike(connection: sql.Connection, owner: Person, name: str, task: str) -> None:
-    """Keep a name for who has it on the board of the task already."""
+def _look_alike(connection: sql.Connection, owner: Person, name: str, task: str) -> str | None:
+    """Who has a name on the board of the task that looks like this; nobody, for who is trusted."""
+    if owner.is_trusted:
+        return None
     shown = sql.select(SUBMISSIONS.c.name, SUBMISSIONS.c.owner_name).where(
         SUBMISSIONS.c.task == task,
         SUBMISSIONS.c.owner != owner.id,
@@ -411,10 +422,10 @@ def _refuse_look_alike(connection: sql.Connection, owner: Person, name: str, tas
     )
     for known in connection.execute(shown):
         if picture(known.name) == picture(name):
-            raise TextRefused(
-                f"{name!r} looks like {known.name!r}, which {known.owner_name} has on this board. "
-                "Choose another name."
+            return (
+                f"{name!r} looks like {known.name!r}, which {known.owner_name} has on this board."
             )
+    return None
 
 
 def _checked(

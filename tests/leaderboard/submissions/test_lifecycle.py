@@ -528,6 +528,26 @@ def test_a_name_on_the_board_is_its_owners(board, make_result, name):
     assert hand_in(board, name=name, file="f")
 
 
+def test_a_name_is_kept_for_who_shows_it_first(board, make_result):
+    """Both may have handed in before either was shown."""
+    later, private, first = (
+        hand_in(board, owner=BOB, name="Mine", file="b"),
+        hand_in(board, owner=BOB, name="m\u0456ne", file="c", publish=False),
+        hand_in(board, name="mine"),
+    )
+    assert board.claim("slow").id == later.id
+    assert score(board, private, make_result(0.6, "c")) is State.PRIVATE
+    assert score(board, first, make_result(0.5, "a")) is State.PUBLISHED
+    assert board.finish(later.id, "slow", make_result(0.4, "b")) is State.REJECTED
+    (problem,) = board.get(later.id).problems
+    assert "looks like 'mine', which Ann has" in problem and "under another name" in problem
+    with pytest.raises(NotAllowed, match="looks like 'mine', which Ann has on this board"):
+        board.publish(private.id, BOB)
+    board.publish(private.id, KEEPER)
+    again = hand_in(board, owner=BOB, name="another", file="b")
+    assert score(board, again, make_result(0.4, "b")) is State.PUBLISHED
+
+
 @pytest.mark.parametrize("name", ["Background", "b\u0430ckground", "0ptimal Interpolation", "FNP"])
 def test_what_looks_like_a_baseline_is_refused(board, name):
     with pytest.raises(TextRefused, match="is the name of a baseline, or looks like it"):
