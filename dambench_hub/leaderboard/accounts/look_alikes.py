@@ -56,9 +56,9 @@ def picture(name: str) -> str:
     >>> picture("optimal interpo1ation") == picture("OPTIMAL_INTERPOLATION")
     True
     """
-    plain = unicodedata.normalize("NFKD", name).translate(_LATIN)
-    letters = unicodedata.normalize("NFKD", plain.casefold())
-    return _without_signs(letters).translate(_DIGITS).replace("rn", "m").replace("vv", "w")
+    for _ in range(2):  # a capital that looks like nothing else is drawn like its small form
+        name = unicodedata.normalize("NFKD", name).translate(_LATIN).casefold()
+    return _without_signs(name).translate(_DIGITS).replace("rn", "m").replace("vv", "w")
 
 
 def _without_signs(text: str) -> str:

@@ -20,7 +20,7 @@ SAME = [
     ["background", "\u0185ackground", "\u15afackground", "\ua4d0ackground", "bac\u0138ground"],
     ["background", "backgr\u03c3und", "backgr\u04e7und", "backgr\u00f8und", "backgr\u0966und"],
     ["background", "\u13cfackground", "b\U000102a0ckground", "background\u0301\u0302"],
-    ["background", "backgroun\ua4d2", "background\u0903", "backgroun\u0111"],
+    ["background", "backgroun\ua4d2", "background\u0903", "\u0181ackgroun\u0110"],
     ["vae_var", "v\u00e6_var"],
     ["optimal_interpolation", "0ptimal interpo1ation", "opt\u0131mal_\u0456nterpolation"],
     ["slams", "\u0455lam\u0455", "slarns"],
