@@ -356,10 +356,6 @@ class Submissions:
             return Event(State.REJECTED, worker, problems=(problem,))
         if submission.published_at:  # by an older scorer, and looked at if there was need
             return Event(State.PUBLISHED, worker)
-        known = _look_alike(connection, owner, submission.name, submission.task)
-        if known and submission.publish:
-            problem = f"{known} Hand the file in again, under another name."
-            return Event(State.REJECTED, worker, problems=(problem,))
         if owner.is_trusted:
             others = RESULTS.c.submission != submission.id
             remark = find_suspicion(connection, result, others, self.limits)
@@ -367,6 +363,10 @@ class Submissions:
         suspicion = find_suspicion(connection, result, RESULTS.c.owner != owner.id, self.limits)
         if suspicion:
             return Event(State.HELD, worker, HELD_FOR_REVIEW, detail=suspicion)
+        known = _look_alike(connection, owner, submission.name, submission.task)
+        if known and submission.publish:
+            problem = f"{known} Hand the file in again, under another name."
+            return Event(State.REJECTED, worker, problems=(problem,))
         return Event(state, worker)
 
     def _conclude(self, id: str, event: Event) -> None:
