@@ -17,7 +17,7 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import local_person
 from dambench_hub.leaderboard.store.database import StoreError, require_sound
 from dambench_hub.leaderboard.store.results import Store
-from dambench_hub.leaderboard.store.schema import METADATA, SCHEMA_VERSION, Badge
+from dambench_hub.leaderboard.store.schema import EVENTS, METADATA, SCHEMA_VERSION, Badge
 
 VERSION_1 = """
 CREATE TABLE results (
@@ -286,8 +286,12 @@ def test_version_1_is_taken_over(old, make_result):
 
 def test_version_2_is_taken_over(url, store, make_result):
     store.add(make_result(value_hash="1"), "first")
+    columns = ", ".join(column.name for column in EVENTS.columns if column.name != "badge")
     with store.engine.begin() as connection:  # as it was without badges
-        connection.exec_driver_sql("ALTER TABLE events DROP COLUMN badge")
+        # Not every SQLite can drop a column.
+        connection.exec_driver_sql(f"CREATE TABLE older AS SELECT {columns} FROM events")
+        connection.exec_driver_sql("DROP TABLE events")
+        connection.exec_driver_sql("ALTER TABLE older RENAME TO events")
         connection.exec_driver_sql("PRAGMA user_version = 2")
         connection.exec_driver_sql("UPDATE store_state SET schema_version = 2")
     seen = store.engine.connect().exec_driver_sql("SELECT last_seen FROM store_state").scalar()

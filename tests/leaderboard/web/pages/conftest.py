@@ -1,4 +1,4 @@
-"""One browser for the tests of all pages."""
+"""One browser for the tests of a page."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # else its event loop would run in the tests of others
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
