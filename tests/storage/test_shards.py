@@ -65,6 +65,12 @@ def test_bits_survive(shard, format):
             assert bits(value) == bits(written[row][name]), name
 
 
+def test_parquet_says_where_its_pages_are(tmp_path):
+    write(tmp_path / "shard", "parquet")
+    column = pq.ParquetFile(tmp_path / "shard").metadata.row_group(0).column(0)
+    assert column.has_offset_index and column.has_column_index
+
+
 def test_only_the_columns_asked_for(shard, format):
     read = READERS[format](shard, SHAPES).read(1, ["olr", "time"])
     assert set(read) == {"olr", "time"}
