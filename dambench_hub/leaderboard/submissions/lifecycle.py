@@ -15,11 +15,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
-from dambench_hub.leaderboard.accounts.look_alikes import picture
 from dambench_hub.leaderboard.accounts.person import Person
-from dambench_hub.leaderboard.accounts.text_rules import check_description, check_name, check_url
-from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED
-from dambench_hub.leaderboard.store.ranking import looks_like_baseline
 from dambench_hub.leaderboard.store.results import Store, recorded_names
 from dambench_hub.leaderboard.store.rows import (
     Event,
@@ -33,6 +29,7 @@ from dambench_hub.leaderboard.submissions.limits import Limits, QuotaError, refu
 from dambench_hub.leaderboard.submissions.queue import LeaseLost, Queue
 from dambench_hub.leaderboard.submissions.review import HELD_FOR_REVIEW, find_suspicion
 from dambench_hub.leaderboard.submissions.submission import Submission, select_submissions
+from dambench_hub.leaderboard.submissions.texts import TextRefused, checked_texts, look_alike
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.tasks.task import load_task
@@ -55,10 +52,6 @@ IN_USE = (State.RECEIVED, State.PRIVATE, State.HELD, State.PUBLISHED)
 
 class DuplicateSubmission(DambenchError):
     """The same person handed the same file in before."""
-
-
-class TextRefused(DambenchError):
-    """A name, text or address that cannot be shown; the message says what to mend."""
 
 
 class NotAllowed(DambenchError):
@@ -115,7 +108,7 @@ class Submissions:
         """
         if PurePath(file).name != file:
             raise ValueError(f"{file!r} is no name within the inbox")
-        texts = _checked(owner, name, description, model_url, paper_url)
+        texts = checked_texts(owner, name, description, model_url, paper_url)
         task = load_task(task).name
         with self.store.transaction(write=True) as connection:
             now = self.store.now(connection)
@@ -123,7 +116,7 @@ class Submissions:
             # On one's own machine the same file may stand there under two names.
             same = [one for one in own if not owner.is_trusted or one.name == texts["name"]]
             _refuse_again(same, task, sha256)
-            if known := _look_alike(connection, owner, texts["name"], task):
+            if known := look_alike(connection, owner, texts["name"], task):
                 raise TextRefused(f"{known} Choose another name.")
             refuse_too_much(own, len(self.queue.waiting(connection)), self.limits, now)
             texts |= {"publish": publish, "file": file, "bytes": bytes, "sha256": sha256}
@@ -363,7 +356,7 @@ class Submissions:
         suspicion = find_suspicion(connection, result, RESULTS.c.owner != owner.id, self.limits)
         if suspicion:
             return Event(State.HELD, worker, HELD_FOR_REVIEW, detail=suspicion)
-        known = _look_alike(connection, owner, submission.name, submission.task)
+        known = look_alike(connection, owner, submission.name, submission.task)
         if known and submission.publish:
             problem = f"{known} Hand the file in again, under another name."
             return Event(State.REJECTED, worker, problems=(problem,))
@@ -390,7 +383,7 @@ class Submissions:
                 raise NotAllowed(f"{submission.name!r} has no scores to show.")
             if event.state is State.PUBLISHED and not by.is_administrator:
                 owner, name, task = submission.owner, submission.name, submission.task
-                if known := _look_alike(connection, owner, name, task):
+                if known := look_alike(connection, owner, name, task):
                     raise NotAllowed(f"{known} Only an administrator can show this one too.")
             self.queue.end(connection, id)
             append_event(connection, id, self.store.now(connection), event)
@@ -409,47 +402,6 @@ def _refuse_again(own: Sequence[Submission], task: str, sha256: str) -> None:
                 f"You handed this file in already, as {one.name!r} on {one.received_at[:10]}; "
                 f"it is {one.state}. Hand in another file, or withdraw that one first."
             )
-
-
-def _look_alike(connection: sql.Connection, owner: Person, name: str, task: str) -> str | None:
-    """Who has a name on the board of the task that looks like this; nobody, for who is trusted."""
-    if owner.is_trusted:
-        return None
-    shown = sql.select(SUBMISSIONS.c.name, SUBMISSIONS.c.owner_name).where(
-        SUBMISSIONS.c.task == task,
-        SUBMISSIONS.c.owner != owner.id,
-        SUBMISSIONS.c.id.in_(sql.select(RESULTS.c.submission).where(IS_PUBLISHED)),
-    )
-    for known in connection.execute(shown):
-        if picture(known.name) == picture(name):
-            return (
-                f"{name!r} looks like {known.name!r}, which {known.owner_name} has on this board."
-            )
-    return None
-
-
-def _checked(
-    owner: Person, name: str, description: str, model_url: str | None, paper_url: str | None
-) -> dict[str, Any]:
-    """What a person wrote, as it is stored.
-
-    Raises:
-        TextRefused: When it cannot be shown.
-    """
-    try:
-        texts: dict[str, Any] = {
-            "name": check_name(name),
-            "description": check_description(description),
-            "model_url": check_url(model_url or ""),
-            "paper_url": check_url(paper_url or ""),
-        }
-    except DambenchError as error:
-        raise TextRefused(str(error)) from error
-    if looks_like_baseline(texts["name"]) and not owner.is_trusted:
-        raise TextRefused(
-            f"{texts['name']!r} is the name of a baseline, or looks like it. Choose another."
-        )
-    return texts
 
 
 def _publishable(by: Person) -> tuple[State, ...]:
