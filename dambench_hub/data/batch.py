@@ -195,6 +195,6 @@ def _require_numbers(name: str, values: Any) -> None:
         )
     if is_masked(values):
         raise DataError(f"{name} has masked values; every value of an analysis is scored.")
-    number = "bfloat16" in str(values.dtype) or getattr(values.dtype, "kind", "f") in "fiu"
-    if not number:
+    kind = getattr(values.dtype, "kind", "f")  # the types of torch have none
+    if kind not in "fiu" and str(values.dtype) != "bfloat16":  # which numpy knows from jax
         raise DataError(f"{name} has the type {values.dtype}, wanted real numbers (float32).")

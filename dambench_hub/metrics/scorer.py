@@ -227,13 +227,11 @@ class Scorer:
             wanted["channel"] = self.channels
             wanted["latitude"] = grid.latitude if self.latitude is None else self.latitude
             wanted["longitude"] = None if both else grid.longitude
+            northward = wanted | {"latitude": grid.latitude[::-1]}
             if name == "analysis":
                 wanted |= labels(reference)
-            elif both and self.latitude is None:
-                # The grid with poles has the same weights from south to north.
-                southward = labels(reference).get("latitude", grid.latitude)[::-1]
-                if southward.shape == grid.shape[:1] and np.allclose(southward, grid.latitude):
-                    wanted["latitude"] = southward[::-1]
+            elif both and self.latitude is None and not label_problem(values, northward):
+                continue  # the grid with poles has the same weights from south to north
             if problem := label_problem(values, wanted):
                 assumed = " A grid with poles is assumed unless latitude= says which it is."
                 raise ScoreError(f"The {name} {problem}{assumed * (self.latitude is None)}")
