@@ -5,6 +5,7 @@
     ├── ChannelError            an unknown or misplaced channel
     ├── DataError               a data set folder, manifest or shard that cannot be used
     ├── BuildError              a builder that refuses to go on
+    ├── ForecastError           a forecast model that cannot do what is asked, or broke down
     ├── TaskError               an unknown task, split, method or option
     ├── PredictionError         a prediction file that cannot be read or written
     ├── IsolationError          strangers' files cannot be read safely on this machine
@@ -38,6 +39,10 @@ class DataError(DambenchError):
 
 class BuildError(DambenchError):
     """A builder that refuses to start or to go on."""
+
+
+class ForecastError(DambenchError):
+    """A forecast model that cannot do what is asked, or whose forecast has broken down."""
 
 
 class TaskError(DambenchError):

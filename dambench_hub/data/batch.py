@@ -36,9 +36,11 @@ class Batch:
         observation_error_std: Standard deviation of the observation error, float64, (C,).
         modalities: Further observations by name, float32, (B, Y, X), NaN where there is none.
         reference: What the analysis is scored against, float32, (B, C, Y, X), or None.
+        background_members: Forecasts of an ensemble, valid at `time`, float32, (B, M, C, Y, X), or
+            None; `background` is the one that scores compare with, their mean or another forecast.
 
     Raises:
-        DataError: When shapes do not belong together.
+        DataError: When shapes do not belong together, or an ensemble has fewer than two members.
     """
 
     channels: tuple[str, ...]
@@ -50,6 +52,7 @@ class Batch:
     observation_error_std: np.ndarray
     modalities: Mapping[str, Array] = field(default_factory=dict)
     reference: Array | None = None
+    background_members: Array | None = None
 
     def __post_init__(self) -> None:
         state = (len(self.time), len(self.channels), *self.grid.shape)
@@ -69,6 +72,15 @@ class Batch:
         }
         if self.reference is not None:
             shapes["reference"] = (self.reference, [state])
+        if self.background_members is not None:
+            came = tuple(self.background_members.shape)
+            members = came[1] if len(came) == 5 else 2
+            shapes["background_members"] = (
+                self.background_members,
+                [(size, members, *state[1:])],
+            )
+            if members < 2:
+                raise DataError(f"An ensemble needs two members at least, got {came[1]}.")
         for name, (values, wanted) in shapes.items():
             if tuple(values.shape) not in wanted:
                 raise DataError(
@@ -117,6 +129,9 @@ class Batch:
             observation_error_std=tensor(self.observation_error_std),
             modalities={name: tensor(values) for name, values in self.modalities.items()},
             reference=None if self.reference is None else tensor(self.reference),
+            background_members=(
+                None if self.background_members is None else tensor(self.background_members)
+            ),
         )
 
     def _on_grid(self, values: Array) -> Array:

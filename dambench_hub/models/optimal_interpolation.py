@@ -1,9 +1,9 @@
-"""Optimal interpolation: the best linear analysis for one estimated background covariance."""
+"""Optimal interpolation with a homogeneous, isotropic B: no balance, the same at all latitudes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,21 +16,19 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models.base import Assimilator
-from dambench_hub.models.covariances import (
-    BackgroundCovariance,
+from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
+from dambench_hub.estimation.isotropic_covariance import (
     BackgroundErrors,
-    ObservationCovariance,
-    fit_background_covariance,
+    IsotropicCovariance,
+    fit_isotropic_covariance,
 )
+from dambench_hub.estimation.observation_covariance import ObservationCovariance
+from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.operators import GridSelection
 from dambench_hub.runtime.files import write_atomic
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of B's scale: for noise-free tasks."""
-
-TOLERANCE, MAX_ITERATIONS = 1e-10, 10_000
-"""When conjugate gradients end."""
 
 
 class OptimalInterpolation(Assimilator):
@@ -54,7 +52,7 @@ class OptimalInterpolation(Assimilator):
     name = "optimal_interpolation"
 
     def __init__(
-        self, channels: tuple[str, ...], covariance: BackgroundCovariance, bias: np.ndarray
+        self, channels: tuple[str, ...], covariance: IsotropicCovariance, bias: np.ndarray
     ) -> None:
         self.channels, self.covariance, self.bias = tuple(channels), covariance, bias
 
@@ -77,7 +75,7 @@ class OptimalInterpolation(Assimilator):
         if errors is None:
             raise TaskError("Optimal interpolation needs training samples, got none.")
         bias = errors.bias.reshape(-1, *errors.grid.shape)
-        return cls(channels, fit_background_covariance(errors, noise), bias)
+        return cls(channels, fit_isotropic_covariance(errors, noise), bias)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; nothing is drawn.
@@ -126,7 +124,7 @@ class OptimalInterpolation(Assimilator):
             if whole := [name for name, values in arrays.items() if values.dtype.kind != "f"]:
                 raise ValueError(f"{', '.join(whole)} of whole numbers, wanted real ones")
             bias = arrays.pop("bias")
-            B = BackgroundCovariance(Grid.parse(config["grid"]), **arrays)
+            B = IsotropicCovariance(Grid.parse(config["grid"]), **arrays)
             return cls(tuple(config["channels"]), B, bias)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise DataError(f"{folder} cannot be read ({error}). Fit the method again.") from error
@@ -136,7 +134,7 @@ _ARRAYS = ("scale", "modes", "variances", "length_scales_km")
 
 
 def solve(
-    B: BackgroundCovariance, H: GridSelection, R: ObservationCovariance, innovation: np.ndarray
+    B: IsotropicCovariance, H: GridSelection, R: ObservationCovariance, innovation: np.ndarray
 ) -> np.ndarray:
     """(H B Hᵀ + R)⁻¹ d, float64, (*, C, P)."""
     ratio = (R.std / B.scale) ** 2
@@ -149,7 +147,7 @@ def solve(
 
 
 def solve_by_modes(
-    B: BackgroundCovariance, H: GridSelection, ratio: float, innovation: np.ndarray
+    B: IsotropicCovariance, H: GridSelection, ratio: float, innovation: np.ndarray
 ) -> np.ndarray:
     """The same where channels share their points and R = ratio · D².
 
@@ -162,34 +160,3 @@ def solve_by_modes(
         factor = cho_factor(np.tensordot(variance, kernels, 1) + noise, overwrite_a=True)
         weights[..., k, :] = cho_solve(factor, weights[..., k, :].T).T
     return B.modes @ weights / B.scale[:, None]
-
-
-def conjugate_gradients(
-    A: Callable[[np.ndarray], np.ndarray],
-    right: np.ndarray,
-    precondition: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """A⁻¹ b for a symmetric positive definite A.
-
-    Stops when the residual is TOLERANCE times the right side, both in the preconditioner's norm: a
-    plain norm would add squares of different units.
-
-    Raises:
-        DataError: When that takes more than MAX_ITERATIONS.
-    """
-    x, residual = np.zeros_like(right), right.copy()
-    direction = z = precondition(residual)
-    first = energy = np.vdot(residual, z)
-    for _ in range(MAX_ITERATIONS):
-        if energy <= TOLERANCE**2 * first:
-            return x
-        along = A(direction)
-        step = energy / np.vdot(direction, along)
-        x, residual = x + step * direction, residual - step * along
-        z, previous = precondition(residual), energy
-        energy = np.vdot(residual, z)
-        direction = z + energy / previous * direction
-    raise DataError(
-        f"The analysis did not converge in {MAX_ITERATIONS} iterations: the observations are too "
-        "many or too exact. Use a network whose channels share their points, or a larger error."
-    )

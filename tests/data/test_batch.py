@@ -177,3 +177,13 @@ def test_an_analysis_keeps_its_times():
     time[:] = np.datetime64("1970-01-01")
     assert analysis.time.dtype == "M8[h]"
     assert (analysis.time == np.datetime64("2024-01-01")).all()
+
+
+def test_members_of_an_ensemble_travel_with_the_batch(rng):
+    members = rng.normal(size=(SIZE, 5, CHANNELS, *GRID.shape)).astype("f4")
+    batch = make(rng, background_members=members)
+    assert batch.without_reference().background_members is members
+    with pytest.raises(DataError, match="two members at least, got 1"):
+        make(rng, background_members=members[:, :1])
+    with pytest.raises(DataError, match="needs background_members of shape"):
+        make(rng, background_members=members[..., :-1])

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.models.covariances import BackgroundCovariance
+from dambench_hub.estimation.isotropic_covariance import IsotropicCovariance
 from dambench_hub.models.optimal_interpolation import OptimalInterpolation
 from dambench_hub.models.registry import load_method
 from dambench_hub.observations.networks import ObservationSettings, draw_observations
@@ -25,7 +25,7 @@ NETWORKS = ("column", "stations", "iid")
 def B():
     modes = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     variances = np.array([[0.5, 1.5], [0.8, 0.0], [0.1, 0.1]])
-    return BackgroundCovariance(GRID, SCALE, modes, variances, np.array([1500.0, 4000.0]))
+    return IsotropicCovariance(GRID, SCALE, modes, variances, np.array([1500.0, 4000.0]))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Error covariances as operators: B of the background, R of the observations, and B's estimate.
+"""A homogeneous, isotropic B, as an operator and its estimate: no balance, the same everywhere.
 
     B = Σ_k v_k v_kᵀ ⊗ C_k,   v_k = D u_k,   C_k = Σ_j a_kj G_j,   G_j(d) = exp(−d² / 2L_j²)
 
@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 from dambench_hub.coordinates.constants import EARTH_RADIUS
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
+from dambench_hub.estimation.mean_error import MeanError
 
 EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 
@@ -33,27 +34,9 @@ LARGEST_LAG_KM = 7500.0
 MODE_LAGS_KM = (1000.0, 3000.0)
 """Lags that define the modes: as far as an observation of a sparse network has to reach."""
 
-BLOCK_HOURS = 240
-"""Errors of two such blocks of time are taken as independent."""
-
 
 @dataclass(frozen=True, eq=False)
-class ObservationCovariance:
-    """R = diag(σ²): uncorrelated errors with one standard deviation for each channel.
-
-    Attributes:
-        std: σ, units of the channels, (C,).
-    """
-
-    std: np.ndarray
-
-    def __call__(self, observations: np.ndarray) -> np.ndarray:
-        """R y, (*, C, P)."""
-        return self.std[:, None] ** 2 * observations
-
-
-@dataclass(frozen=True, eq=False)
-class BackgroundCovariance:
+class IsotropicCovariance:
     """B, as the module says.
 
     Attributes:
@@ -147,8 +130,7 @@ class BackgroundErrors:
         self.grid = grid
         self.first, self.second = _pairs(grid)
         self.products = np.zeros((LAGS, channels, channels))
-        self.sums = np.zeros((2, channels, grid.size))
-        self.counts = np.zeros(2, int)
+        self.sums = MeanError((channels, grid.size))
 
     def add(self, error: np.ndarray, hours: int) -> None:
         """Take in one sample.
@@ -158,40 +140,22 @@ class BackgroundErrors:
             hours: Valid time, hours since 1970-01-01.
         """
         flat = error.reshape(len(error), -1)
-        half = hours // BLOCK_HOURS % 2
-        self.counts[half] += 1
-        self.sums[half] += flat
+        self.sums.add(flat, hours)
         points = np.ascontiguousarray(flat.T)  # whole rows are read much faster than columns
         first = points[self.first].T
         for product, second in zip(self.products, self.second, strict=True):
             product += first @ points[second]
 
     @property
-    def mean(self) -> np.ndarray:
-        """Mean error, (C, Y·X)."""
-        return self.sums.sum(axis=0) / self.counts.sum()
-
-    @property
     def bias(self) -> np.ndarray:
-        """The part of the mean error that will repeat, (C, Y·X).
-
-        Blocks of ten days make, by turns, two nearly independent estimates m₁ and m₂. The mean m is
-        multiplied by m₁·m₂ / m·m, channel by channel: this is 1 where they agree and 0 where m is
-        sampling error, or where all samples are from the same ten days.
-        """
-        mean = self.mean
-        if not self.counts.all():
-            return np.zeros_like(mean)
-        one, two = self.sums / self.counts[:, None, None]
-        signal, total = (one * two).sum(axis=1), (mean**2).sum(axis=1)
-        share = np.divide(signal, total, out=np.zeros_like(total), where=total > 0)
-        return np.clip(share, 0, 1)[:, None] * mean
+        """The part of the mean error that will repeat, (C, Y·X)."""
+        return self.sums.bias
 
     @property
     def lagged_covariances(self) -> np.ndarray:
         """Symmetric covariances of e − bias at each lag, the first of them 0, (LAGS, C, C)."""
-        mean, bias = self.mean, self.bias
-        result = self.products / self.counts.sum()
+        mean, bias = self.sums.mean, self.sums.bias
+        result = self.products / self.sums.count
         i = self.first
         for product, j in zip(result, self.second, strict=True):
             product -= mean[:, i] @ bias[:, j].T + bias[:, i] @ (mean - bias)[:, j].T
@@ -204,9 +168,9 @@ class BackgroundErrors:
         return np.sum(points[self.first] * points[self.second], axis=-1)
 
 
-def fit_background_covariance(
+def fit_isotropic_covariance(
     errors: BackgroundErrors, observation_error_std: np.ndarray
-) -> BackgroundCovariance:
+) -> IsotropicCovariance:
     """B from running sums over training errors.
 
     The modes are those that reach far: eigenvectors of the mean covariance over 1000-3000 km. Their
@@ -233,7 +197,7 @@ def fit_background_covariance(
     by_mode = np.einsum("ck,bcd,dk->kb", modes, lagged, modes)
     weight = np.where(np.arange(LAGS) == 0, 10.0, 1.0)  # the variance must be right
     variances = [nnls(design * weight[:, None], weight * values)[0] for values in by_mode]
-    return BackgroundCovariance(errors.grid, scale, modes, np.array(variances), lengths)
+    return IsotropicCovariance(errors.grid, scale, modes, np.array(variances), lengths)
 
 
 def length_scales(grid: Grid) -> np.ndarray:

@@ -5,14 +5,13 @@ import pytest
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.models.covariances import (
-    BLOCK_HOURS,
-    BackgroundCovariance,
+from dambench_hub.estimation.isotropic_covariance import (
     BackgroundErrors,
-    ObservationCovariance,
-    fit_background_covariance,
+    IsotropicCovariance,
+    fit_isotropic_covariance,
     length_scales,
 )
+from dambench_hub.estimation.observation_covariance import ObservationCovariance
 
 GRID = Grid(9, 16)
 SCALE = np.array([300.0, 2.0, 1e-3])
@@ -27,7 +26,7 @@ def rng():
 def B():
     modes = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     variances = np.array([[0.5, 1.5], [0.8, 0.0], [0.1, 0.1]])
-    return BackgroundCovariance(GRID, SCALE, modes, variances, np.array([1500.0, 4000.0]))
+    return IsotropicCovariance(GRID, SCALE, modes, variances, np.array([1500.0, 4000.0]))
 
 
 def dense(B):
@@ -68,16 +67,16 @@ def test_turning_the_globe_changes_nothing(B, rng):
 
 
 def test_correlation_is_gaussian_in_the_chord():
-    B = BackgroundCovariance(GRID, np.ones(1), np.eye(1), np.ones((1, 1)), np.array([2000.0]))
+    B = IsotropicCovariance(GRID, np.ones(1), np.eye(1), np.ones((1, 1)), np.array([2000.0]))
     poles = dense(B)[0, [1, GRID.size - 1]]
     np.testing.assert_allclose(poles, [1, np.exp(-0.5 * (2 * 6371 / 2000) ** 2)])
 
 
 def test_wrong_covariances_are_refused():
     with pytest.raises(DataError, match="negative"):
-        BackgroundCovariance(GRID, np.ones(1), np.eye(1), -np.ones((1, 1)), np.ones(1))
+        IsotropicCovariance(GRID, np.ones(1), np.eye(1), -np.ones((1, 1)), np.ones(1))
     with pytest.raises(DataError, match=r"\(2, 3\)"):
-        BackgroundCovariance(GRID, np.ones(2), np.eye(2), np.ones((1, 3)), np.ones(3))
+        IsotropicCovariance(GRID, np.ones(2), np.eye(2), np.ones((1, 3)), np.ones(3))
 
 
 def test_observation_covariance(rng):
@@ -90,7 +89,7 @@ def test_fit_finds_a_known_covariance(B, noise, rng):
     errors = BackgroundErrors(3, GRID)
     for n, error in enumerate(draw(B, 1500, rng)):
         errors.add(error, 24 * n)
-    fitted = fit_background_covariance(errors, noise)
+    fitted = fit_isotropic_covariance(errors, noise)
     np.testing.assert_allclose(fitted.std, B.std, rtol=0.1)
     unit = np.outer(*[np.repeat(B.std, GRID.size)] * 2)
     assert np.abs(dense(fitted) - dense(B)).max() < 0.15 * unit.max()
@@ -101,7 +100,7 @@ def test_fit_chooses_scales_proportional_to_the_observation_error(B, rng):
     errors = BackgroundErrors(3, GRID)
     errors.add(draw(B, 1, rng)[0], 0)
     noise = np.array([10.0, 0.3, 1e-4])
-    ratio = fit_background_covariance(errors, noise).scale / noise
+    ratio = fit_isotropic_covariance(errors, noise).scale / noise
     np.testing.assert_allclose(ratio, ratio[0])
 
 
@@ -109,7 +108,7 @@ def test_a_channel_without_errors_gets_no_variance(B, rng):
     errors = BackgroundErrors(3, GRID)
     for n, error in enumerate(draw(B, 5, rng)):
         errors.add(error * np.array([1, 0, 1])[:, None, None], 24 * n)
-    fitted = fit_background_covariance(errors, np.zeros(3))
+    fitted = fit_isotropic_covariance(errors, np.zeros(3))
     np.testing.assert_allclose(fitted.std[1], 0, atol=1e-6)
     assert np.all(np.isfinite(dense(fitted)))
 
@@ -123,24 +122,8 @@ def test_repeating_mean_error_is_bias(B, rng):
     assert np.linalg.norm((bias - mean) / B.std[:, None, None]) < 0.1 * np.linalg.norm(
         mean / B.std[:, None, None]
     )
-    fitted = fit_background_covariance(errors, np.zeros(3))
+    fitted = fit_isotropic_covariance(errors, np.zeros(3))
     np.testing.assert_allclose(fitted.std, B.std, rtol=0.07)
-
-
-def test_sampling_error_is_not_bias(B, rng):
-    errors = BackgroundErrors(3, GRID)
-    for n, error in enumerate(draw(B, 60, rng)):
-        errors.add(error, BLOCK_HOURS * n)
-    power = (errors.bias**2).mean(axis=1) / B.std**2
-    assert power.max() < 0.05
-    assert np.all((errors.bias**2).sum(axis=1) <= (errors.mean**2).sum(axis=1))
-
-
-def test_samples_of_one_time_tell_nothing_about_bias(B, rng):
-    errors = BackgroundErrors(3, GRID)
-    for _ in range(4):
-        errors.add(draw(B, 1, rng)[0], 0)
-    assert not errors.bias.any()
 
 
 @pytest.mark.parametrize("grid", [Grid(3, 2), Grid(33, 64), Grid(121, 240)], ids=str)

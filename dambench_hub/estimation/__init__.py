@@ -1,0 +1,1 @@
+"""Numerical kernels of assimilation, numpy and scipy only: methods and builders stand on them."""
