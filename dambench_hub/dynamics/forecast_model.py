@@ -7,7 +7,8 @@ business of others. Time is counted in hours everywhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,9 @@ from dambench_hub.errors import ForecastError
 
 Pullback = Callable[[np.ndarray], np.ndarray]
 """v ↦ Mᵀ v, from sensitivities to the end of a forecast to those to its start, (*state_shape)."""
+
+LinearisedForecast = Callable[[np.ndarray], tuple[np.ndarray, Pullback]]
+"""x ↦ (M x, pullback at x)."""
 
 
 class ForecastModel(ABC):
@@ -67,6 +71,37 @@ class ForecastModel(ABC):
             f"The model {self.name} is not differentiable: it gives no adjoint, which var4d and "
             "weak_var4d need. Use a model that does, or an ensemble method (letkf, enkf)."
         )
+
+    def window(
+        self, hours: Sequence[float], start: np.datetime64 | None = None
+    ) -> list[LinearisedForecast]:
+        """The forecasts from time to time of an assimilation window, each as `linearise` has it.
+
+        Args:
+            hours: Times of the window, increasing from 0, its start: (L + 1,).
+            start: Valid time of its start, for models with seasons.
+
+        Returns:
+            L maps x_{l−1} ↦ (x_l, pullback).
+
+        Raises:
+            ForecastError: When the window is longer than the model allows, or its times are no
+                times of a window or no whole steps.
+        """
+        if not len(hours) or hours[0] != 0 or np.any(np.diff(hours) <= 0):
+            raise ForecastError(f"Times of a window increase from 0 h, got {list(hours)}.")
+        if hours[-1] > self.longest_window_hours:
+            raise ForecastError(
+                f"A window of {hours[-1]:g} h is longer than the {self.longest_window_hours:g} h "
+                f"that the model {self.name} allows: gradients through it would be of no use. Take "
+                "a shorter window."
+            )
+        maps: list[LinearisedForecast] = []
+        for begin, end in zip(hours[:-1], hours[1:], strict=True):
+            self.steps(end - begin)
+            valid = None if start is None else start + np.timedelta64(round(3600 * begin), "s")
+            maps.append(partial(self.linearise, hours=end - begin, start=valid))
+        return maps
 
     def steps(self, hours: float) -> int:
         """How many steps make `hours`.
