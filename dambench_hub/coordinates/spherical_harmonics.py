@@ -11,6 +11,7 @@ to L − 1. The sum is exact at any point, so a model's field needs no interpola
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from dambench_hub.coordinates.constants import EARTH_RADIUS
 from dambench_hub.coordinates.grids import Grid
@@ -20,23 +21,28 @@ POLE_OFFSET = 0.1
 
 
 class Synthesis:
-    """From coefficients to a grid.
+    """From coefficients to a grid; `HarmonicAnalysis` is the way back.
+
+    The adjoints are those of the plain scalar products, with no area weights.
 
     Args:
         grid: Y×X grid with poles.
         orders: 2M − 1, the length of the coefficients' axis of orders.
         degrees: L.
+        dtype: Of the harmonics.
     """
 
-    def __init__(self, grid: Grid, orders: int, degrees: int) -> None:
+    def __init__(
+        self, grid: Grid, orders: int, degrees: int, dtype: DTypeLike = np.float32
+    ) -> None:
         m_max, order = (orders + 1) // 2, np.arange(1, orders + 1) // 2
         nearly = np.clip(grid.latitude, POLE_OFFSET - 90, 90 - POLE_OFFSET)
         harmonics = legendre(m_max, degrees, np.sin(np.deg2rad(grid.latitude)))
         eastward, northward = legendre_gradient(m_max, degrees, np.deg2rad(nearly))
-        self._harmonics = harmonics[order].astype(np.float32)
-        self._eastward = eastward[order].astype(np.float32)
-        self._northward = northward[order].astype(np.float32)
-        self._fourier = fourier(m_max, grid.longitudes).astype(np.float32)
+        self._harmonics = harmonics[order].astype(dtype)
+        self._eastward = eastward[order].astype(dtype)
+        self._northward = northward[order].astype(dtype)
+        self._fourier = fourier(m_max, grid.longitudes).astype(dtype)
         degree = np.arange(degrees)
         self._inverse_laplacian = -EARTH_RADIUS / np.maximum(degree * (degree + 1), 1)
 
@@ -52,13 +58,26 @@ class Synthesis:
             components along each meridian's parallel and meridian, as in ERA5.
         """
         psi, chi = (
-            (self._inverse_laplacian * field).astype(np.float32)
+            (self._inverse_laplacian * field).astype(self._harmonics.dtype)
             for field in (vorticity, divergence)
         )
         east, north = self._eastward, self._northward
         u = self._along(east, along_parallels(chi)) - self._along(north, psi)
         v = self._along(east, along_parallels(psi)) + self._along(north, chi)
         return self._to_circles(u), self._to_circles(v)
+
+    def scalar_adjoint(self, field: np.ndarray) -> np.ndarray:
+        """Adjoint of `scalar`, (*, Y, X) to (*, 2M − 1, L)."""
+        return self._against(self._harmonics, self._from_circles(field))
+
+    def wind_adjoint(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Adjoint of `wind`, (*, Y, X) each to (*, 2M − 1, L) each."""
+        east, north = self._eastward, self._northward
+        u, v = self._from_circles(u), self._from_circles(v)
+        # ∂/∂λ is antisymmetric.
+        psi = -along_parallels(self._against(east, v)) - self._against(north, u)
+        chi = -along_parallels(self._against(east, u)) + self._against(north, v)
+        return self._inverse_laplacian * psi, self._inverse_laplacian * chi
 
     def _along(self, basis: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """Sum over degrees at each latitude, (*, Y, orders)."""
@@ -69,6 +88,21 @@ class Synthesis:
     def _to_circles(self, along_meridian: np.ndarray) -> np.ndarray:
         """Sum over orders at each longitude, (*, Y, X)."""
         return along_meridian @ self._fourier
+
+    def _against(self, basis: np.ndarray, circles: np.ndarray) -> np.ndarray:
+        """Adjoint of `_along`, (*, Y, orders) to (*, orders, L)."""
+        return for_each_order(basis.swapaxes(-1, -2), circles)
+
+    def _from_circles(self, field: np.ndarray) -> np.ndarray:
+        """Adjoint of `_to_circles`, (*, Y, orders)."""
+        return field @ self._fourier.T
+
+
+def for_each_order(matrices: np.ndarray, circles: np.ndarray) -> np.ndarray:
+    """Apply matrices (orders, L, Y) to values along meridians (*, Y, orders): (*, orders, L)."""
+    *leading, rows, orders = circles.shape
+    by_order = circles.reshape(-1, rows, orders).transpose(2, 1, 0)
+    return (matrices @ by_order).transpose(2, 0, 1).reshape(*leading, orders, -1)
 
 
 def along_parallels(coefficients: np.ndarray) -> np.ndarray:

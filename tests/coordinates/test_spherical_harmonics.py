@@ -96,3 +96,14 @@ def test_wind_is_a_vector_at_the_pole(rng):
         assert np.abs(np.delete(waves, 1)).max() < 0.02 * np.abs(waves[1])
         # East, a quarter turn on, is here north (at the south pole: south).
         assert np.allclose(np.roll(u[row], -16), sign * v[row], atol=0.03 * np.abs(u[row]).max())
+
+
+def test_adjoints(rng):
+    synthesis = Synthesis(GRID, 2 * M - 1, L, np.float64)
+    a, b = rng.standard_normal((2, 3, 2 * M - 1, L))
+    u, v = rng.standard_normal((2, 3, *GRID.shape))
+    forward = np.vdot(synthesis.scalar(a), u)
+    np.testing.assert_allclose(forward, np.vdot(a, synthesis.scalar_adjoint(u)), rtol=1e-10)
+    forward = sum(np.vdot(x, y) for x, y in zip(synthesis.wind(a, b), (u, v), strict=True))
+    back = sum(np.vdot(x, y) for x, y in zip((a, b), synthesis.wind_adjoint(u, v), strict=True))
+    np.testing.assert_allclose(forward, back, rtol=1e-10)
