@@ -10,5 +10,6 @@ from .registry import Background as Background
 from .registry import ConvCNP as ConvCNP
 from .registry import OptimalInterpolation as OptimalInterpolation
 from .registry import VAEVar as VAEVar
+from .registry import Var3D as Var3D
 from .registry import load_method as load_method
 from .registry import method_class as method_class

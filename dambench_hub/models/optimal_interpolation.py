@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 from scipy.linalg import cho_factor, cho_solve
 
 from dambench_hub.coordinates.grids import Grid
@@ -24,8 +21,8 @@ from dambench_hub.estimation.isotropic_covariance import (
 )
 from dambench_hub.estimation.observation_covariance import ObservationCovariance
 from dambench_hub.models.base import Assimilator
+from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
-from dambench_hub.runtime.files import write_atomic
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of B's scale: for noise-free tasks."""
@@ -106,10 +103,9 @@ class OptimalInterpolation(Assimilator):
         """Write `model.safetensors` and `config.json`, for `load`."""
         B = self.covariance
         config = {"method": self.name, "channels": self.channels, "grid": str(B.grid)}
-        arrays = {name: getattr(B, name) for name in _ARRAYS} | {"bias": self.bias}
-        payload = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
-        write_atomic(Path(folder) / "model.safetensors", payload)
-        write_atomic(Path(folder) / "config.json", json.dumps(config, indent=2) + "\n")
+        save_fitted(
+            folder, config, {name: getattr(B, name) for name in _ARRAYS} | {"bias": self.bias}
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -118,16 +114,14 @@ class OptimalInterpolation(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        try:
-            config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-            arrays = load_file(Path(folder) / "model.safetensors")
-            if whole := [name for name, values in arrays.items() if values.dtype.kind != "f"]:
-                raise ValueError(f"{', '.join(whole)} of whole numbers, wanted real ones")
-            bias = arrays.pop("bias")
-            B = IsotropicCovariance(Grid.parse(config["grid"]), **arrays)
-            return cls(tuple(config["channels"]), B, bias)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise DataError(f"{folder} cannot be read ({error}). Fit the method again.") from error
+        kinds = dict.fromkeys((*_ARRAYS, "bias"), "f")
+        return load_fitted(folder, kinds, cls._from_files)
+
+    @classmethod
+    def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        bias = arrays.pop("bias")
+        B = IsotropicCovariance(Grid.parse(config["grid"]), **arrays)
+        return cls(tuple(config["channels"]), B, bias)
 
 
 _ARRAYS = ("scale", "modes", "variances", "length_scales_km")

@@ -19,6 +19,7 @@ from dambench_hub.runtime.files import local_path
 METHODS = {
     "background": "Background",
     "optimal_interpolation": "OptimalInterpolation",
+    "var3d": "Var3D",
     "adas": "Adas",
     "conv_cnp": "ConvCNP",
     "fnp": "FNP",
@@ -28,7 +29,7 @@ METHODS = {
 }
 """Class of each method; its name is that of its module."""
 
-CLASSICAL = ("background", "optimal_interpolation")
+CLASSICAL = ("background", "optimal_interpolation", "var3d")
 """The methods that need no torch, and no training beforehand."""
 
 MULTI = "multi_"

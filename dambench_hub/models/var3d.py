@@ -1,0 +1,138 @@
+"""3D-Var with a balanced B, estimated from the errors of the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.data.batch import Analysis, Batch
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.estimation.training_errors import TrainingErrors
+from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
+from dambench_hub.models.base import Assimilator
+from dambench_hub.models.fitted_files import load_fitted, save_fitted
+from dambench_hub.observations.operators import GridSelection
+
+
+class Var3D(Assimilator):
+    """x^a = x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b), after the mean error is taken from x^b.
+
+    With a linear H this minimises J(x) = ‖x − x^b‖²_B + ‖y − H x‖²_R, and is solved in the space of
+    the observations, exactly. B is homogeneous along circles of latitude and nothing else: it keeps
+    the balance of mass and wind that the training errors had, and their growth with latitude.
+
+    Args:
+        channels: Names of the C channels.
+        covariance: B.
+        bias: Mean background error, (C, Y, X), units of the channels.
+        members: Samples of the posterior to draw, none or at least 2. Their mean is the analysis,
+            their standard deviation (with which they are drawn) is its error as B and R have it.
+        seed: Of the draws; valid times are the other part of their key.
+
+    References:
+        Lorenc (1986), Q. J. R. Meteorol. Soc. 112, 1177-1194; Courtier et al. (1998), Q. J. R.
+        Meteorol. Soc. 124, 1783-1807.
+    """
+
+    name = "var3d"
+
+    def __init__(
+        self,
+        channels: tuple[str, ...],
+        covariance: ZonalCovariance,
+        bias: np.ndarray,
+        members: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.channels, self.covariance, self.bias = tuple(channels), covariance, bias
+        self.members, self.seed = members, seed
+
+    @classmethod
+    def fit(cls, training: Iterable[Batch]) -> Self:
+        """B and the mean error from background − reference; some hundred samples are enough.
+
+        Raises:
+            TaskError: When there is no training sample, or one without its reference.
+        """
+        errors = TrainingErrors()
+        for batch in training:
+            if batch.reference is None:
+                raise TaskError("Fitting needs the reference, and a training batch has none.")
+            for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
+                errors.add(batch.background[n].astype(np.float64) - batch.reference[n], hours)
+        if not len(errors):
+            raise TaskError("3D-Var needs training samples, got none.")
+        return cls(batch.channels, fit_zonal_covariance(errors, batch.grid), errors.bias)
+
+    def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
+        """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
+
+        Raises:
+            DataError: When the batch has other channels or another grid than B.
+        """
+        if batch.channels != self.channels or batch.grid != self.covariance.grid:
+            raise DataError(
+                f"Fitted to {len(self.channels)} channels on {self.covariance.grid}, got "
+                f"{len(batch.channels)} channels on {batch.grid}, or others; fit to this data set."
+            )
+        mean = np.empty(batch.background.shape, batch.background.dtype)
+        draws = []
+        for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
+            index = batch.observation_index[n]
+            H = GridSelection(len(batch.channels), batch.grid, index)
+            K = self.covariance.gain(index, batch.observation_error_std)
+            background = batch.background[n] - self.bias
+            innovation = batch.observation_values[n] - H(background)
+            mean[n] = background + K(innovation[None])[0]
+            if self.members:
+                draws.append(self._errors(H, K, batch.observation_error_std, hours))
+        if not self.members:
+            return Analysis(mean=mean, time=batch.time)
+        errors = np.stack(draws)
+        std = errors.std(axis=1, ddof=1)
+        return Analysis(mean=mean, std=std, members=mean[:, None] + errors, time=batch.time)
+
+    def _errors(self, H: GridSelection, K: Any, error_std: np.ndarray, hours: int) -> np.ndarray:
+        """Draws of the analysis error, (I − K H) e_b − K ε, with mean 0, float32, (M, C, Y, X)."""
+        if self.members < 2:
+            raise TaskError(f"An ensemble needs two members at least, got {self.members}.")
+        generator = np.random.default_rng([self.seed, hours])
+        background = self.covariance.draw(self.members, generator)
+        noise = generator.standard_normal((self.members, *H.observation_shape))
+        errors = background - K(H(background) + error_std[:, None] * noise)
+        errors -= errors.mean(axis=0)
+        return errors * np.float32(np.sqrt(self.members / (self.members - 1)))
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `config.json`, for `load`."""
+        B = self.covariance
+        config = {
+            "method": self.name,
+            "channels": self.channels,
+            "grid": str(B.grid),
+            "half_width_km": B.half_width_km,
+        }
+        arrays = {"scale": B.scale, "modes": B.modes, "errors": B.errors, "bias": self.bias}
+        save_fitted(folder, config, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: When a file is missing or damaged.
+        """
+        kinds = dict.fromkeys(("scale", "modes", "errors", "bias"), "f")
+        return load_fitted(folder, kinds, cls._from_files)
+
+    @classmethod
+    def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        bias = arrays.pop("bias")
+        grid = Grid.parse(config["grid"])
+        B = ZonalCovariance(grid, half_width_km=config["half_width_km"], **arrays)
+        return cls(tuple(config["channels"]), B, bias)

@@ -1,0 +1,122 @@
+"""3D-Var is the best linear analysis for a balanced B, and says how sure it is of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.models.registry import load_method
+from dambench_hub.models.var3d import Var3D
+
+TRAINING = 6
+
+
+@pytest.fixture(scope="module")
+def method(small_world):
+    return Var3D.fit(small_world.batch(1, first) for first in range(TRAINING))
+
+
+def in_error_std(batch, values):
+    return values / batch.observation_error_std[:, None, None]
+
+
+def test_analyses_are_nearer_to_the_reference(small_world, method):
+    batch = small_world.batch(3, TRAINING, density=0.3)
+    analysis = method.assimilate(batch.without_reference())
+    np.testing.assert_array_equal(analysis.time, batch.time)
+    before, after = (
+        np.mean(in_error_std(batch, field - batch.reference) ** 2)
+        for field in (batch.background, analysis.mean)
+    )
+    assert after < 0.8 * before
+
+
+def test_increments_are_those_of_b(small_world, method):
+    """x^a = x^b − b + B Hᵀ w with (H B Hᵀ + R) w = y − H(x^b − b), checked by putting it in."""
+    batch = small_world.batch(1, TRAINING, density=0.2)
+    increment = method.assimilate(batch).mean[0] - (batch.background[0] - method.bias)
+    index = batch.observation_index[0]
+    H = lambda x: x.reshape(5, -1)[:, index]  # noqa: E731
+    residual = batch.observation_values[0] - H(batch.background[0] - method.bias + increment)
+    weights = np.zeros((5, batch.grid.size))
+    weights[:, index] = residual / batch.observation_error_std[:, None] ** 2  # R w is y − H x^a
+    again = method.covariance(weights.reshape(5, *batch.grid.shape))
+    np.testing.assert_allclose(
+        in_error_std(batch, again), in_error_std(batch, increment), atol=2e-3 * 4
+    )
+
+
+def test_a_sample_does_not_depend_on_its_batch(small_world, method):
+    method = replace_options(method, members=3)
+    batch = small_world.batch(3, TRAINING)
+    together = method.assimilate(batch)
+    alone = method.assimilate(small_world.batch(1, TRAINING + 1))
+    np.testing.assert_array_equal(alone.mean[0], together.mean[1])
+    np.testing.assert_array_equal(alone.members[0], together.members[1])
+
+
+def test_no_worth_of_observations_leaves_the_background_without_its_bias(small_world, method):
+    batch = small_world.batch(1, TRAINING)
+    far = replace(batch, observation_error_std=1e9 * batch.observation_error_std)
+    came = method.assimilate(far).mean[0]
+    np.testing.assert_allclose(
+        in_error_std(batch, came), in_error_std(batch, batch.background[0] - method.bias), atol=1e-3
+    )
+
+
+def test_exact_observations_are_met(small_world, method):
+    batch = small_world.batch(1, TRAINING, density=0.05)
+    exact = replace(batch, observation_error_std=0 * batch.observation_error_std)
+    index = batch.observation_index[0]
+    came = method.assimilate(exact).mean[0].reshape(5, -1)[:, index]
+    misfit = (came - batch.observation_values[0]) / method.covariance.scale[:, None]
+    assert np.abs(misfit).max() < 0.1
+
+
+def replace_options(method, **options):
+    return Var3D(method.channels, method.covariance, method.bias, **options)
+
+
+def test_members_have_the_analysis_as_mean_and_its_error_as_spread(small_world, method):
+    batch = small_world.batch(1, TRAINING, density=0.2)
+    analysis = replace_options(method, members=30).assimilate(batch)
+    np.testing.assert_array_equal(analysis.mean, method.assimilate(batch).mean)
+    assert analysis.members.shape == (1, 30, 5, *batch.grid.shape)
+    np.testing.assert_allclose(
+        in_error_std(batch, analysis.members.mean(axis=1) - analysis.mean), 0, atol=2e-3
+    )
+    background_std = method.covariance.std[..., None]
+    assert np.all((analysis.std[0] ** 2).mean(axis=(1, 2)) < (background_std**2).mean(axis=(1, 2)))
+    seen = analysis.std[0].reshape(5, -1)[:, batch.observation_index[0]]
+    assert np.all(seen.mean(axis=1) < 1.3 * batch.observation_error_std)
+    other = replace_options(method, members=30, seed=1).assimilate(batch)
+    assert np.any(other.members != analysis.members)
+
+
+def test_saved_and_loaded_it_is_the_same(small_world, method, tmp_path):
+    method.save(tmp_path)
+    batch = small_world.batch(1, TRAINING)
+    again = load_method(tmp_path)
+    np.testing.assert_array_equal(again.assimilate(batch).mean, method.assimilate(batch).mean)
+
+
+def test_a_damaged_file_is_refused(method, tmp_path):
+    method.save(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(DataError, match="Fit the method again"):
+        Var3D.load(tmp_path)
+
+
+def test_what_cannot_be_fitted_or_analysed_is_refused(small_world, method):
+    with pytest.raises(TaskError, match="needs training samples"):
+        Var3D.fit([])
+    with pytest.raises(TaskError, match="needs the reference"):
+        Var3D.fit([small_world.batch(1).without_reference()])
+    with pytest.raises(DataError, match="at least two training errors"):
+        Var3D.fit([small_world.batch(1)])
+    batch = small_world.batch(1)
+    with pytest.raises(DataError, match="fit to this data set"):
+        method.assimilate(replace(batch, channels=("a", "b", "c", "d", "e")))
+    with pytest.raises(TaskError, match="two members at least, got 1"):
+        replace_options(method, members=1).assimilate(batch)
