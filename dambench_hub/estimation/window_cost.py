@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -160,12 +161,19 @@ class WindowCost:
     def _misfit(self, x: np.ndarray, step: int) -> tuple[float, np.ndarray]:
         """The observations' part of J at one time, and its gradient in x_l."""
         J, gradient = 0.0, np.zeros_like(x)
-        for y in self.observations:
-            if y.step == step:
-                misfit, sensitivity = y.misfit(x)
-                J += misfit
-                gradient += sensitivity
+        for y in self._at_step[step]:
+            misfit, sensitivity = y.misfit(x)
+            J += misfit
+            gradient += sensitivity
         return J, gradient
+
+    @cached_property
+    def _at_step(self) -> list[list[TimedObservations]]:
+        """The observations of each time, (L + 1,)."""
+        times: list[list[TimedObservations]] = [[] for _ in range(len(self.steps) + 1)]
+        for y in self.observations:
+            times[y.step].append(y)
+        return times
 
     def _sweep_back(self, pullbacks: list[Pullback], sensitivities: list[np.ndarray]) -> np.ndarray:
         """The observations' part of the gradient, (controls,), from its parts in x_0 … x_last."""

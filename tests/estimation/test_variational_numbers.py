@@ -107,8 +107,8 @@ def test_lorenz_96_3d_var():
 @pytest.mark.parametrize(("scale", "expected"), [(0.02, 0.33), (0.1, 0.41)])
 def test_lorenz_96_strong_constraint_4d_var(scale, expected):
     truth, observations = twin(L96, 1000, 6, 1.0)
-    ends = cycled_4d_var(scale, observations, 4)
-    assert score(ends, truth[3::4, 0], 100) == pytest.approx(expected, abs=0.05)
+    ends = cycled_4d_var(scale, observations[:480], 4)
+    assert score(ends, truth[3:480:4, 0], 20) == pytest.approx(expected, abs=0.05)
 
 
 def test_lorenz_96_weak_constraint_4d_var_with_a_model_almost_without_errors():
