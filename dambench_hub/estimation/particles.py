@@ -7,10 +7,18 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
+
+from dambench_hub.estimation.ensemble_transform import Update, column_sums
+from dambench_hub.estimation.localisation import Localisation
 
 BISECTIONS = 40
 """Steps in which a tempering exponent is found, on a logarithmic scale of 10⁻¹² … 1."""
+
+NO_FREEDOM = 1e-12
+"""Of 1 − Σ w², below which one particle has all the weight and there is no covariance."""
 
 
 def log_likelihood(innovations: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -67,6 +75,62 @@ def tempered_weights(log_weights: np.ndarray, least: float) -> np.ndarray:
     return weights
 
 
+def localised_weights(
+    innovations: np.ndarray,
+    variance: np.ndarray,
+    place: np.ndarray,
+    localisation: Localisation,
+    least: float,
+) -> Iterator[Update]:
+    """Weights of each column that sees an observation: log w = −½ Σ ρ (y − H x_i)² / R, tempered.
+
+    Without localisation (a length of np.inf) and tempering, all columns have the weights of the
+    bootstrap filter.
+
+    Args:
+        innovations: y − H(x_i), (N, C, P).
+        variance: Diagonal of R, (C,).
+        place: Which point of `localisation` an observation is at, (P,) or (C, P).
+        localisation: Columns and K observed points.
+        least: Effective size wanted of each column, see `tempered_weights`.
+
+    Yields:
+        Numbers of J columns, and their weights, (J, N).
+
+    References:
+        Farchi and Bocquet (2018), Nonlin. Processes Geophys. 25, 765-807, section 4.
+    """
+    log_weights = np.zeros((len(localisation.points), len(innovations)))
+    for c, points in enumerate(np.broadcast_to(place, innovations.shape[1:])):
+        log_weights[points] -= 0.5 * innovations[:, c].T ** 2 / variance[c]
+    for columns, sums in column_sums(log_weights, localisation):
+        yield columns, tempered_weights(sums, least)
+
+
+def weighted_moments(
+    members: np.ndarray, weights: Sequence[Update]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and unbiased standard deviation of weighted particles, column by column.
+
+    Args:
+        members: x_i, (N, C, J).
+        weights: Columns, and their weights (*, N); the others have equal ones.
+
+    Returns:
+        Two arrays (C, J), in the type of the members; std 0 where one particle has all the weight.
+    """
+    mean = members.mean(axis=0, dtype=np.float64)
+    std = members.std(axis=0, ddof=1, dtype=np.float64)
+    for columns, w in weights:
+        anomalies = (members[..., columns] - mean[:, columns]).transpose(2, 0, 1)  # (J, N, C)
+        shift = (w[:, None] @ anomalies)[:, 0]
+        variance = (w[:, None] @ anomalies**2)[:, 0] - shift**2
+        freedom = np.maximum(1 - (w**2).sum(axis=-1), NO_FREEDOM)[:, None]
+        mean[:, columns] += shift.T
+        std[:, columns] = np.sqrt(np.maximum(variance, 0) / freedom).T
+    return mean.astype(members.dtype), std.astype(members.dtype)
+
+
 def systematic_resampling(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Which particles go on: on average N·w_i copies of each, never off by one or more.
 
@@ -93,7 +157,7 @@ def weighted_anomalies(members: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     anomalies = np.sqrt(weights)[:, None] * (members - weights @ members)
     freedom = 1 - (weights**2).sum()
-    return anomalies / np.sqrt(freedom) if freedom > 1e-12 else np.zeros_like(anomalies)
+    return anomalies / np.sqrt(freedom) if freedom > NO_FREEDOM else np.zeros_like(anomalies)
 
 
 def regularised_resampling(
@@ -124,10 +188,11 @@ def regularised_resampling(
 
 
 def weighted_transform(weights: np.ndarray) -> np.ndarray:
-    """W of equally weighted members x̄ + W A that have the mean and covariance of weighted ones.
+    """W of equally weighted members x̄ + W A with the mean and covariance of weighted particles.
 
-    W = 1 (w − 1/N)ᵀ + √(N − 1) (diag w − w wᵀ)^½ with the symmetric root, which is smooth from
-    column to column, as resampling is not.
+    W = 1 (w − 1/N)ᵀ + √(N − 1) S, S² = (diag w − w wᵀ) / (1 − Σ w²), with the symmetric root, which
+    is smooth from column to column, as resampling is not. Equal weights change nothing; where one
+    particle has all the weight, all members become that.
 
     Args:
         weights: w, (*, N).
@@ -140,6 +205,7 @@ def weighted_transform(weights: np.ndarray) -> np.ndarray:
     """
     N = weights.shape[-1]
     covariance = weights[..., None] * np.eye(N) - weights[..., None] * weights[..., None, :]
-    values, V = np.linalg.eigh(covariance)
+    freedom = np.maximum(1 - (weights**2).sum(axis=-1), NO_FREEDOM)
+    values, V = np.linalg.eigh(covariance / freedom[..., None, None])
     root = V * np.sqrt(np.maximum(values, 0))[..., None, :] @ V.mT
     return (weights - 1 / N)[..., None, :] + np.sqrt(N - 1) * root

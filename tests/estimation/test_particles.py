@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 from estimation.twin_experiment import EVERY_25_STEPS, analysis_rmse, bootstrap_filter
 
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.estimation.localisation import Localisation
 from dambench_hub.estimation.particles import (
     effective_size,
+    localised_weights,
     log_likelihood,
     normalised_weights,
     regularised_resampling,
     systematic_resampling,
     tempered_weights,
     weighted_anomalies,
+    weighted_moments,
     weighted_transform,
 )
 
@@ -120,7 +124,48 @@ def test_the_transform_has_mean_and_covariance_of_the_weighted_particles(rng, we
         analysis = mean + W[n] @ (members - mean)
         np.testing.assert_allclose(analysis.mean(axis=0), w @ members, atol=1e-10)
         spread = members - w @ members
-        np.testing.assert_allclose(np.cov(analysis.T), (w * spread.T) @ spread, atol=1e-10)
+        covariance = (w * spread.T) @ spread / (1 - (w**2).sum())
+        np.testing.assert_allclose(np.cov(analysis.T), covariance, atol=1e-10)
+
+
+def test_the_transform_of_equal_weights_changes_nothing_and_of_one_particle_leaves_that(rng):
+    members = rng.normal(size=(8, 3))
+    A = members - members.mean(axis=0)
+    np.testing.assert_allclose(weighted_transform(np.full(8, 1 / 8)) @ A, A, atol=1e-12)
+    alone = members.mean(axis=0) + weighted_transform(np.eye(8)[3]) @ A
+    np.testing.assert_allclose(alone, np.tile(members[3], (8, 1)), atol=1e-6)
+
+
+def test_columns_have_weights_of_their_own_from_what_is_near(rng):
+    """As many products of likelihoods, each to the power of its taper."""
+    grid = Grid(9, 16)
+    vectors, index = grid.unit_vectors(), np.array([3, 70, 71, 100])
+    innovations = rng.normal(size=(10, 2, 4))
+    variance = np.array([0.5, 2.0])
+    localisation = Localisation(vectors, vectors[index], 2500.0)
+    found = np.full((grid.size, 10), np.nan)
+    for columns, w in localised_weights(innovations, variance, np.arange(4), localisation, 1.0):
+        found[columns] = w
+    taper = localisation.taper(np.arange(grid.size), np.arange(4))
+    likelihood = np.exp(-0.5 * (innovations**2 / variance[:, None]).sum(axis=1))  # (N, P)
+    wanted = np.prod(likelihood[None] ** taper[:, None], axis=-1)
+    wanted /= wanted.sum(axis=-1, keepdims=True)
+    seen = taper.any(axis=1)
+    assert np.isnan(found[~seen]).all() and 0 < seen.sum() < grid.size
+    np.testing.assert_allclose(found[seen], wanted[seen], rtol=1e-9)
+
+
+def test_moments_of_weighted_columns(rng, weights):
+    members = rng.normal(size=(30, 4, 9))
+    columns = np.array([7, 0, 3, 4, 8])
+    mean, std = weighted_moments(members, [(columns, weights)])
+    for column, w in zip(columns, weights, strict=True):
+        x = members[..., column]
+        np.testing.assert_allclose(mean[:, column], w @ x, atol=1e-12)
+        root = weighted_anomalies(x, w)
+        np.testing.assert_allclose(std[:, column] ** 2, (root**2).sum(axis=0), atol=1e-12)
+    np.testing.assert_allclose(mean[:, 1], members[..., 1].mean(axis=0))
+    np.testing.assert_allclose(std[:, 1], members[..., 1].std(axis=0, ddof=1))
 
 
 @pytest.mark.parametrize(
