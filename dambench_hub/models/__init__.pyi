@@ -1,6 +1,7 @@
 from .base import Assimilator as Assimilator
 from .registry import CLASSICAL as CLASSICAL
 from .registry import FNP as FNP
+from .registry import LETKF as LETKF
 from .registry import METHODS as METHODS
 from .registry import MULTI as MULTI
 from .registry import SDA as SDA
@@ -8,7 +9,9 @@ from .registry import SLAMS as SLAMS
 from .registry import Adas as Adas
 from .registry import Background as Background
 from .registry import ConvCNP as ConvCNP
+from .registry import EnKF as EnKF
 from .registry import OptimalInterpolation as OptimalInterpolation
+from .registry import ParticleFilter as ParticleFilter
 from .registry import VAEVar as VAEVar
 from .registry import Var3D as Var3D
 from .registry import load_method as load_method

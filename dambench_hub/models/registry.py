@@ -20,6 +20,9 @@ METHODS = {
     "background": "Background",
     "optimal_interpolation": "OptimalInterpolation",
     "var3d": "Var3D",
+    "letkf": "LETKF",
+    "enkf": "EnKF",
+    "particle_filter": "ParticleFilter",
     "adas": "Adas",
     "conv_cnp": "ConvCNP",
     "fnp": "FNP",
@@ -29,7 +32,7 @@ METHODS = {
 }
 """Class of each method; its name is that of its module."""
 
-CLASSICAL = ("background", "optimal_interpolation", "var3d")
+CLASSICAL = ("background", "optimal_interpolation", "var3d", "letkf", "enkf", "particle_filter")
 """The methods that need no torch, and no training beforehand."""
 
 MULTI = "multi_"

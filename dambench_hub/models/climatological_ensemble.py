@@ -1,0 +1,150 @@
+"""An ensemble for tasks that have none: the background plus errors of other days.
+
+    x_i = x^b − b + α (e_i − ē)
+
+with the part b of the mean error that will repeat, and errors e_i of the training days of the same
+season. It knows of no flow: an ensemble method on it differs from optimal interpolation in that its
+covariance is not isotropic and holds all balances, and in what few members leave of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.data.batch import Batch
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.estimation.mean_error import MeanError
+
+KEPT = 200
+"""Training errors that are kept at most: what a fit holds in memory, and a saved method on disk."""
+
+SEASON_DAYS = 45
+"""Errors from so many days of the year before and after are of the same season."""
+
+YEAR_HOURS = 365.2425 * 24
+
+
+@dataclass(frozen=True, eq=False)
+class ClimatologicalEnsemble:
+    """Background errors of training days, to be drawn from.
+
+    Attributes:
+        channels: Names of the C channels.
+        grid: Y×X grid.
+        errors: background − reference − bias, float32, (K, C, Y, X), units of the channels.
+        hours: Their valid times, hours since 1970-01-01, (K,).
+        bias: Mean background error that will repeat, (C, Y, X).
+
+    Raises:
+        DataError: When shapes do not belong together.
+    """
+
+    channels: tuple[str, ...]
+    grid: Grid
+    errors: np.ndarray
+    hours: np.ndarray
+    bias: np.ndarray
+
+    def __post_init__(self) -> None:
+        state = (len(self.channels), *self.grid.shape)
+        if self.errors.shape != (len(self.hours), *state) or self.bias.shape != state:
+            raise DataError(
+                f"Errors of {len(self.hours)} times need shape {(len(self.hours), *state)} and "
+                f"their bias {state}, got {self.errors.shape} and {self.bias.shape}."
+            )
+
+    @classmethod
+    def fit(cls, training: Iterable[Batch]) -> Self:
+        """Mean error of all samples, and errors of at most `KEPT` of them.
+
+        Which ones are kept is drawn by valid time: it does not depend on their order.
+
+        Raises:
+            TaskError: When there is no training sample, or one without its reference.
+        """
+        sums: MeanError | None = None
+        kept: list[tuple[float, int, int, np.ndarray]] = []
+        for batch in training:
+            if batch.reference is None:
+                raise TaskError("Fitting needs the reference, and a training batch has none.")
+            if sums is None:
+                sums = MeanError(batch.background.shape[1:])
+                channels, grid = batch.channels, batch.grid
+            for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
+                error = batch.background[n].astype(np.float64) - batch.reference[n]
+                sums.add(error, hours)
+                priority = np.random.default_rng(hours).random()
+                heapq.heappush(kept, (priority, hours, sums.count, error.astype(np.float32)))
+                if len(kept) > KEPT:
+                    heapq.heappop(kept)
+        if sums is None:
+            raise TaskError("A climatological ensemble needs training samples, got none.")
+        kept.sort(key=lambda one: one[1])
+        errors = np.stack([error for *_, error in kept])
+        errors -= sums.bias.astype(np.float32)
+        return cls(channels, grid, errors, np.array([one[1] for one in kept]), sums.bias)
+
+    @cached_property
+    def std(self) -> np.ndarray:
+        """Standard deviation of the errors, (C,); 1 for a channel that has none."""
+        squares = [np.mean(error.astype(np.float64) ** 2, axis=(1, 2)) for error in self.errors]
+        std = np.sqrt(np.mean(squares, axis=0))
+        return np.where(std > 0, std, 1.0)
+
+    def draw(
+        self, background: np.ndarray, hours: int, members: int, scale: float, seed: int
+    ) -> np.ndarray:
+        """Members around one background.
+
+        Drawn without replacement among the errors of the season, if it has enough, else among all.
+        Where members are more than errors, R times as many, there are R rounds, each of them turned
+        about the Earth's axis by an R-th of the circle against the one before.
+
+        Args:
+            background: x^b, (C, Y, X).
+            hours: Its valid time, hours since 1970-01-01; keys the draw, with the seed.
+            members: N.
+            scale: α.
+            seed: Makes other draws.
+
+        Returns:
+            x_i, float32, (N, C, Y, X); their mean is x^b − b.
+        """
+        generator = np.random.default_rng([seed, hours])
+        pool = self._pool(hours, members)
+        rounds = -(-members // len(pool))
+        chosen = np.concatenate([generator.permutation(pool) for _ in range(rounds)])[:members]
+        turns = np.arange(members) // len(pool) * self.grid.longitudes // rounds
+        ensemble = np.empty((members, *background.shape), np.float32)
+        for member, error, turn in zip(ensemble, chosen, turns, strict=True):
+            member[:] = np.roll(self.errors[error], turn, axis=-1)
+        ensemble -= ensemble.mean(axis=0, dtype=np.float64).astype(np.float32)
+        ensemble *= np.float32(scale)
+        ensemble += (background - self.bias).astype(np.float32)
+        return ensemble
+
+    def require_same(self, batch: Batch) -> None:
+        """Refuse a batch of other channels or another grid.
+
+        Raises:
+            DataError: When it does not belong to these errors.
+        """
+        if batch.channels != self.channels or batch.grid != self.grid:
+            raise DataError(
+                f"Fitted to {len(self.channels)} channels on {self.grid}, got "
+                f"{len(batch.channels)} channels on {batch.grid}, or others; fit to this data set."
+            )
+
+    def _pool(self, hours: int, members: int) -> np.ndarray:
+        """Numbers of the errors that may be drawn."""
+        apart = np.abs((self.hours - hours + YEAR_HOURS / 2) % YEAR_HOURS - YEAR_HOURS / 2)
+        season = np.flatnonzero(apart <= SEASON_DAYS * 24)
+        return season if len(season) >= members else np.arange(len(self.errors))

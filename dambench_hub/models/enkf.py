@@ -1,0 +1,73 @@
+"""The stochastic ensemble Kalman filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dambench_hub.estimation.ensemble_transform import Update
+from dambench_hub.estimation.perturbed_observations import enkf_updates, observation_perturbations
+from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
+from dambench_hub.models.ensemble_method import EnsembleKalmanFilter, Prior
+
+
+class EnKF(EnsembleKalmanFilter):
+    """Each member is analysed with perturbed observations, column by column; see `enkf_updates`.
+
+    The perturbations of an observation are the same for all columns. With a climatological ensemble
+    the mean is that of the `letkf` with the same options; members differ.
+
+    Args:
+        climatology: Training errors.
+        members: N, of a climatological ensemble.
+        localisation_km: L, see `Localisation`; np.inf for none. By default 1000 km, or the grid
+            spacing where that is more.
+        climatological_scale: α, of a climatological ensemble.
+        inflation: λ, factor of the background's anomalies.
+        relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
+        seed: Of all that is drawn.
+
+    Raises:
+        TaskError: When a value is out of range.
+
+    References:
+        Burgers, van Leeuwen and Evensen (1998), Mon. Wea. Rev. 126, 1719-1724.
+    """
+
+    name = "enkf"
+    usual_localisation_km = 1000.0
+
+    def __init__(
+        self,
+        climatology: ClimatologicalEnsemble,
+        *,
+        members: int = 40,
+        localisation_km: float | None = None,
+        climatological_scale: float = 0.4,
+        inflation: float = 1.0,
+        relaxation: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            climatology,
+            members=members,
+            localisation_km=localisation_km,
+            climatological_scale=climatological_scale,
+            inflation=inflation,
+            relaxation=relaxation,
+            seed=seed,
+        )
+
+    def updates(self, prior: Prior) -> Iterator[Update]:
+        """Weights I + W of all columns that see an observation."""
+        generator = np.random.default_rng([self.seed, prior.hours, 1])
+        std = np.broadcast_to(np.sqrt(prior.variance)[:, None], prior.observations.shape)
+        noise = observation_perturbations(len(prior.members), std, generator)
+        return enkf_updates(
+            prior.observed - prior.observed.mean(axis=0),
+            prior.observations + noise - prior.observed,
+            prior.variance,
+            prior.place,
+            prior.localisation,
+        )

@@ -1,0 +1,258 @@
+"""What ensemble methods share: their ensemble, their observations, and their files."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.data.batch import Analysis, Batch
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.estimation.ensemble_transform import Update, require_ensemble, updated
+from dambench_hub.estimation.inflation import inflate, relax_to_prior_spread
+from dambench_hub.estimation.localisation import EARTH_RADIUS_KM, Localisation, require_resolved
+from dambench_hub.models.base import Assimilator
+from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
+from dambench_hub.observations.operators import GridSelection
+from dambench_hub.runtime.files import write_atomic
+
+SMALLEST_ERROR = 1e-2
+"""Floor of the observation-error std, in units of the background error's: for noise-free tasks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """One sample, before its analysis.
+
+    Attributes:
+        members: x_i, float32, (N, C, Y·X).
+        observed: H(x_i), float64, (N, C, P).
+        observations: y, float64, (C, P).
+        variance: Diagonal of R, (C,).
+        place: Which point of `localisation` each observation is at, (P,) or (C, P).
+        localisation: Columns and observed points.
+        hours: Valid time, hours since 1970-01-01.
+    """
+
+    members: np.ndarray
+    observed: np.ndarray
+    observations: np.ndarray
+    variance: np.ndarray
+    place: np.ndarray
+    localisation: Localisation
+    hours: int
+
+
+class EnsembleMethod(Assimilator):
+    """A method whose background covariance is that of an ensemble.
+
+    The ensemble is that of the batch, `background_members`; a batch without one gets a
+    climatological one. Observations without error are taken to have 1 % of the background error's
+    standard deviation, as by optimal interpolation.
+
+    Args:
+        climatology: Training errors.
+        members: N, of a climatological ensemble.
+        localisation_km: L, see `Localisation`; np.inf for none, None for `usual_localisation_km` or
+            the grid spacing, whichever is more.
+        climatological_scale: α, of a climatological ensemble.
+        inflation: λ, factor of the background's anomalies, whichever ensemble it is.
+        seed: Of all that is drawn; valid times are the other part of its key.
+
+    Attributes:
+        usual_localisation_km: A good L for this method and the climatological ensemble.
+
+    Raises:
+        TaskError: When a value is out of range.
+    """
+
+    usual_localisation_km: ClassVar[float]
+
+    def __init__(
+        self,
+        climatology: ClimatologicalEnsemble,
+        *,
+        members: int,
+        localisation_km: float | None,
+        climatological_scale: float,
+        inflation: float,
+        seed: int,
+    ) -> None:
+        if members < 2 or not (climatological_scale > 0 and inflation > 0 and seed >= 0):
+            raise TaskError(
+                "Wanted members ≥ 2, climatological_scale > 0, inflation > 0 and seed ≥ 0, got "
+                f"{members}, {climatological_scale:g}, {inflation:g} and {seed}."
+            )
+        self.climatology, self.members, self.localisation_km = climatology, members, localisation_km
+        self.climatological_scale, self.inflation, self.seed = climatological_scale, inflation, seed
+
+    @classmethod
+    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
+        """The method with training errors, see `ClimatologicalEnsemble.fit`.
+
+        Args:
+            training: Batches of the training split, with their references.
+            options: Of the method, by name.
+        """
+        return cls(ClimatologicalEnsemble.fit(training), **options)
+
+    def priors(self, batch: Batch) -> Iterator[Prior]:
+        """The samples of a batch, one by one.
+
+        Raises:
+            DataError: When the batch has other channels or another grid than the training had, an
+                ensemble of one, or the localisation is shorter than the grid spacing.
+        """
+        self.climatology.require_same(batch)
+        length = self._length(batch.grid)
+        floor = SMALLEST_ERROR * self.climatology.std
+        variance = np.maximum(batch.observation_error_std, floor) ** 2
+        columns = batch.grid.unit_vectors()
+        for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
+            members = self._ensemble(batch, n, hours)
+            index = batch.observation_index[n]
+            H = GridSelection(len(batch.channels), batch.grid, index)
+            points, place = np.unique(index, return_inverse=True)
+            yield Prior(
+                members=members.reshape(*members.shape[:2], -1),
+                observed=H(members).astype(np.float64),
+                observations=batch.observation_values[n].astype(np.float64),
+                variance=variance,
+                place=place.reshape(index.shape),
+                localisation=Localisation(columns, columns[points], length),
+                hours=hours,
+            )
+
+    def _length(self, grid: Grid) -> float:
+        """L on a grid, km."""
+        spacing = np.pi * EARTH_RADIUS_KM / (grid.latitudes - 1)
+        if self.localisation_km is None:
+            return max(self.usual_localisation_km, spacing)
+        require_resolved(self.localisation_km, spacing)
+        return self.localisation_km
+
+    def _ensemble(self, batch: Batch, n: int, hours: int) -> np.ndarray:
+        """Members of one sample, inflated, float32, (N, C, Y, X)."""
+        if batch.background_members is None:
+            require_ensemble(self.members)
+            scale = self.inflation * self.climatological_scale
+            return self.climatology.draw(batch.background[n], hours, self.members, scale, self.seed)
+        members = batch.background_members[n]
+        require_ensemble(len(members))
+        if self.inflation == 1:
+            return members
+        inflated = np.empty_like(members)
+        for c in range(members.shape[1]):
+            inflated[:, c] = inflate(members[:, c].astype(np.float64), self.inflation)
+        return inflated
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `config.json`, for `load`."""
+        errors = self.climatology
+        options = {name: getattr(self, name) for name in option_names(type(self))}
+        config = {"method": self.name, "channels": errors.channels, "grid": str(errors.grid)}
+        arrays = {name: getattr(errors, name) for name in _ARRAYS}
+        payload = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+        write_atomic(Path(folder) / "model.safetensors", payload)
+        text = json.dumps(config | {"options": options}, indent=2) + "\n"
+        write_atomic(Path(folder) / "config.json", text)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: When a file is missing or damaged.
+        """
+        try:
+            config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+            arrays = load_file(Path(folder) / "model.safetensors")
+            kinds = {name: values.dtype.kind for name, values in arrays.items()}
+            if kinds != _ARRAYS:
+                raise ValueError(f"arrays are {kinds}, wanted {_ARRAYS}")
+            grid = Grid.parse(config["grid"])
+            climatology = ClimatologicalEnsemble(tuple(config["channels"]), grid, **arrays)
+            return cls(climatology, **config["options"])
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise DataError(f"{folder} cannot be read ({error}). Fit the method again.") from error
+
+
+_ARRAYS = {"errors": "f", "hours": "i", "bias": "f"}
+"""What a file holds, with the kind of its numbers."""
+
+
+def option_names(method: type[EnsembleMethod]) -> list[str]:
+    """What may be given to a method's constructor by name."""
+    parameters = inspect.signature(method).parameters.values()
+    return [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+
+
+class EnsembleKalmanFilter(EnsembleMethod):
+    """An ensemble Kalman filter: members x̄ + W A, with weights W of each column.
+
+    Args:
+        climatology: Training errors.
+        members: N, of a climatological ensemble.
+        localisation_km: L, see `EnsembleMethod`.
+        climatological_scale: α, of a climatological ensemble.
+        inflation: λ, factor of the background's anomalies.
+        relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
+        seed: Of all that is drawn.
+
+    Raises:
+        TaskError: When a value is out of range.
+    """
+
+    def __init__(
+        self, climatology: ClimatologicalEnsemble, *, relaxation: float, **options: Any
+    ) -> None:
+        super().__init__(climatology, **options)
+        if not 0 <= relaxation <= 1:
+            raise TaskError(
+                f"relaxation is a share of the background's spread, 0 … 1, got {relaxation:g}."
+            )
+        self.relaxation = relaxation
+
+    @abstractmethod
+    def updates(self, prior: Prior) -> Iterator[Update]:
+        """Weights W of all columns that see an observation."""
+
+    def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
+        """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
+
+        Raises:
+            DataError: As `priors`.
+        """
+        analyses = []
+        for prior in self.priors(batch):
+            members = updated(prior.members, self.updates(prior))
+            if self.relaxation:
+                relax(members, prior.members, self.relaxation)
+            analyses.append(members.reshape(-1, *batch.background.shape[1:]))
+        return summary(np.stack(analyses), batch.time)
+
+
+def relax(members: np.ndarray, background: np.ndarray, factor: float) -> None:
+    """`relax_to_prior_spread` in place, channel by channel; both (N, C, J)."""
+    for c in range(members.shape[1]):
+        std = background[:, c].std(axis=0, ddof=1, dtype=np.float64)
+        members[:, c] = relax_to_prior_spread(members[:, c].astype(np.float64), std, factor)
+
+
+def summary(members: np.ndarray, time: np.ndarray) -> Analysis:
+    """Mean, standard deviation and members, (B, N, C, Y, X), as an analysis."""
+    mean = members.mean(axis=1, dtype=np.float64).astype(members.dtype)
+    std = np.empty_like(mean)
+    for c in range(members.shape[2]):  # in double precision, and little memory
+        std[:, c] = members[:, :, c].std(axis=1, ddof=1, dtype=np.float64)
+    return Analysis(mean=mean, std=std, members=members, time=time)

@@ -1,0 +1,79 @@
+"""The local ensemble transform Kalman filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dambench_hub.estimation.ensemble_transform import Update, letkf_updates
+from dambench_hub.estimation.rotation import mean_preserving_rotation
+from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
+from dambench_hub.models.ensemble_method import EnsembleKalmanFilter, Prior
+
+
+class LETKF(EnsembleKalmanFilter):
+    """Each column is analysed by itself, with the observations around it; see `letkf_updates`.
+
+    All channels of a column have the same weights: localisation is horizontal. The ensemble is
+    `background_members` of the batch, or a climatological one.
+
+    Args:
+        climatology: Training errors.
+        members: N, of a climatological ensemble.
+        localisation_km: L, see `Localisation`; np.inf for none. By default 1000 km, or the grid
+            spacing where that is more.
+        climatological_scale: α, of a climatological ensemble.
+        inflation: λ, factor of the background's anomalies.
+        relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
+        rotate: Whether members are rotated about their mean, which stays, as does their covariance.
+        seed: Of all that is drawn.
+
+    Raises:
+        TaskError: When a value is out of range.
+
+    References:
+        Hunt, Kostelich and Szunyogh (2007), Physica D 230, 112-126.
+    """
+
+    name = "letkf"
+    usual_localisation_km = 1000.0
+
+    def __init__(
+        self,
+        climatology: ClimatologicalEnsemble,
+        *,
+        members: int = 40,
+        localisation_km: float | None = None,
+        climatological_scale: float = 0.4,
+        inflation: float = 1.0,
+        relaxation: float = 0.0,
+        rotate: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            climatology,
+            members=members,
+            localisation_km=localisation_km,
+            climatological_scale=climatological_scale,
+            inflation=inflation,
+            relaxation=relaxation,
+            seed=seed,
+        )
+        self.rotate = rotate
+
+    def updates(self, prior: Prior) -> Iterator[Update]:
+        """Weights w + T of all columns that see an observation."""
+        mean = prior.observed.mean(axis=0)
+        rotation = None
+        if self.rotate:
+            generator = np.random.default_rng([self.seed, prior.hours, 1])
+            rotation = mean_preserving_rotation(len(prior.members), generator)
+        return letkf_updates(
+            prior.observed - mean,
+            prior.observations - mean,
+            prior.variance,
+            prior.place,
+            prior.localisation,
+            rotation,
+        )
