@@ -170,7 +170,7 @@ def require_modalities(method: Assimilator, task: Task, data: Data) -> None:
 
 
 def prepare(method: Assimilator, args: argparse.Namespace) -> Any:
-    """Set device and ensemble size of a learned method; its source of randomness, else None."""
+    """Set ensemble size, seed and device; a learned method's source of randomness, else None."""
     if args.members is not None:
         if not hasattr(method, "members"):
             raise TaskError(
@@ -183,6 +183,8 @@ def prepare(method: Assimilator, args: argparse.Namespace) -> Any:
     if not hasattr(method, "to"):
         if args.device not in ("auto", "cpu"):
             raise TaskError(f"{method.name} runs on the CPU; leave --device {args.device} out.")
+        if hasattr(method, "seed"):
+            method.seed = args.seed
         return None
     import torch
 

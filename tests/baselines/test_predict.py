@@ -258,7 +258,19 @@ def test_the_seed_makes_other_samples(run, models, tmp_path):
     assert (tmp_path / "0.nc").read_bytes() == (tmp_path / "again.nc").read_bytes()
 
 
-@pytest.mark.parametrize("method", ["dice", "conv_cnp", "optimal_interpolation"])
+@pytest.mark.parametrize("method", ["letkf", "enkf", "particle_filter"])
+def test_ensemble_methods_write_their_mean_or_their_members(run, tmp_path, method):
+    for options in (["--members", "5"], ["--members", "5", "--seed", "1"]):
+        assert run(method, *options, out=f"{len(options)}.nc")[0] == 0
+    members, others = values(tmp_path / "2.nc"), values(tmp_path / "4.nc")
+    assert members.shape[:2] == (5, 5) and others.shape == members.shape
+    assert not np.array_equal(members, others)
+    assert run(method, out="mean.nc")[0] == 0
+    mean = values(tmp_path / "mean.nc")
+    assert mean.shape == (5, *members.shape[2:])
+
+
+@pytest.mark.parametrize("method", ["dice", "conv_cnp", "optimal_interpolation", "letkf"])
 def test_processes_and_interruptions_change_no_bit(run, models, tmp_path, method):
     method = models / method if method in CLASSES else method
     assert run(method, "--batch-size", "2", out="one.nc")[0] == 0
