@@ -13,19 +13,17 @@ Memory grows with (modes · Y)² · X: 0.45 GB at 33×64, 22 GB at 121×240, whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from dambench_hub.coordinates.constants import EARTH_RADIUS
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
+from dambench_hub.estimation.column_observations import Gain, column_solver
 from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
 from dambench_hub.estimation.localisation import gaspari_cohn, require_resolved
-from dambench_hub.estimation.training_errors import TrainingErrors
 
 EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 
@@ -37,9 +35,6 @@ HALF_WIDTH_KM = 8000.0
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of the scale: for noise-free tasks."""
-
-Gain = Callable[[np.ndarray], np.ndarray]
-"""K: from innovations, (S, C, P), to increments, (S, C, Y, X)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,19 +154,8 @@ class ZonalCovariance:
         error_std = np.maximum(error_std, SMALLEST_ERROR * self.scale)
         if index.ndim == 2:
             return self._gain_by_iteration(index, error_std)
-        # Observations of all channels at a point see its amplitudes a through D E: what they say
-        # of a is the estimate z = N (D E)ᵀ R⁻¹ d with errors of covariance N = ((DE)ᵀ R⁻¹ DE)⁻¹.
-        weighted = self.modes.T * (self.scale / error_std) ** 2
-        noise = np.linalg.inv(weighted @ self.modes)
-        to_amplitudes = noise @ weighted / self.scale
-        factor = cho_factor(self._at_points(index, noise), overwrite_a=True, check_finite=False)
-
-        def gain(innovation: np.ndarray) -> np.ndarray:
-            z = (to_amplitudes @ innovation).transpose(2, 1, 0)  # (P, K, S)
-            weights = cho_solve(factor, z.reshape(len(factor[0]), -1))
-            return self._increments(weights.reshape(z.shape), index)
-
-        return gain
+        solve = column_solver(self.at_points(index), self.scale[:, None] * self.modes, error_std)
+        return lambda innovation: self.increments(solve(innovation), index)
 
     def _gain_by_iteration(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
         """K where each channel has its own observed points."""
@@ -196,17 +180,12 @@ class ZonalCovariance:
 
         return gain
 
-    def _at_points(self, index: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        """H B Hᵀ of the amplitudes at points, and the noise of each point, float64, (P·K, P·K)."""
+    def at_points(self, index: np.ndarray) -> np.ndarray:
+        """H B Hᵀ of the modes' amplitudes at grid points (P,), float32, (P, P, K, K)."""
         y, x = np.divmod(index, self.grid.longitudes)
-        blocks = self.covariances[y[:, None], y, (x[:, None] - x) % self.grid.longitudes]
-        points, modes = len(index), len(noise)
-        each = np.arange(points)
-        blocks = blocks.astype(np.float64)
-        blocks[each, each] += noise
-        return blocks.transpose(0, 2, 1, 3).reshape(points * modes, -1)
+        return self.covariances[y[:, None], y, (x[:, None] - x) % self.grid.longitudes]
 
-    def _increments(self, weights: np.ndarray, index: np.ndarray) -> np.ndarray:
+    def increments(self, weights: np.ndarray, index: np.ndarray) -> np.ndarray:
         """B Hᵀ w, (S, C, Y, X), from weights w of the amplitudes at points, (P, K, S)."""
         rows, columns = self.grid.shape
         result = np.zeros((rows, columns, *weights.shape[1:]), np.float32)
@@ -223,12 +202,12 @@ class ZonalCovariance:
 
 
 def fit_zonal_covariance(
-    errors: TrainingErrors, grid: Grid, half_width_km: float = HALF_WIDTH_KM
+    errors: np.ndarray, grid: Grid, half_width_km: float = HALF_WIDTH_KM
 ) -> ZonalCovariance:
     """B from training errors: scale, modes, and the errors seen in them.
 
     Args:
-        errors: Two at least.
+        errors: Background errors without bias, float32, (N, C, Y, X).
         grid: Y×X grid.
         half_width_km: Of the taper.
 
@@ -237,15 +216,16 @@ def fit_zonal_covariance(
     """
     if len(errors) < 2:
         raise DataError(f"A covariance needs at least two training errors, got {len(errors)}.")
-    deviations = errors.deviations()
-    std = np.sqrt(np.mean(deviations.astype(np.float64) ** 2, axis=(0, 2, 3)))
+    std = np.sqrt(
+        np.mean([np.mean(one.astype(np.float64) ** 2, axis=(1, 2)) for one in errors], axis=0)
+    )
     scale = np.where(std > 0, std, 1.0)  # a channel without errors keeps variance 0 on any scale
-    deviations /= scale[:, None, None].astype(np.float32)
-    by_area = deviations * np.sqrt(grid.weights)[:, None].astype(np.float32)
+    errors = errors / scale[:, None, None].astype(np.float32)
+    by_area = errors * np.sqrt(grid.weights)[:, None].astype(np.float32)
     flat = by_area.transpose(1, 0, 2, 3).reshape(len(scale), -1)
     vectors = np.linalg.eigh(flat.astype(np.float64) @ flat.T)[1]
     modes = np.ascontiguousarray(vectors[:, ::-1][:, :MODES])
-    amplitudes = np.tensordot(deviations, modes.astype(np.float32), (1, 0)).transpose(0, 3, 1, 2)
+    amplitudes = np.tensordot(errors, modes.astype(np.float32), (1, 0)).transpose(0, 3, 1, 2)
     return ZonalCovariance(grid, scale, modes, np.ascontiguousarray(amplitudes), half_width_km)
 
 

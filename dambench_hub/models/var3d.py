@@ -67,7 +67,9 @@ class Var3D(Assimilator):
                 errors.add(batch.background[n].astype(np.float64) - batch.reference[n], hours)
         if not len(errors):
             raise TaskError("3D-Var needs training samples, got none.")
-        return cls(batch.channels, fit_zonal_covariance(errors, batch.grid), errors.bias)
+        return cls(
+            batch.channels, fit_zonal_covariance(errors.deviations(), batch.grid), errors.bias
+        )
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
