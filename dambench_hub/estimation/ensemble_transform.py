@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dambench_hub.errors import DataError
+from dambench_hub.estimation.inflation import relax_to_prior_spread
 from dambench_hub.estimation.localisation import Localisation
 
 Update = tuple[np.ndarray, np.ndarray]
@@ -143,12 +144,13 @@ def column_sums(at_points: np.ndarray, localisation: Localisation) -> Iterator[U
             yield near.columns[seen], sums.reshape(-1, *values.shape[1:])
 
 
-def updated(members: np.ndarray, updates: Iterator[Update]) -> np.ndarray:
+def updated(members: np.ndarray, updates: Iterator[Update], relaxation: float = 0.0) -> np.ndarray:
     """x̄ + W A of all columns; those without an update keep their members, bit for bit.
 
     Args:
         members: x_i, (N, C, J).
         updates: Columns and their W.
+        relaxation: To the spread of the members, see `relax_to_prior_spread`.
 
     Returns:
         (N, C, J), in the type of the members.
@@ -158,7 +160,10 @@ def updated(members: np.ndarray, updates: Iterator[Update]) -> np.ndarray:
         prior = members[..., columns].astype(np.float64)
         mean = prior.mean(axis=0)
         A = (prior - mean).transpose(2, 0, 1)  # (J, N, C)
-        analysis[..., columns] = mean + (weights @ A).transpose(1, 2, 0)
+        posterior = mean + (weights @ A).transpose(1, 2, 0)
+        if relaxation:
+            posterior = relax_to_prior_spread(posterior, prior.std(axis=0, ddof=1), relaxation)
+        analysis[..., columns] = posterior
     return analysis
 
 

@@ -16,12 +16,12 @@ class EnKF(EnsembleKalmanFilter):
     """Each member is analysed with perturbed observations, column by column; see `enkf_updates`.
 
     The perturbations of an observation are the same for all columns. With a climatological ensemble
-    the mean is that of the `letkf` with the same options; members differ.
+    the mean is that of the `letkf` with the same options; members differ. Defaults are the LETKF's.
 
     Args:
         climatology: Training errors.
         members: N, of a climatological ensemble.
-        localisation_km: L, see `Localisation`; np.inf for none. By default 1000 km, or the grid
+        localisation_km: L, see `Localisation`; np.inf for none. By default 850 km, or the grid
             spacing where that is more.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
@@ -36,7 +36,7 @@ class EnKF(EnsembleKalmanFilter):
     """
 
     name = "enkf"
-    usual_localisation_km = 1000.0
+    usual_localisation_km = 850.0
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class EnKF(EnsembleKalmanFilter):
         localisation_km: float | None = None,
         climatological_scale: float = 0.4,
         inflation: float = 1.0,
-        relaxation: float = 0.0,
+        relaxation: float = 0.8,
         seed: int = 0,
     ) -> None:
         super().__init__(

@@ -19,7 +19,7 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.ensemble_transform import Update, require_ensemble, updated
-from dambench_hub.estimation.inflation import inflate, relax_to_prior_spread
+from dambench_hub.estimation.inflation import inflate
 from dambench_hub.estimation.localisation import EARTH_RADIUS_KM, Localisation, require_resolved
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
@@ -235,18 +235,9 @@ class EnsembleKalmanFilter(EnsembleMethod):
         """
         analyses = []
         for prior in self.priors(batch):
-            members = updated(prior.members, self.updates(prior))
-            if self.relaxation:
-                relax(members, prior.members, self.relaxation)
+            members = updated(prior.members, self.updates(prior), self.relaxation)
             analyses.append(members.reshape(-1, *batch.background.shape[1:]))
         return summary(np.stack(analyses), batch.time)
-
-
-def relax(members: np.ndarray, background: np.ndarray, factor: float) -> None:
-    """`relax_to_prior_spread` in place, channel by channel; both (N, C, J)."""
-    for c in range(members.shape[1]):
-        std = background[:, c].std(axis=0, ddof=1, dtype=np.float64)
-        members[:, c] = relax_to_prior_spread(members[:, c].astype(np.float64), std, factor)
 
 
 def summary(members: np.ndarray, time: np.ndarray) -> Analysis:

@@ -16,12 +16,20 @@ class LETKF(EnsembleKalmanFilter):
     """Each column is analysed by itself, with the observations around it; see `letkf_updates`.
 
     All channels of a column have the same weights: localisation is horizontal. The ensemble is
-    `background_members` of the batch, or a climatological one.
+    `background_members` of the batch, or a climatological one, then call it "LETKF (climatological
+    ensemble)".
+
+    Defaults are for that one, and chosen on the validation split of the `mini` twin experiment:
+    among L of 700, 850, 1000 and 1200 km with α of 0.3, 0.4 and 0.5, they leave the least MSE
+    (42.3 % of the background's). Relaxation moves spread and not mean: on every third day, of 0,
+    0.5, 0.8 and 1 the last had the best CRPS, 0.8 % better than 0.8, which unlike it leaves
+    observations a say in the spread. Localisation in ln p as well (L of 0.5 or 1, on six days) left
+    4 % less, but takes an analysis for each level.
 
     Args:
         climatology: Training errors.
         members: N, of a climatological ensemble.
-        localisation_km: L, see `Localisation`; np.inf for none. By default 1000 km, or the grid
+        localisation_km: L, see `Localisation`; np.inf for none. By default 850 km, or the grid
             spacing where that is more.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
@@ -37,7 +45,7 @@ class LETKF(EnsembleKalmanFilter):
     """
 
     name = "letkf"
-    usual_localisation_km = 1000.0
+    usual_localisation_km = 850.0
 
     def __init__(
         self,
@@ -47,7 +55,7 @@ class LETKF(EnsembleKalmanFilter):
         localisation_km: float | None = None,
         climatological_scale: float = 0.4,
         inflation: float = 1.0,
-        relaxation: float = 0.0,
+        relaxation: float = 0.8,
         rotate: bool = False,
         seed: int = 0,
     ) -> None:

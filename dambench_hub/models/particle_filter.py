@@ -45,6 +45,10 @@ class ParticleFilter(EnsembleMethod):
     theorem and no more. With as many observations as a globe has it is degenerate, whatever N: one
     particle has all the weight, which each analysis reports as its `effective_size`.
 
+    Defaults are for a climatological ensemble, and chosen on every third validation day of the
+    `mini` twin experiment: L of 700 and 1000 km, α of 1 and 1.5 and shares of 0.03, 0.05, 0.1 and
+    0.3 were compared, not all with each other. They left 58.9 % of the background's MSE.
+
     Members have the mean and covariance of the weighted particles, by `weighted_transform`. They
     come with an ensemble of the batch, which they continue, and with up to 64 particles.
 
@@ -78,7 +82,7 @@ class ParticleFilter(EnsembleMethod):
         members: int = 200,
         localised: bool = True,
         localisation_km: float | None = None,
-        effective_share: float = 0.2,
+        effective_share: float = 0.05,
         climatological_scale: float = 1.0,
         inflation: float = 1.0,
         seed: int = 0,

@@ -136,6 +136,16 @@ def test_a_column_without_an_observation_in_reach_keeps_its_bits(members, rng):
     assert np.all(analysis[..., seen] != members[..., seen])
 
 
+def test_relaxation_goes_to_the_spread_of_each_updated_column(members, rng):
+    weights = np.full((2, N, N), 1 / N) + 0.5 * rng.normal(size=(2, N, N))
+    columns = np.array([70, 3])
+    plain, relaxed = (updated(members, iter([(columns, weights)]), r) for r in (0.0, 0.6))
+    before, after = members.std(axis=0, ddof=1), plain.std(axis=0, ddof=1)
+    np.testing.assert_allclose(relaxed.std(axis=0, ddof=1), 0.6 * before + 0.4 * after)
+    np.testing.assert_allclose(relaxed.mean(axis=0), plain.mean(axis=0))
+    np.testing.assert_array_equal(np.delete(relaxed, columns, -1), np.delete(members, columns, -1))
+
+
 def test_no_observation_at_all_changes_nothing(members):
     index = np.zeros(0, int)
     analysis = local_analysis(members, index, np.zeros((CHANNELS, 0)))

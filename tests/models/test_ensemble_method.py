@@ -13,7 +13,8 @@ from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.registry import load_method, method_class
 from dambench_hub.observations.networks import ObservationSettings
 
-METHODS = ("letkf", "enkf", "particle_filter")
+METHODS = {"letkf": {}, "enkf": {}, "particle_filter": {"effective_share": 0.2}}
+"""With options for few members."""
 REACH = {"localisation_km": 3000.0}
 """Grid points of the small world are 2500 km apart."""
 
@@ -26,7 +27,7 @@ def climatology(small_world):
 
 @pytest.fixture(params=METHODS)
 def method(request, climatology):
-    return method_class(request.param)(climatology, members=30, **REACH)
+    return method_class(request.param)(climatology, members=30, **REACH, **METHODS[request.param])
 
 
 @pytest.fixture
