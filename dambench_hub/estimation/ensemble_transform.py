@@ -42,9 +42,9 @@ def transform(products: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, n
     """
     members = products.shape[-1]
     values, V = np.linalg.eigh((members - 1) * np.eye(members) + products)
-    inverse = V / values[..., None, :] @ V.mT
-    root = V * np.sqrt((members - 1) / values)[..., None, :] @ V.mT
-    return (inverse @ gradient[..., None])[..., 0], root
+    w = V / values[..., None, :] @ (V.mT @ gradient[..., None])
+    T = V * np.sqrt((members - 1) / values)[..., None, :] @ V.mT
+    return w[..., 0], T
 
 
 def etkf(
@@ -120,7 +120,10 @@ def weighted_products(
         float64, (K, M, N).
     """
     sums = np.zeros((places, len(left), len(right)))
-    place = np.broadcast_to(place, left.shape[1:])
+    if place.ndim == 1:
+        weighted = np.ascontiguousarray((left / variance[:, None]).transpose(2, 0, 1))
+        sums[place] = weighted @ np.ascontiguousarray(right.transpose(2, 1, 0))
+        return sums
     for c, points in enumerate(place):
         sums[points] += (left[:, c].T / variance[c])[:, :, None] * right[:, c].T[:, None, :]
     return sums
@@ -144,22 +147,29 @@ def column_sums(at_points: np.ndarray, localisation: Localisation) -> Iterator[U
             yield near.columns[seen], sums.reshape(-1, *values.shape[1:])
 
 
-def updated(members: np.ndarray, updates: Iterator[Update], relaxation: float = 0.0) -> np.ndarray:
+def updated(
+    members: np.ndarray,
+    updates: Iterator[Update],
+    relaxation: float = 0.0,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """x̄ + W A of all columns; those without an update keep their members, bit for bit.
 
     Args:
         members: x_i, (N, C, J).
         updates: Columns and their W.
         relaxation: To the spread of the members, see `relax_to_prior_spread`.
+        out: Where the result is written, (N, C, J); by default a new array.
 
     Returns:
         (N, C, J), in the type of the members.
     """
-    analysis = members.copy()
+    analysis = np.empty_like(members) if out is None else out
+    analysis[:] = members
     for columns, weights in updates:
         prior = members[..., columns].astype(np.float64)
         mean = prior.mean(axis=0)
-        A = (prior - mean).transpose(2, 0, 1)  # (J, N, C)
+        A = np.ascontiguousarray((prior - mean).transpose(2, 0, 1))  # (J, N, C)
         posterior = mean + (weights @ A).transpose(1, 2, 0)
         if relaxation:
             posterior = relax_to_prior_spread(posterior, prior.std(axis=0, ddof=1), relaxation)

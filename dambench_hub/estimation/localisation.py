@@ -16,7 +16,7 @@ EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 HALF_WIDTH = 1.82
 """c / L: with it the taper of half-width c looks like a Gaussian of length scale L."""
 
-BLOCK_COLUMNS = 256
+BLOCK_COLUMNS = 128
 """Columns that are analysed at a time: bounds memory, and keeps their common surroundings small."""
 
 
@@ -105,7 +105,7 @@ class Localisation:
         order = cKDTree(self.columns).indices
         reach = 2 * HALF_WIDTH * self.length / self.radius
         for start in range(0, len(order), size):
-            columns = order[start : start + size]
+            columns = np.sort(order[start : start + size])
             nearest = (self.columns[columns] @ self.points.T).max(axis=0)
             inside = np.ones(len(nearest), bool) if reach >= np.pi else nearest > np.cos(reach)
             points = np.flatnonzero(inside)

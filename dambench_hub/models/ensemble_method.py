@@ -233,11 +233,14 @@ class EnsembleKalmanFilter(EnsembleMethod):
         Raises:
             DataError: As `priors`.
         """
-        analyses = []
-        for prior in self.priors(batch):
-            members = updated(prior.members, self.updates(prior), self.relaxation)
-            analyses.append(members.reshape(-1, *batch.background.shape[1:]))
-        return summary(np.stack(analyses), batch.time)
+        brought = batch.background_members
+        count = self.members if brought is None else brought.shape[1]
+        state = batch.background.shape[1:]
+        members = np.empty((len(batch), count, *state), np.float32)
+        for analysis, prior in zip(members, self.priors(batch), strict=True):
+            out = analysis.reshape(prior.members.shape)
+            updated(prior.members, self.updates(prior), self.relaxation, out)
+        return summary(members, batch.time)
 
 
 def summary(members: np.ndarray, time: np.ndarray) -> Analysis:
