@@ -16,11 +16,12 @@ def conjugate_gradients(
     A: Callable[[np.ndarray], np.ndarray],
     right: np.ndarray,
     precondition: Callable[[np.ndarray], np.ndarray],
+    tolerance: float = TOLERANCE,
 ) -> np.ndarray:
     """A⁻¹ b for a symmetric positive definite A.
 
-    Stops when the residual is TOLERANCE times the right side, both in the preconditioner's norm: a
-    plain norm would add squares of different units.
+    Stops when the residual is `tolerance` times the right side, both in the preconditioner's norm:
+    a plain norm would add squares of different units.
 
     Raises:
         DataError: When that takes more than MAX_ITERATIONS.
@@ -29,7 +30,7 @@ def conjugate_gradients(
     direction = z = precondition(residual)
     first = energy = np.vdot(residual, z)
     for _ in range(MAX_ITERATIONS):
-        if energy <= TOLERANCE**2 * first:
+        if energy <= tolerance**2 * first:
             return x
         along = A(direction)
         step = energy / np.vdot(direction, along)
