@@ -83,7 +83,9 @@ def test_adjoint_against_finite_differences(model):
     assert δ @ model.linearise(x, hours)[1](v) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize(("model", "units"), [(Lorenz63(), 300), (Lorenz96(), 150)], ids=str)
+@pytest.mark.parametrize(
+    ("model", "units"), [(Lorenz63(), 300), (Lorenz96(), 150)], ids=["63", "96"]
+)
 def test_errors_double_as_published(model, units):
     """The leading Lyapunov exponent is 0.906 (Lorenz-63) and 1.67 (Lorenz-96, F = 8)."""
     published = {"lorenz63": 0.906, "lorenz96": 1.67}[model.name]
