@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,20 +10,18 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
-from dambench_hub.errors import DataError, TaskError
+from dambench_hub.errors import TaskError
 from dambench_hub.estimation.ensemble_transform import Update, require_ensemble, updated
 from dambench_hub.estimation.inflation import inflate
 from dambench_hub.estimation.localisation import EARTH_RADIUS_KM, Localisation, require_resolved
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
+from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
-from dambench_hub.runtime.files import write_atomic
 
 SMALLEST_ERROR = 1e-2
 """Floor of the observation-error std, in units of the background error's: for noise-free tasks."""
@@ -162,10 +159,7 @@ class EnsembleMethod(Assimilator):
         options = {name: getattr(self, name) for name in option_names(type(self))}
         config = {"method": self.name, "channels": errors.channels, "grid": str(errors.grid)}
         arrays = {name: getattr(errors, name) for name in _ARRAYS}
-        payload = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
-        write_atomic(Path(folder) / "model.safetensors", payload)
-        text = json.dumps(config | {"options": options}, indent=2) + "\n"
-        write_atomic(Path(folder) / "config.json", text)
+        save_fitted(folder, config | {"options": options}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -174,17 +168,13 @@ class EnsembleMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        try:
-            config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-            arrays = load_file(Path(folder) / "model.safetensors")
-            kinds = {name: values.dtype.kind for name, values in arrays.items()}
-            if kinds != _ARRAYS:
-                raise ValueError(f"arrays are {kinds}, wanted {_ARRAYS}")
-            grid = Grid.parse(config["grid"])
-            climatology = ClimatologicalEnsemble(tuple(config["channels"]), grid, **arrays)
-            return cls(climatology, **config["options"])
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise DataError(f"{folder} cannot be read ({error}). Fit the method again.") from error
+        return load_fitted(folder, _ARRAYS, cls._from_files)
+
+    @classmethod
+    def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        grid = Grid.parse(config["grid"])
+        climatology = ClimatologicalEnsemble(tuple(config["channels"]), grid, **arrays)
+        return cls(climatology, **config["options"])
 
 
 _ARRAYS = {"errors": "f", "hours": "i", "bias": "f"}
