@@ -18,10 +18,10 @@ from typing import Self
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Batch
-from dambench_hub.errors import DataError, TaskError
+from dambench_hub.errors import DataError
 from dambench_hub.estimation.mean_error import MeanError
+from dambench_hub.models.background_errors import background_errors
 
 KEPT = 200
 """Training errors that are kept at most: what a fit holds in memory, and a saved method on disk."""
@@ -72,21 +72,16 @@ class ClimatologicalEnsemble:
         """
         sums: MeanError | None = None
         kept: list[tuple[float, int, int, np.ndarray]] = []
-        for batch in training:
-            if batch.reference is None:
-                raise TaskError("Fitting needs the reference, and a training batch has none.")
+        for batch, error, hours in background_errors(training, "A climatological ensemble"):
             if sums is None:
-                sums = MeanError(batch.background.shape[1:])
+                sums = MeanError(error.shape)
                 channels, grid = batch.channels, batch.grid
-            for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
-                error = batch.background[n].astype(np.float64) - batch.reference[n]
-                sums.add(error, hours)
-                priority = np.random.default_rng(hours).random()
-                heapq.heappush(kept, (priority, hours, sums.count, error.astype(np.float32)))
-                if len(kept) > KEPT:
-                    heapq.heappop(kept)
-        if sums is None:
-            raise TaskError("A climatological ensemble needs training samples, got none.")
+            sums.add(error, hours)
+            priority = np.random.default_rng(hours).random()
+            heapq.heappush(kept, (priority, hours, sums.count, error.astype(np.float32)))
+            if len(kept) > KEPT:
+                heapq.heappop(kept)
+        assert sums is not None  # or there was an error
         kept.sort(key=lambda one: one[1])
         errors = np.stack([error for *_, error in kept])
         errors -= sums.bias.astype(np.float32)
@@ -130,18 +125,6 @@ class ClimatologicalEnsemble:
         ensemble *= np.float32(scale)
         ensemble += (background - self.bias).astype(np.float32)
         return ensemble
-
-    def require_same(self, batch: Batch) -> None:
-        """Refuse a batch of other channels or another grid.
-
-        Raises:
-            DataError: When it does not belong to these errors.
-        """
-        if batch.channels != self.channels or batch.grid != self.grid:
-            raise DataError(
-                f"Fitted to {len(self.channels)} channels on {self.grid}, got "
-                f"{len(batch.channels)} channels on {batch.grid}, or others; fit to this data set."
-            )
 
     def _pool(self, hours: int, members: int) -> np.ndarray:
         """Numbers of the errors that may be drawn."""

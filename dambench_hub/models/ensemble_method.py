@@ -18,6 +18,7 @@ from dambench_hub.errors import TaskError
 from dambench_hub.estimation.ensemble_transform import Update, require_ensemble, updated
 from dambench_hub.estimation.inflation import inflate
 from dambench_hub.estimation.localisation import EARTH_RADIUS_KM, Localisation, require_resolved
+from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
@@ -110,7 +111,7 @@ class EnsembleMethod(Assimilator):
             DataError: When the batch has other channels or another grid than the training had, an
                 ensemble of one, or the localisation is shorter than the grid spacing.
         """
-        self.climatology.require_same(batch)
+        require_same(self.climatology.channels, self.climatology.grid, batch)
         length = self._length(batch.grid)
         floor = SMALLEST_ERROR * self.climatology.std
         variance = np.maximum(batch.observation_error_std, floor) ** 2

@@ -10,9 +10,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
-from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
 from dambench_hub.estimation.isotropic_covariance import (
     BackgroundErrors,
@@ -20,6 +18,7 @@ from dambench_hub.estimation.isotropic_covariance import (
     fit_isotropic_covariance,
 )
 from dambench_hub.estimation.observation_covariance import ObservationCovariance
+from dambench_hub.models.background_errors import background_errors, require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
@@ -61,16 +60,12 @@ class OptimalInterpolation(Assimilator):
             TaskError: When there is no training sample, or one without its reference.
         """
         errors = None
-        for batch in training:
+        for batch, error, hours in background_errors(training, "Optimal interpolation"):
             if errors is None:
                 errors = BackgroundErrors(len(batch.channels), batch.grid)
                 channels, noise = batch.channels, batch.observation_error_std
-            if batch.reference is None:
-                raise TaskError("Fitting needs the reference, and a training batch has none.")
-            for n, hours in enumerate(hours_since_epoch(batch.time)):
-                errors.add(batch.background[n].astype(np.float64) - batch.reference[n], int(hours))
-        if errors is None:
-            raise TaskError("Optimal interpolation needs training samples, got none.")
+            errors.add(error, hours)
+        assert errors is not None  # or there was an error
         bias = errors.bias.reshape(-1, *errors.grid.shape)
         return cls(channels, fit_isotropic_covariance(errors, noise), bias)
 
@@ -81,11 +76,7 @@ class OptimalInterpolation(Assimilator):
             DataError: When the batch has other channels or another grid than B.
         """
         B = self.covariance
-        if batch.channels != self.channels or batch.grid != B.grid:
-            raise DataError(
-                f"Fitted to {len(self.channels)} channels on {B.grid}, got {len(batch.channels)} "
-                f"channels on {batch.grid}, or others; fit to this data set."
-            )
+        require_same(self.channels, B.grid, batch)
         R = ObservationCovariance(np.maximum(batch.observation_error_std, SMALLEST_ERROR * B.scale))
         mean = np.empty(batch.background.shape, batch.background.dtype)
         networks, which = np.unique(batch.observation_index, axis=0, return_inverse=True)

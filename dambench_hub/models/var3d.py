@@ -11,9 +11,10 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
-from dambench_hub.errors import DataError, TaskError
+from dambench_hub.errors import TaskError
 from dambench_hub.estimation.training_errors import TrainingErrors
 from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
+from dambench_hub.models.background_errors import background_errors, require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
@@ -60,16 +61,10 @@ class Var3D(Assimilator):
             TaskError: When there is no training sample, or one without its reference.
         """
         errors = TrainingErrors()
-        for batch in training:
-            if batch.reference is None:
-                raise TaskError("Fitting needs the reference, and a training batch has none.")
-            for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
-                errors.add(batch.background[n].astype(np.float64) - batch.reference[n], hours)
-        if not len(errors):
-            raise TaskError("3D-Var needs training samples, got none.")
-        return cls(
-            batch.channels, fit_zonal_covariance(errors.deviations(), batch.grid), errors.bias
-        )
+        for batch, error, hours in background_errors(training, "3D-Var"):
+            channels, grid = batch.channels, batch.grid
+            errors.add(error, hours)
+        return cls(channels, fit_zonal_covariance(errors.deviations(), grid), errors.bias)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
@@ -77,11 +72,7 @@ class Var3D(Assimilator):
         Raises:
             DataError: When the batch has other channels or another grid than B.
         """
-        if batch.channels != self.channels or batch.grid != self.covariance.grid:
-            raise DataError(
-                f"Fitted to {len(self.channels)} channels on {self.covariance.grid}, got "
-                f"{len(batch.channels)} channels on {batch.grid}, or others; fit to this data set."
-            )
+        require_same(self.channels, self.covariance.grid, batch)
         mean = np.empty(batch.background.shape, batch.background.dtype)
         draws = []
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):

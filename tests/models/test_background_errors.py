@@ -1,0 +1,24 @@
+"""Every sample gives its error once, and what is no training split is refused."""
+
+import numpy as np
+import pytest
+
+from dambench_hub.errors import TaskError
+from dambench_hub.models.background_errors import background_errors
+
+
+def test_every_sample_gives_its_error_and_time(small_world):
+    batches = [small_world.batch(2, 0), small_world.batch(1, 2)]
+    found = list(background_errors(batches, "It"))
+    assert [hours for *_, hours in found] == [271_752, 271_776, 271_800]  # from 2001-01-01
+    whole = small_world.batch(3)
+    errors = whole.background.astype(np.float64) - whole.reference
+    np.testing.assert_array_equal(np.stack([error for _, error, _ in found]), errors)
+    assert [batch for batch, *_ in found] == [batches[0], batches[0], batches[1]]
+
+
+def test_no_samples_or_no_reference_is_refused(small_world):
+    with pytest.raises(TaskError, match="It needs training samples, got none"):
+        list(background_errors([], "It"))
+    with pytest.raises(TaskError, match="needs the reference"):
+        list(background_errors([small_world.batch(1).without_reference()], "It"))
