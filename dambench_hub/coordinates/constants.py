@@ -6,3 +6,5 @@ GAS_CONSTANT = 287.05
 """R of dry air, J kg⁻¹ K⁻¹."""
 EARTH_RADIUS = 6.371e6
 """a, m."""
+EARTH_RADIUS_KM = EARTH_RADIUS / 1000
+"""The same in km, for distances."""

@@ -7,9 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-Gain = Callable[[np.ndarray], np.ndarray]
-"""K: from innovations, (S, C, P), to increments, (S, C, Y, X)."""
-
 
 def column_solver(
     covariance: np.ndarray, modes: np.ndarray, error_std: np.ndarray

@@ -16,12 +16,10 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import nnls
 
-from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.mean_error import MeanError
-
-EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 
 LARGEST_LENGTH_SCALE_KM = 6000.0
 """Of the Gaussians in a mixture; the smallest is half a grid step."""

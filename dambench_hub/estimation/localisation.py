@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.errors import DataError
-
-EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 
 HALF_WIDTH = 1.82
 """c / L: with it the taper of half-width c looks like a Gaussian of length scale L."""

@@ -13,6 +13,9 @@ Pullback = Callable[[np.ndarray], np.ndarray]
 DifferentiableMap = Callable[[np.ndarray], tuple[np.ndarray, Pullback]]
 """x ↦ (F(x), pullback at x), as `ForecastModel.linearise` has it; F may be nonlinear."""
 
+Gain = Callable[[np.ndarray], np.ndarray]
+"""K: from innovations, (S, C, P), to increments, (S, C, Y, X)."""
+
 
 class LinearOperator(Protocol):
     """A linear map and its adjoint under plain scalar products, ⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""

@@ -19,10 +19,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -30,25 +28,11 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.channel_harmonics import BANDS, ChannelHarmonics
 from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
-
-SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of the background's: for noise-free tasks."""
+from dambench_hub.estimation.observation_covariance import SMALLEST_ERROR
+from dambench_hub.estimation.operators import Gain, LinearOperator
 
 TOLERANCE = 3e-2
 """At which conjugate gradients end; a smaller one costs iterations and does not lower the error."""
-
-Gain = Callable[[np.ndarray], np.ndarray]
-"""K: from innovations, (*, C, P), to increments, (*, C, Y, X)."""
-
-
-class LinearOperator(Protocol):
-    """H and its adjoint under plain scalar products."""
-
-    def __call__(self, state: np.ndarray, /) -> np.ndarray:
-        """H x."""
-
-    def adjoint(self, observations: np.ndarray, /) -> np.ndarray:
-        """Hᵀ y."""
 
 
 @dataclass(frozen=True, eq=False)

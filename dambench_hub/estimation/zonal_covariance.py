@@ -18,23 +18,20 @@ from functools import cached_property
 
 import numpy as np
 
-from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.estimation.column_observations import Gain, column_solver
+from dambench_hub.estimation.column_observations import column_solver
 from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
 from dambench_hub.estimation.localisation import gaspari_cohn, require_resolved
-
-EARTH_RADIUS_KM = EARTH_RADIUS / 1000
+from dambench_hub.estimation.observation_covariance import floored
+from dambench_hub.estimation.operators import Gain
 
 MODES = 40
 """Vertical modes kept. On the `mini` data they hold 99.96 % of the variance; 60 score the same."""
 
 HALF_WIDTH_KM = 8000.0
 """Of the taper, chosen on the validation split of `mini` from 3000 to 8000; 0 at twice this."""
-
-SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of the scale: for noise-free tasks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +148,7 @@ class ZonalCovariance:
             error_std: Observation-error standard deviation, (C,); raised to 1 % of the scale where
                 it is smaller.
         """
-        error_std = np.maximum(error_std, SMALLEST_ERROR * self.scale)
+        error_std = floored(error_std, self.scale)
         if index.ndim == 2:
             return self._gain_by_iteration(index, error_std)
         solve = column_solver(self.at_points(index), self.scale[:, None] * self.modes, error_std)

@@ -11,21 +11,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.ensemble_transform import Update, require_ensemble, updated
 from dambench_hub.estimation.inflation import inflate
-from dambench_hub.estimation.localisation import EARTH_RADIUS_KM, Localisation, require_resolved
+from dambench_hub.estimation.localisation import Localisation, require_resolved
+from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
-
-SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of the background error's: for noise-free tasks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +112,7 @@ class EnsembleMethod(Assimilator):
         """
         require_same(self.climatology.channels, self.climatology.grid, batch)
         length = self._length(batch.grid)
-        floor = SMALLEST_ERROR * self.climatology.std
-        variance = np.maximum(batch.observation_error_std, floor) ** 2
+        variance = floored(batch.observation_error_std, self.climatology.std) ** 2
         columns = batch.grid.unit_vectors()
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
             members = self._ensemble(batch, n, hours)

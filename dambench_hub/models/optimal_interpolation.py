@@ -17,14 +17,11 @@ from dambench_hub.estimation.isotropic_covariance import (
     IsotropicCovariance,
     fit_isotropic_covariance,
 )
-from dambench_hub.estimation.observation_covariance import ObservationCovariance
+from dambench_hub.estimation.observation_covariance import ObservationCovariance, floored
 from dambench_hub.models.background_errors import background_errors, require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
-
-SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of B's scale: for noise-free tasks."""
 
 
 class OptimalInterpolation(Assimilator):
@@ -77,7 +74,7 @@ class OptimalInterpolation(Assimilator):
         """
         B = self.covariance
         require_same(self.channels, B.grid, batch)
-        R = ObservationCovariance(np.maximum(batch.observation_error_std, SMALLEST_ERROR * B.scale))
+        R = ObservationCovariance(floored(batch.observation_error_std, B.scale))
         mean = np.empty(batch.background.shape, batch.background.dtype)
         networks, which = np.unique(batch.observation_index, axis=0, return_inverse=True)
         for number, index in enumerate(networks):

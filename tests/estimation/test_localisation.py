@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.localisation import (
-    EARTH_RADIUS_KM,
     HALF_WIDTH,
     Localisation,
     gaspari_cohn,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dambench_hub.coordinates.constants import EARTH_RADIUS
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.best_linear import best_linear_estimate
@@ -17,7 +17,6 @@ from dambench_hub.testing import smooth_field
 
 GRID = Grid(5, 8)
 SCALE = np.array([300.0, 2.0, 1e-3])
-EARTH_RADIUS_KM = EARTH_RADIUS / 1000
 
 
 @pytest.fixture

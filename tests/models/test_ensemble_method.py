@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.estimation.localisation import EARTH_RADIUS_KM
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.registry import load_method, method_class
 from dambench_hub.observations.networks import ObservationSettings
