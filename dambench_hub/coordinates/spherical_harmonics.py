@@ -83,7 +83,7 @@ class Synthesis:
         """Sum over degrees at each latitude, (*, Y, orders)."""
         *leading, orders, degrees = coefficients.shape
         spectral = coefficients.reshape(-1, orders, degrees).transpose(1, 2, 0)
-        return (basis @ spectral).transpose(2, 1, 0).reshape(*leading, -1, orders)
+        return (basis @ spectral).transpose(2, 1, 0).reshape(*leading, basis.shape[1], orders)
 
     def _to_circles(self, along_meridian: np.ndarray) -> np.ndarray:
         """Sum over orders at each longitude, (*, Y, X)."""
@@ -102,7 +102,8 @@ def for_each_order(matrices: np.ndarray, circles: np.ndarray) -> np.ndarray:
     """Apply matrices (orders, L, Y) to values along meridians (*, Y, orders): (*, orders, L)."""
     *leading, rows, orders = circles.shape
     by_order = circles.reshape(-1, rows, orders).transpose(2, 1, 0)
-    return (matrices @ by_order).transpose(2, 0, 1).reshape(*leading, orders, -1)
+    degrees = matrices.shape[1]
+    return (matrices @ by_order).transpose(2, 0, 1).reshape(*leading, orders, degrees)
 
 
 def along_parallels(coefficients: np.ndarray) -> np.ndarray:

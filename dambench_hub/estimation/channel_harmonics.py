@@ -124,7 +124,7 @@ class ChannelHarmonics:
         bands, _, channels = values.shape
         result = np.zeros((channels, self.largest + 1, bands, self.largest + 1))
         result[:, self.order, :, self.degree] = values.transpose(1, 2, 0)
-        return result.reshape(channels, self.largest + 1, -1)
+        return result.reshape(channels, self.largest + 1, bands * (self.largest + 1))
 
 
 def wind_pairs(channels: tuple[str, ...]) -> np.ndarray:
