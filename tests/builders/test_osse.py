@@ -229,9 +229,10 @@ def test_same_seed_same_bits_with_other_workers(osse, tmp_path):
     shutil.copy(segment_path(kept, "test", 0), again)
     script = (
         "from pathlib import Path\n"
-        "from dambench_hub.building.osse.simulation import prepare_worker, simulate_segment\n"
+        "from dambench_hub.building.osse.simulation import simulate_segment\n"
         "from dambench_hub.building.osse.world import World\n"
-        "prepare_worker()\n"
+        "from dambench_hub.dynamics.jax_setup import prepare_jax\n"
+        "prepare_jax()\n"
         f"simulate_segment(World('tiny', 0), Path({str(again)!r}), 'test', 1)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -1,13 +1,11 @@
 """The model runs of a world: segments of days, each stored whole, in one process per core.
 
 Worker processes load this module: it needs no `datasets`, and jax is imported in the functions,
-once `prepare_worker` has set it up.
+once `prepare_jax` has set it up.
 """
 
 from __future__ import annotations
 
-import os
-import warnings
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from dambench_hub.building.osse.world import (
 )
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.dynamics.circulation import Circulation, load_state, packed_state, truncated
+from dambench_hub.dynamics.jax_setup import prepare_jax
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import write_atomic
 
@@ -102,19 +101,6 @@ def segment_path(folder: Path, split: str, number: int) -> Path:
     return folder / f"{split}-{number:03d}.safetensors"
 
 
-def prepare_worker() -> None:
-    """Confine jax to one thread on the CPU, and share compiled programs between processes."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dambench" / "jax"
-    os.environ |= {
-        "JAX_PLATFORMS": "cpu",
-        "NPROC": "1",  # the size of XLA's thread pool
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    warnings.filterwarnings("ignore", category=FutureWarning, module="jcm")
-
-
 def simulate(world: World, folder: Path, workers: int) -> None:
     """Simulate and store all missing segments."""
     missing = {
@@ -123,4 +109,4 @@ def simulate(world: World, folder: Path, workers: int) -> None:
         if (count := len(world.segments(split)))
     }
     run = partial(simulate_segment, world, folder)
-    run_chains(missing, run, workers, prepare_worker, "Simulating segments")
+    run_chains(missing, run, workers, prepare_jax, "Simulating segments")
