@@ -1,4 +1,4 @@
-"""`jcm`, a general circulation model, stepped a day at a time: nature run and forecast model.
+"""`jcm`, a general circulation model, in pieces of a day: nature run and forecast model.
 
 jax and jcm are imported in the functions: whoever calls them has set jax up before.
 """
@@ -19,7 +19,7 @@ from dambench_hub.dynamics.sigma_levels import EXPONENT, LAPSE_RATE
 
 
 class Circulation:
-    """`jcm` with SPEEDY physics over its climatological surface, a day at a time."""
+    """`jcm` with SPEEDY physics over its climatological surface."""
 
     def __init__(self, truncation: int, step_minutes: int, changes: dict[str, float]) -> None:
         import jax.numpy as jnp
@@ -70,40 +70,44 @@ class Circulation:
         state = PhysicsState(*(jnp.asarray(field, jnp.float32) for field in fields), {})
         return self.at(day, self.model.initial_state(state))
 
-    def at(self, day: np.datetime64, dynamics: Any) -> Any:
-        """A complete model state at 00 UTC of `day`, physics freshly started."""
+    def at(self, time: np.datetime64, dynamics: Any) -> Any:
+        """A complete model state at `time` (a day is its 00 UTC), physics freshly started."""
         import jax.numpy as jnp
         from jcm.date import to_datetime
         from jcm.model import RunState
 
         dynamics = dynamics.replace(sim_time=jnp.zeros(()))
-        return RunState(dynamics, self.fresh_physics, to_datetime(str(day)), jnp.int32(0))
+        return RunState(dynamics, self.fresh_physics, to_datetime(str(time)), jnp.int32(0))
 
     @cached_property
     def fresh_physics(self) -> Any:
         """What the physics carries from step to step, before the first step."""
         return self.model.initial_physics_carry()
 
-    def advance(self, state: Any) -> tuple[Any, dict[str, np.ndarray]]:
-        """The state a day later, and the day's precipitation (mm) and mean olr (W m⁻²)."""
+    def advance(self, state: Any, days: float = 1.0) -> tuple[Any, dict[str, np.ndarray]]:
+        """The state `days` later, and their mean precipitation (mm/day) and olr (W m⁻²)."""
         import jax
         import jax.numpy as jnp
 
         # Plain arrays, whether fresh or read from a file: one compiled program serves both.
         state = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state)
-        state, mean = self.model.run_from_state_with_carry(
+        state, mean = self.run(state, days)
+        rate = mean.physics["surface_exchange"].precipitation[0]
+        olr = mean.physics["_longwave_rad"].ftop[0]
+        return state, {"precipitation": np.asarray(rate) * 86400, "olr": np.asarray(olr)}
+
+    def run(self, state: Any, days: float) -> tuple[Any, Any]:
+        """The state `days` later and the means, as jax arrays; differentiable."""
+        return self.model.run_from_state_with_carry(
             state.dynamics,
             self.forcing,
-            save_interval=1.0,
-            total_time=1.0,
+            save_interval=days,
+            total_time=days,
             output_averages=True,
             initial_physics_state=state.physics,
             initial_time=state.time,
             initial_step=state.step,
         )
-        rate = mean.physics["surface_exchange"].precipitation[0]
-        olr = mean.physics["_longwave_rad"].ftop[0]
-        return state, {"precipitation": np.asarray(rate) * 86400, "olr": np.asarray(olr)}
 
     def to_fields(self, state: Any) -> dict[str, np.ndarray]:
         """What the data set needs of a state: coefficients, and t2m on the model's grid."""
