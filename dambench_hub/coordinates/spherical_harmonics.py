@@ -108,11 +108,11 @@ def for_each_order(matrices: np.ndarray, circles: np.ndarray) -> np.ndarray:
 
 def along_parallels(coefficients: np.ndarray) -> np.ndarray:
     """Coefficients of ∂/∂λ: the derivative of F_m is −m F_−m, that of F_−m is m F_m."""
-    order = np.arange(1, coefficients.shape[-2] + 1) // 2
-    derivative = np.zeros_like(coefficients)
-    derivative[..., 1::2, :] = coefficients[..., 2::2, :]
-    derivative[..., 2::2, :] = -coefficients[..., 1::2, :]
-    return derivative * order[:, None].astype(coefficients.dtype)
+    index = np.arange(coefficients.shape[-2])
+    # F_m stands at 2m − 1 and F_−m at 2m.
+    partner = np.where(index % 2 == 1, index + 1, np.maximum(index - 1, 0))
+    order = np.where(index % 2 == 1, 1, -1) * ((index + 1) // 2)
+    return coefficients[..., partner, :] * order[:, None].astype(coefficients.dtype)
 
 
 def legendre_gradient(

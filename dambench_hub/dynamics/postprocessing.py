@@ -1,4 +1,7 @@
-"""From the states of a spectral model on sigma levels to the channels of a data set."""
+"""From the states of a spectral model on sigma levels to the channels of a data set.
+
+Fields are arrays of numpy or of jax: functions come from the namespace of the arrays, `xp`.
+"""
 
 from __future__ import annotations
 
@@ -47,21 +50,22 @@ class PostProcessor:
                 (K, orders, degrees), and of `log_pressure`, ln(p_s / 1000 hPa), (1, orders,
                 degrees); `t2m` (K) on the model's grid, (columns, rows).
         """
+        xp = state["t"].__array_namespace__()
         u, v = self._synthesis.wind(state["vorticity"], state["divergence"])
         t, q = (self._synthesis.scalar(state[name]) for name in "tq")
         columns = SigmaColumns(
             sigma=self.sigma,
-            surface_pressure=1e5 * np.exp(self._synthesis.scalar(state["log_pressure"])[0]),
+            surface_pressure=1e5 * xp.exp(self._synthesis.scalar(state["log_pressure"])[0]),
             surface_geopotential=GRAVITY * self.orography,
             temperature=t,
-            specific_humidity=np.maximum(q, 0),  # truncated series ring below zero where it is dry
+            specific_humidity=xp.maximum(q, 0),  # truncated series ring below zero where it is dry
         )
         at = columns.on_pressure(100.0 * np.array(STANDARD_LEVELS))
         u10, v10 = self.near_surface_wind * u[-1], self.near_surface_wind * v[-1]
-        single = np.stack([u10, v10, self.regrid(state["t2m"]), columns.sea_level_pressure()])
+        single = xp.stack([u10, v10, self.regrid(state["t2m"]), columns.sea_level_pressure()])
         humidity, wind = columns.specific_humidity, (at.constant_beyond(u), at.constant_beyond(v))
         upper = [at.geopotential(), at.constant_beyond(humidity), *wind, at.temperature()]
-        return np.concatenate([single, *upper], dtype=np.float32)
+        return xp.concatenate([field.astype(np.float32) for field in (single, *upper)])
 
     def regrid(self, field: np.ndarray) -> np.ndarray:
         """A field on the model's grid (columns, rows), bilinearly on ours, float32, (Y, X).
@@ -69,8 +73,9 @@ class PostProcessor:
         A pole has the mean of the nearest row.
         """
         meridians, circles = self._weights
-        south, north = (np.full(self.columns, field[:, row].mean()) for row in (0, -1))
-        with_poles = np.stack([south, *field.T, north])
+        xp = field.__array_namespace__()
+        south, north = (xp.full((1, self.columns), field[:, row].mean()) for row in (0, -1))
+        with_poles = xp.concatenate([south, field.T, north])
         return (meridians @ with_poles @ circles).astype(np.float32)
 
     @cached_property

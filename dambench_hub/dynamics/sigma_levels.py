@@ -9,6 +9,8 @@ agree with one another. With T_v = T (1 + 0.608 q) the virtual temperature,
 
 and Φ(p) = Φ_s + R ∫_p^{p_s} T_v d ln p integrates exactly that profile. The last line also holds
 below ground. Wind and humidity are linear in ln p between the levels and constant beyond them.
+
+Fields are arrays of numpy or of jax: functions come from the namespace of the arrays, `xp`.
 """
 
 from __future__ import annotations
@@ -76,8 +78,9 @@ class SigmaColumns:
         )
         log_sigma = np.log(self.sigma).reshape(-1, *[1] * (t.ndim - 1))
         thickness = GAS_CONSTANT * (t[:-1] + t[1:]) / 2 * np.diff(log_sigma, axis=0)
-        above = np.cumsum(thickness[::-1], axis=0)[::-1]
-        return np.concatenate([lowest + above, lowest[None]])
+        xp = t.__array_namespace__()
+        above = xp.cumsum(thickness[::-1], axis=0)[::-1]
+        return xp.concatenate([lowest + above, lowest[None]])
 
     def sea_level_pressure(self) -> np.ndarray:
         """The pressure at which Φ = 0 on the profile extended below ground, Pa, (*).
@@ -102,35 +105,36 @@ class PressureLevels:
     """`SigmaColumns` at constant pressures; the positions are found once for every field."""
 
     def __init__(self, columns: SigmaColumns, levels: np.ndarray) -> None:
+        self._xp = xp = columns.temperature.__array_namespace__()
         kind = columns.temperature.dtype  # positions in single precision halve the cost of fields
-        log_sigma = np.log(columns.sigma).astype(kind)
+        log_sigma = xp.asarray(np.log(columns.sigma).astype(kind))
         log_levels = np.log(levels).reshape(-1, *[1] * columns.surface_pressure.ndim)
-        position = (log_levels - np.log(columns.surface_pressure)).astype(kind)
+        position = (log_levels - xp.log(columns.surface_pressure)).astype(kind)
         top, bottom = log_sigma[0], log_sigma[-1]
-        lower = np.clip(np.searchsorted(log_sigma, position), 1, len(log_sigma) - 1)
+        lower = xp.clip(xp.searchsorted(log_sigma, position), 1, len(log_sigma) - 1)
         self._columns, self._lower, self._upper = columns, lower, lower - 1
-        self._height = log_sigma[lower] - np.clip(position, top, bottom)
+        self._height = log_sigma[lower] - xp.clip(position, top, bottom)
         self._weight = self._height / (log_sigma[lower] - log_sigma[lower - 1])
-        self._beyond_top = np.maximum(top - position, 0)
-        self._beyond_bottom = np.maximum(position - bottom, 0)
+        self._beyond_top = xp.maximum(top - position, 0)
+        self._beyond_bottom = xp.maximum(position - bottom, 0)
 
     def constant_beyond(self, field: np.ndarray) -> np.ndarray:
         """A field (K, *), linear in ln p between the levels and constant beyond them, (L, *)."""
-        above = np.take_along_axis(field, self._upper, axis=0)
-        below = np.take_along_axis(field, self._lower, axis=0)
+        above = self._xp.take_along_axis(field, self._upper, axis=0)
+        below = self._xp.take_along_axis(field, self._lower, axis=0)
         return below + self._weight * (above - below)
 
     def temperature(self) -> np.ndarray:
         """T, K, (L, *)."""
         inside = self.constant_beyond(self._columns.temperature)
-        return inside * np.exp(EXPONENT * self._beyond_bottom)
+        return inside * self._xp.exp(EXPONENT * self._beyond_bottom)
 
     def geopotential(self) -> np.ndarray:
         """Φ, m² s⁻², (L, *)."""
         t, phi = self._columns.virtual_temperature, self._columns.geopotential
-        t_lower, phi_lower = (np.take_along_axis(x, self._lower, axis=0) for x in (t, phi))
+        t_lower, phi_lower = (self._xp.take_along_axis(x, self._lower, axis=0) for x in (t, phi))
         t_here = self.constant_beyond(t)
         inside = phi_lower + GAS_CONSTANT * self._height * (t_here + t_lower) / 2
         above = GAS_CONSTANT * t_here * self._beyond_top
-        below = GRAVITY / LAPSE_RATE * t_here * np.expm1(EXPONENT * self._beyond_bottom)
+        below = GRAVITY / LAPSE_RATE * t_here * self._xp.expm1(EXPONENT * self._beyond_bottom)
         return inside + above - below

@@ -7,7 +7,9 @@ from dambench_hub.dynamics.jax_setup import prepare_jax
 
 prepare_jax()  # before a test module imports jax
 
+from dambench_hub.coordinates.grids import Grid  # noqa: E402
 from dambench_hub.dynamics.circulation_model import CirculationModel  # noqa: E402
+from dambench_hub.dynamics.circulation_view import CirculationView  # noqa: E402
 
 DAYS = 20
 
@@ -18,6 +20,12 @@ def circulation_model() -> CirculationModel:
     from dambench_hub.dynamics.circulation import Circulation
 
     return CirculationModel(Circulation(21, 60, {}))
+
+
+@pytest.fixture(scope="session")
+def circulation_view(circulation_model) -> CirculationView:
+    """The states' channels on 33×64."""
+    return CirculationView(circulation_model, Grid(33, 64))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,120 @@
+"""What observers see of the circulation model's states: the 69 channels, and their linearisation.
+
+The channels are those of the data set, by the same code (`PostProcessor`, here on arrays of jax),
+but for t2m. The data set has it from the model's last step of physics, which is up to a step before
+the valid time; a state alone knows no such thing, so it is diagnosed from the state as that physics
+does it, from the two lowest levels.
+
+jax is imported in the functions: call `prepare_jax` before the first of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.dynamics.circulation_model import CirculationModel
+from dambench_hub.dynamics.forecast_model import Pullback
+from dambench_hub.dynamics.postprocessing import PostProcessor
+
+
+class CirculationView:
+    """Sees the states of a model on a grid with poles and on pressure levels.
+
+    Args:
+        model: The model.
+        grid: Y×X grid of the channels.
+    """
+
+    def __init__(self, model: CirculationModel, grid: Grid) -> None:
+        geography = model.circulation.geography()
+        self.model, self.grid = model, grid
+        self.post_processor = PostProcessor(
+            grid=grid,
+            sigma=geography["sigma"],
+            surface_height=geography["surface_height"],
+            latitude=geography["latitude"],
+            columns=2 * len(geography["latitude"]),
+            near_surface_wind=float(geography["near_surface_wind"]),
+        )
+
+    def channels(self, states: np.ndarray) -> np.ndarray:
+        """The 69 standard channels of (N,) or (M, N) states, float32, (C, Y, X) or (M, C, Y, X)."""
+        states = self.model.require_states(states).astype(np.float32)
+        members = states.reshape(-1, states.shape[-1])
+        seen = np.stack([np.asarray(self._see(member)) for member in members])
+        return seen.reshape(*states.shape[:-1], *seen.shape[1:])
+
+    def linearise(self, state: np.ndarray) -> tuple[np.ndarray, Pullback]:
+        """The channels of one state, and the adjoint of their linearisation, (C, Y, X) to (N,).
+
+        Where humidity is clipped at 0, nothing depends on it.
+        """
+        point = self.model.require_states(state, most_axes=0).astype(np.float32)
+
+        def pullback(sensitivity: np.ndarray) -> np.ndarray:
+            return np.asarray(self._pull(point, np.asarray(sensitivity, np.float32)), np.float64)
+
+        return np.asarray(self._see(point)), pullback
+
+    def fields(self, vector: Any) -> dict[str, Any]:
+        """What `PostProcessor.channels` needs, from a vector of numpy or jax."""
+        fields = self.model.vector.unpack(vector)
+        temperature = fields["temperature_variation"] + self._reference
+        return {
+            "vorticity": fields["vorticity"],
+            "divergence": fields["divergence"],
+            "t": temperature,
+            "q": fields["specific_humidity"],
+            "log_pressure": fields["log_surface_pressure"],
+            "t2m": self._near_surface_temperature(temperature[-2:]),
+        }
+
+    def _near_surface_temperature(self, coefficients: Any) -> Any:
+        """T at the surface on the model's grid, K, from those of the two lowest levels.
+
+        With σ_K the lowest level and T_(K−1) at σ = 0.835, an unstable lowest layer's lapse rate is
+        continued to σ = 0.99 and, over sea, from the smooth orography Φ_s down to sea level:
+
+            T_2m = T_K + δ (1 − (1 − land) Φ_s / (R · 288 K · ln σ_K)),
+            δ = (ln 0.99 − ln σ_K) / (ln σ_K − ln 0.835) · max(T_K − T_(K−1), 0)
+
+        References:
+            Kucharski et al. (2013), Bull. Amer. Meteor. Soc. 94, 25-29: SPEEDY's surface fluxes.
+        """
+        import jax.numpy as jnp
+        from jcm import constants
+
+        terrain = self.model.circulation.model.terrain
+        above, lowest = self.model.circulation.model.coords.horizontal.to_nodal(coefficients)
+        log_sigma = math.log(self.post_processor.sigma[-1])
+        ratio = (math.log(0.99) - log_sigma) / (log_sigma - math.log(0.835))
+        down = terrain.orog * constants.grav / (constants.rd * 288.0 * log_sigma)
+        return lowest + ratio * jnp.maximum(lowest - above, 0) * (1 - (1 - terrain.fmask) * down)
+
+    @cached_property
+    def _reference(self) -> np.ndarray:
+        """Coefficients of the reference temperature, float32, (K, orders, degrees)."""
+        vector = self.model.vector
+        reference = np.zeros((vector.levels, vector.orders, vector.degrees), np.float32)
+        # The harmonic of degree and order 0 is the constant 1 / √4π.
+        profile = self.model.circulation.reference_temperature
+        reference[:, 0, 0] = np.float64(profile) * math.sqrt(4 * math.pi)
+        return reference
+
+    @cached_property
+    def _see(self) -> Callable[[Any], Any]:
+        import jax
+
+        return jax.jit(lambda vector: self.post_processor.channels(self.fields(vector)))
+
+    @cached_property
+    def _pull(self) -> Callable[[Any, Any], Any]:
+        import jax
+
+        return jax.jit(lambda vector, v: jax.vjp(self._see, vector)[1](v)[0])
