@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.dynamics.circulation_model import CirculationModel
 from dambench_hub.dynamics.forecast_model import Pullback
 from dambench_hub.dynamics.postprocessing import PostProcessor
@@ -33,7 +34,7 @@ class CirculationView:
 
     def __init__(self, model: CirculationModel, grid: Grid) -> None:
         geography = model.circulation.geography()
-        self.model, self.grid = model, grid
+        self.model, self.channels, self.grid = model, STANDARD_CHANNELS, grid
         self.post_processor = PostProcessor(
             grid=grid,
             sigma=geography["sigma"],
@@ -43,7 +44,7 @@ class CirculationView:
             near_surface_wind=float(geography["near_surface_wind"]),
         )
 
-    def channels(self, states: np.ndarray) -> np.ndarray:
+    def see(self, states: np.ndarray) -> np.ndarray:
         """The 69 standard channels of (N,) or (M, N) states, float32, (C, Y, X) or (M, C, Y, X)."""
         states = self.model.require_states(states).astype(np.float32)
         members = states.reshape(-1, states.shape[-1])

@@ -8,7 +8,7 @@ from dambench_hub.errors import ForecastError
 
 def test_channels_are_those_of_the_data_set(circulation_view, grown_states):
     """`PostProcessor` on jax gives what it gives on numpy."""
-    seen = circulation_view.channels(grown_states)
+    seen = circulation_view.see(grown_states)
     assert seen.shape == (2, 69, 33, 64) and seen.dtype == np.float32
     fields = circulation_view.fields(grown_states[0].astype(np.float32))
     as_built = circulation_view.post_processor.channels(
@@ -16,7 +16,7 @@ def test_channels_are_those_of_the_data_set(circulation_view, grown_states):
     )
     difference = np.abs(seen[0] - as_built).max(axis=(1, 2))
     assert np.all(difference < 1e-3 * as_built.std(axis=(1, 2)))
-    np.testing.assert_array_equal(circulation_view.channels(grown_states[1]), seen[1])
+    np.testing.assert_array_equal(circulation_view.see(grown_states[1]), seen[1])
 
 
 def test_temperature_at_2_m_is_that_of_the_physics(circulation_view, grown_states, grown_at):
@@ -37,22 +37,22 @@ def test_adjoint(circulation_view, grown_states, rng):
     point, move = jnp.float32(state), jnp.float32(perturbation)
     _, tangent = jax.jvp(lambda x: circulation_view._see(x), (point,), (move,))
     tangent = np.asarray(tangent, np.float64)
-    std = circulation_view.channels(state).std(axis=(1, 2), keepdims=True)
+    std = circulation_view.see(state).std(axis=(1, 2), keepdims=True)
     weights = (1 + rng.standard_normal(tangent.shape)) * tangent / std**2
     seen, pullback = circulation_view.linearise(state)
     backward = np.vdot(pullback(weights), perturbation)
     np.testing.assert_allclose(backward, np.vdot(weights, tangent), rtol=1e-4)
-    np.testing.assert_array_equal(seen, circulation_view.channels(state))
+    np.testing.assert_array_equal(seen, circulation_view.see(state))
 
 
 def test_gradient_against_finite_differences(circulation_view, grown_states):
     """Of the distance from another state's channels, towards that state."""
     state, other = grown_states
-    target = circulation_view.channels(other).astype(np.float64)
+    target = circulation_view.see(other).astype(np.float64)
     error = 0.1 * target.std(axis=(1, 2), keepdims=True)
 
     def cost(x):
-        return 0.5 * np.sum(((circulation_view.channels(x) - target) / error) ** 2)
+        return 0.5 * np.sum(((circulation_view.see(x) - target) / error) ** 2)
 
     seen, pullback = circulation_view.linearise(state)
     gradient, step = pullback((seen - target) / error**2), 0.01 * (other - state)
@@ -62,6 +62,6 @@ def test_gradient_against_finite_differences(circulation_view, grown_states):
 
 def test_states_of_another_model_are_refused(circulation_view, grown_states):
     with pytest.raises(ForecastError, match=r"has shape \(17391,\)"):
-        circulation_view.channels(grown_states[:, :-1])
+        circulation_view.see(grown_states[:, :-1])
     with pytest.raises(ForecastError, match=r"has shape \(17391,\)"):
         circulation_view.linearise(grown_states)

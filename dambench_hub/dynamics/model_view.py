@@ -1,0 +1,128 @@
+"""`ModelView`: what the states of a forecast model are in the channels of a data set, and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.dynamics.forecast_model import ForecastModel, Pullback
+from dambench_hub.errors import ForecastError
+
+LinearIncrement = Callable[[np.ndarray], np.ndarray]
+"""δ ↦ δx, from increments in channels, (C, Y, X), to those in a state, (*state_shape)."""
+
+
+class ModelView(ABC):
+    """Sees the states of a model as fields on a grid, and adds increments of such fields to them.
+
+    The way back is by increments: x_a = x_b + G(x_b, δ) with δ the increment of an analysis in
+    channels. What the channels cannot see of a state stays as it is, and δ = 0 returns its bits.
+
+    Attributes:
+        model: The model.
+        channels: Names of the C channels.
+        grid: Y×X grid.
+    """
+
+    model: ForecastModel
+    channels: tuple[str, ...]
+    grid: Grid
+
+    @abstractmethod
+    def see(self, states: np.ndarray) -> np.ndarray:
+        """Channels of one state or of members, float32, (C, Y, X) or (M, C, Y, X).
+
+        Raises:
+            ForecastError: When the states have another shape than the model's.
+        """
+
+    @abstractmethod
+    def add(self, states: np.ndarray, increments: np.ndarray) -> np.ndarray:
+        """x_a: the states with increments to what is seen of them, float64, shaped as the states.
+
+        Args:
+            states: x_b, (*state_shape) or (M, *state_shape).
+            increments: δ, (C, Y, X) or (M, C, Y, X); zero returns the same bits.
+
+        Raises:
+            ForecastError: When the increments do not belong to the states.
+        """
+
+    def linearise(self, state: np.ndarray) -> tuple[np.ndarray, Pullback]:
+        """What is seen of one state, and the adjoint of its linearisation, (C, Y, X) to the state.
+
+        Raises:
+            ForecastError: When the view is not differentiable.
+        """
+        raise self._not_differentiable()
+
+    def linear_increments(self, state: np.ndarray) -> tuple[LinearIncrement, Pullback]:
+        """δ ↦ G'(x_b) δ, `add` linearised about one state and δ = 0, and its adjoint.
+
+        Raises:
+            ForecastError: When the view is not differentiable.
+        """
+        raise self._not_differentiable()
+
+    def _not_differentiable(self) -> ForecastError:
+        return ForecastError(
+            f"What is seen of the model {self.model.name} is not differentiable, which var4d and "
+            "weak_var4d need. Use an ensemble method (letkf, enkf)."
+        )
+
+    def require_increments(self, states: np.ndarray, increments: np.ndarray) -> np.ndarray:
+        """The increments, checked against the states that they are added to."""
+        increments = np.asarray(increments)
+        members = states.shape[: states.ndim - len(self.model.state_shape)]
+        wanted = (*members, len(self.channels), *self.grid.shape)
+        if increments.shape != wanted:
+            raise ForecastError(
+                f"Increments to these states have shape {wanted} ({len(self.channels)} channels "
+                f"on {self.grid}), got {increments.shape}."
+            )
+        return increments
+
+
+class ChannelStates(ModelView):
+    """For models whose states are the channels themselves, (C, Y, X): nothing to translate.
+
+    Args:
+        model: Its state_shape is (C, Y, X).
+        channels: Names of the C channels.
+        grid: Y×X grid.
+
+    Raises:
+        ForecastError: When the model's states have another shape.
+    """
+
+    def __init__(self, model: ForecastModel, channels: Sequence[str], grid: Grid) -> None:
+        self.model, self.channels, self.grid = model, tuple(channels), grid
+        if model.state_shape != (wanted := (len(self.channels), *grid.shape)):
+            raise ForecastError(
+                f"The model {model.name} has states of shape {model.state_shape}, "
+                f"{len(self.channels)} channels on {grid} have {wanted}."
+            )
+
+    def see(self, states: np.ndarray) -> np.ndarray:
+        """The states."""
+        return self.model.require_states(states).astype(np.float32)
+
+    def add(self, states: np.ndarray, increments: np.ndarray) -> np.ndarray:
+        """x_b + δ."""
+        states = self.model.require_states(states)
+        return states + self.require_increments(states, increments)
+
+    def linearise(self, state: np.ndarray) -> tuple[np.ndarray, Pullback]:
+        """The state, and the identity."""
+        return self.see(self.model.require_states(state, most_axes=0)), _same
+
+    def linear_increments(self, state: np.ndarray) -> tuple[LinearIncrement, Pullback]:
+        """The identity, twice."""
+        return _same, _same
+
+
+def _same(field: np.ndarray) -> np.ndarray:
+    return field
