@@ -1,6 +1,6 @@
 """Build the embedded default data set: a twin experiment made by a general circulation model.
 
-    python builders/osse/build.py --preset tiny|mini|t31 --out dambench
+    python builders/osse/build.py --preset tiny|mini|cycling|t31 --out dambench
 
 A *nature run* of `jcm` (SPEEDY physics, spectral dynamics) is the reference. The background is a
 24-hour forecast from the nature state of the day before, by a model with other parameters and from

@@ -134,8 +134,8 @@ def tasks_table(names: Sequence[str], data: Data | None) -> Table:
 
 
 def _possible(task: Task, data: Data) -> str:
-    lacking = task.config == "multimodal" and not data.manifest.modalities
-    return "no: no modalities" if lacking else "yes"
+    lacking = task.lacking(data.manifest)
+    return f"no: {lacking}" if lacking else "yes"
 
 
 def info_tables(data: Data) -> RenderableType:

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sql
 
 from dambench_hub.data.dataset import Data, load_data
-from dambench_hub.errors import DambenchError, TaskError
+from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.sign_in import SignIn
 from dambench_hub.leaderboard.data_source import DataSource
 from dambench_hub.leaderboard.store.results import DEFAULT_STORE, Store
@@ -124,7 +124,8 @@ class Site:
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
         """The tasks that the data set is fit for, by name."""
-        return {name: load_task(name) for name in task_names() if self._fits(load_task(name))}
+        tasks = {name: load_task(name) for name in task_names()}
+        return {name: task for name, task in tasks.items() if not task.lacking(self.data.manifest)}
 
     @property
     def largest_upload(self) -> int:
@@ -141,13 +142,6 @@ class Site:
         manifest = self.data.manifest
         times = len(load_task(task).times(manifest))
         return 4 * times * len(manifest.channels) * manifest.grid.size
-
-    def _fits(self, task: Task) -> bool:
-        try:
-            task.modalities(self.data.manifest)
-        except TaskError:
-            return False
-        return task.split in self.data.manifest.splits
 
 
 def absolute_url(url: str) -> str:

@@ -31,6 +31,8 @@ class Task:
         main_score: The score that ranks; smaller is better.
         observations: Settings that differ from those of the data set's stored observations.
         stride: Every how many test times are assimilated and scored.
+        cycle_hours: Of a task whose backgrounds are the method's own forecasts: hours between two
+            analyses, and so between the data set's times.
 
     Raises:
         TaskError: When a value is not one of those above.
@@ -43,6 +45,7 @@ class Task:
     main_score: MainScore = "mse"
     observations: Mapping[str, Any] = field(default_factory=dict)
     stride: int = 1
+    cycle_hours: int | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -76,8 +79,33 @@ class Task:
         return replace(manifest.observations, **dict(self.observations))
 
     def times(self, manifest: Manifest) -> np.ndarray:
-        """The valid times that are assimilated and scored, ascending, datetime64[h]."""
-        return manifest.times(self.split)[:: self.stride]
+        """The valid times that are assimilated and scored, ascending, datetime64[h].
+
+        Raises:
+            TaskError: When a task that cycles finds times of another spacing.
+        """
+        times = manifest.times(self.split)[:: self.stride]
+        spacings = np.unique(np.diff(times).astype(int))
+        if self.cycle_hours and any(spacings != self.cycle_hours):
+            raise TaskError(
+                f"Task {self.name} needs analyses every {self.cycle_hours} h, the {self.split} "
+                f"times of {manifest.name} are {' and '.join(map(str, spacings[:3]))} h apart. Use "
+                "a data set of consecutive days, such as builders/osse/build.py --preset cycling "
+                "makes."
+            )
+        return times
+
+    def lacking(self, manifest: Manifest) -> str | None:
+        """What a data set does not have that the task needs, in a few words; None if it fits."""
+        if self.split not in manifest.splits:
+            return f"no {self.split} split"
+        if self.config == "multimodal" and not manifest.modalities:
+            return "no modalities"
+        try:
+            self.times(manifest)
+        except TaskError:
+            return f"times are not {self.cycle_hours} h apart"
+        return None
 
 
 def task_names() -> tuple[str, ...]:

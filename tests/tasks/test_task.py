@@ -55,10 +55,27 @@ def test_wrong_values_are_refused(changes, message):
     assert message in str(caught.value)
 
 
+def test_a_task_that_cycles_needs_times_that_follow_one_another(tiny_data):
+    daily, manifest = load_task("cycling"), tiny_data.manifest
+    assert daily.cycle_hours == 24 and daily.lacking(manifest) is None
+    assert list(daily.times(manifest)) == list(manifest.times("test"))
+    four_a_day = dataclasses.replace(daily, cycle_hours=6)
+    assert four_a_day.lacking(manifest) == "times are not 6 h apart"
+    with pytest.raises(TaskError, match=r"every 6 h, the test times of \S+ are 24 h apart"):
+        four_a_day.times(manifest)
+
+
+def test_what_a_data_set_lacks_is_said(tiny_data):
+    task, manifest = load_task("multimodal"), tiny_data.manifest
+    assert task.lacking(manifest) is None
+    assert task.lacking(dataclasses.replace(manifest, modalities=())) == "no modalities"
+    assert dataclasses.replace(task, split="tset").lacking(manifest) == "no tset split"
+
+
 def test_names_are_suggested():
     with pytest.raises(TaskError, match="Did you mean 'multimodal'"):
         load_task("multimodl")
-    with pytest.raises(TaskError, match="Known are density-01, "):
+    with pytest.raises(TaskError, match="Known are cycling, density-01, "):
         load_task("../../x")
 
 

@@ -68,7 +68,7 @@ class Preset:
     analysis_error: float = 0.2
 
 
-PRESETS = {
+PRESETS = {  # `cycling` is the year of `mini`, with days that follow one another
     "tiny": Preset(
         "33x64",
         nature=(21, 72),
@@ -89,6 +89,16 @@ PRESETS = {
             "train": Days("2022-01-02", 180, 2),
             "validation": Days("2023-01-02", 30, 12),
             "test": Days("2024-01-02", 60, 6),
+        },
+    ),
+    "cycling": Preset(
+        "33x64",
+        nature=(21, 72),
+        forecast=(21, 60),
+        splits={
+            "train": Days("2022-01-02", 359, 1),
+            "validation": Days("2023-01-02", 30, 12),
+            "test": Days("2024-01-02", 60, 1),
         },
     ),
     "t31": Preset(
