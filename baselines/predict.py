@@ -17,27 +17,25 @@ the last part writes the file.
 from __future__ import annotations
 
 import argparse
-import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dambench_hub.data import Analysis, Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
-from dambench_hub.models import METHODS, MULTI, Assimilator, load_method, method_class
-from dambench_hub.models.pretrained import (
-    CONFIG,
-    WEIGHTS,
-    model_name,
-    resolve_folder,
-    trained_folder,
-    training_record,
+from dambench_hub.models import METHODS, Assimilator, load_method
+from dambench_hub.models.preparation import (
+    described,
+    find_method,
+    prepare,
+    read_options,
+    require_modalities,
+    sampling_methods,
 )
+from dambench_hub.models.pretrained import CONFIG, WEIGHTS
 from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.header import text_problems
 from dambench_hub.predictions.parts import Parts, Share
@@ -67,6 +65,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--members", type=int, metavar="N", help="sample and write N members, instead of the mean"
     )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of a classical method, such as localisation_km=1500; can be repeated",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of methods that draw samples (0)")
     parser.add_argument("--part", metavar="n/m", help="do the n-th of m parts")
     return parser.parse_args(argv)
@@ -87,16 +92,23 @@ def predict(args: argparse.Namespace) -> Path | None:
         raise PredictionError(f"{out} must end in {' or '.join(CONTAINERS)}. Choose another --out.")
     task = load_task(args.task)
     data = load_data(args.data)
-    method = load_method(
-        folder or args.method, batches(data, task, "train", None, args.batch_size, "Fitting")
-    )
+    if task.cycle_hours:
+        raise TaskError(
+            f"The task {task.name} is for methods in their own forecasts: run python "
+            f"baselines/cycle.py {args.method} --data {args.data}."
+        )
+    options = read_options(args.method, args.option)
+    training = batches(data, task, "train", None, args.batch_size, "Fitting")
+    method = load_method(folder or args.method, training, **options)
     require_modalities(method, task, data)
-    generator = prepare(method, args)
+    set_members(method, args.members)
+    generator = prepare(method, args.device, args.seed)
     settings = {
         "method": method.name,
         "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS)} if folder else None,
         "task": task.name,
         "dataset_revision": data.revision,
+        "options": options,
         "members": args.members,
         "seed": args.seed,
         "device": generator.device.type if generator else "cpu",
@@ -115,19 +127,6 @@ def predict(args: argparse.Namespace) -> Path | None:
         write_predictions(out, analyses, task=task, data=data, model_name=name, **about)
 
     return out if parts.finish(share, write) else None
-
-
-def find_method(method: str, revision: str | None) -> tuple[str, Path | None]:
-    """What METHOD is called, and its folder if it is a trained one."""
-    path = local_path(method)
-    if revision and (path.is_dir() or len(path.parts) == 1):
-        raise TaskError(f"--revision is for methods on the Hub, and {method} is here already.")
-    if path.is_dir():
-        folder = trained_folder(path)
-        return model_name(folder), folder
-    if len(path.parts) == 1:
-        return method, None
-    return path.name, resolve_folder(method, revision)
 
 
 def own_share(part: str | None) -> Share:
@@ -154,55 +153,18 @@ def batches(
     return track(loaded, -(-samples // batch_size), doing)
 
 
-def require_modalities(method: Assimilator, task: Task, data: Data) -> None:
-    """Refuse a multi-modal method where there is only one kind of observations."""
-    if not method.name.startswith(MULTI) or task.modalities(data.manifest):
+def set_members(method: Assimilator, members: int | None) -> None:
+    """Let a method draw so many members, if any are asked for."""
+    if members is None:
         return
-    advice = (
-        "use --task multimodal"
-        if data.manifest.modalities
-        else f"the data set {data.manifest.name} has none"
-    )
-    raise TaskError(
-        f"{method.name} needs modalities, which the task {task.name} does not give: {advice}, or "
-        f"use {method.name.removeprefix(MULTI)}."
-    )
-
-
-def prepare(method: Assimilator, args: argparse.Namespace) -> Any:
-    """Set ensemble size, seed and device; a learned method's source of randomness, else None."""
-    if args.members is not None:
-        if not hasattr(method, "members"):
-            raise TaskError(
-                f"{method.name} draws no samples, so there are no --members of it. Methods that "
-                f"do: {', '.join(sampling_methods())}."
-            )
-        if not 1 <= args.members <= MAX_MEMBERS:
-            raise TaskError(f"--members is 1 to {MAX_MEMBERS}, got {args.members}.")
-        method.members = args.members
-    if not hasattr(method, "to"):
-        if args.device not in ("auto", "cpu"):
-            raise TaskError(f"{method.name} runs on the CPU; leave --device {args.device} out.")
-        if hasattr(method, "seed"):
-            method.seed = args.seed
-        return None
-    import torch
-
-    from dambench_hub.models.devices import find_device
-
-    device = find_device(args.device)
-    method.to(device)
-    return torch.Generator(device).manual_seed(args.seed)
-
-
-def sampling_methods() -> list[str]:
-    """Names of the methods that draw samples of the posterior."""
-    found = []
-    for name in METHODS:
-        with suppress(TaskError):  # its packages are not installed
-            if "members" in inspect.signature(method_class(name)).parameters:
-                found.append(name)
-    return found
+    if not hasattr(method, "members"):
+        raise TaskError(
+            f"{method.name} draws no samples, so there are no --members of it. Methods that do: "
+            f"{', '.join(sampling_methods())}."
+        )
+    if not 1 <= members <= MAX_MEMBERS:
+        raise TaskError(f"--members is 1 to {MAX_MEMBERS}, got {members}.")
+    method.members = members
 
 
 def as_analysis(field: np.ndarray, time: np.datetime64) -> Analysis:
@@ -210,17 +172,6 @@ def as_analysis(field: np.ndarray, time: np.datetime64) -> Analysis:
     if field.ndim == 3:
         return Analysis(mean=field[None], time=time[None])
     return Analysis(mean=field.mean(axis=0)[None], members=field[None], time=time[None])
-
-
-def described(method: Assimilator, folder: Path | None) -> Mapping[str, str | int]:
-    """What the prediction file says of a method, as far as it is known."""
-    about: dict[str, str | int] = {}
-    if hasattr(method, "parameter_count"):
-        about["parameters"] = method.parameter_count
-    record = training_record(folder) if folder else {}
-    if {"data_name", "data_revision"} <= record.keys():
-        about["training_data"] = f"{record['data_name']}, revision {record['data_revision']}"
-    return about
 
 
 def main(argv: Sequence[str] | None = None) -> int:

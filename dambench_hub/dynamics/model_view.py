@@ -51,6 +51,17 @@ class ModelView(ABC):
             ForecastError: When the increments do not belong to the states.
         """
 
+    @abstractmethod
+    def guess(self, time: np.datetime64, seed: int) -> np.ndarray:
+        """Some state of the model at a time, (*state_shape), for increments to be added to.
+
+        What the channels cannot see must be as the model has it in that season.
+
+        Args:
+            time: Valid time.
+            seed: Makes other weather.
+        """
+
     def linearise(self, state: np.ndarray) -> tuple[np.ndarray, Pullback]:
         """What is seen of one state, and the adjoint of its linearisation, (C, Y, X) to the state.
 
@@ -114,6 +125,10 @@ class ChannelStates(ModelView):
         """x_b + δ."""
         states = self.model.require_states(states)
         return states + self.require_increments(states, increments)
+
+    def guess(self, time: np.datetime64, seed: int) -> np.ndarray:
+        """Zeros: all of a state is seen."""
+        return np.zeros(self.model.state_shape)
 
     def linearise(self, state: np.ndarray) -> tuple[np.ndarray, Pullback]:
         """The state, and the identity."""

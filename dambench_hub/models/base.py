@@ -27,12 +27,14 @@ class Assimilator(ABC):
     name: ClassVar[str]
 
     @classmethod
-    def fit(cls, training: Iterable[Batch]) -> Self:
+    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
         """The method, estimated in one pass over batches of the training split.
 
-        A method without parameters leaves `training` unread.
+        Args:
+            training: A method without parameters leaves it unread.
+            options: Of the method, by name.
         """
-        return cls()
+        return cls(**options)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

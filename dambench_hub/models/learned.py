@@ -218,7 +218,7 @@ class LearnedAssimilator(
         return sum(parameter.numel() for parameter in self.parameters())
 
     @classmethod
-    def fit(cls, training: Iterable[Batch]) -> Self:
+    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
         """Refused: one pass is not enough.
 
         Raises:

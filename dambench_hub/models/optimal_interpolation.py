@@ -50,7 +50,7 @@ class OptimalInterpolation(Assimilator):
         self.channels, self.covariance, self.bias = tuple(channels), covariance, bias
 
     @classmethod
-    def fit(cls, training: Iterable[Batch]) -> Self:
+    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
         """B and the mean error from background − reference; some hundred samples are enough.
 
         Raises:
@@ -64,7 +64,7 @@ class OptimalInterpolation(Assimilator):
             errors.add(error, hours)
         assert errors is not None  # or there was an error
         bias = errors.bias.reshape(-1, *errors.grid.shape)
-        return cls(channels, fit_isotropic_covariance(errors, noise), bias)
+        return cls(channels, fit_isotropic_covariance(errors, noise), bias, **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; nothing is drawn.

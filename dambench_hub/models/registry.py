@@ -71,13 +71,16 @@ def method_class(name: str) -> type[Assimilator]:
         ) from error
 
 
-def load_method(name_or_folder: str | Path, training: Iterable[Batch] = ()) -> Assimilator:
+def load_method(
+    name_or_folder: str | Path, training: Iterable[Batch] = (), **options: Any
+) -> Assimilator:
     """A method ready to assimilate.
 
     Args:
         name_or_folder: A classical method's name fits it to `training`; the folder of a trained
             model or of its training, or its id on the Hub, brings its parameters along.
         training: Batches of the training split, read once if at all: `data.batches(task, "train")`.
+        options: Of a classical method that is fitted.
 
     Raises:
         TaskError: When there is no such method, or it has to be trained first.
@@ -85,7 +88,7 @@ def load_method(name_or_folder: str | Path, training: Iterable[Batch] = ()) -> A
     """
     path = local_path(name_or_folder)
     if not path.is_dir() and len(path.parts) == 1:
-        return method_class(str(name_or_folder)).fit(training)
+        return method_class(str(name_or_folder)).fit(training, **options)
     from dambench_hub.models.pretrained import read_method, resolve_folder, trained_folder
 
     folder = trained_folder(resolve_folder(name_or_folder))

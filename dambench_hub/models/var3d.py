@@ -54,7 +54,7 @@ class Var3D(Assimilator):
         self.members, self.seed = members, seed
 
     @classmethod
-    def fit(cls, training: Iterable[Batch]) -> Self:
+    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
         """B and the mean error from background − reference; some hundred samples are enough.
 
         Raises:
@@ -64,7 +64,9 @@ class Var3D(Assimilator):
         for batch, error, hours in background_errors(training, "3D-Var"):
             channels, grid = batch.channels, batch.grid
             errors.add(error, hours)
-        return cls(channels, fit_zonal_covariance(errors.deviations(), grid), errors.bias)
+        return cls(
+            channels, fit_zonal_covariance(errors.deviations(), grid), errors.bias, **options
+        )
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.

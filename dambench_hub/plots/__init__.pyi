@@ -1,1 +1,2 @@
+from .cycles import plot_cycles as plot_cycles
 from .figures import plot_prediction as plot_prediction

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from dambench_hub.data.batch import Analysis
+from dambench_hub.models import preparation, registry
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.registry import METHODS, Assimilator
@@ -81,13 +82,13 @@ def models(tiny_data, tmp_path_factory):
 def registered(monkeypatch):
     """`dice` and `multi_dice` are methods like others; no launcher started these tests."""
     monkeypatch.setitem(METHODS, "dice", "Dice")
-    known = predict.method_class
+    known = registry.method_class
 
     def method_class(name):
         return CLASSES.get(name) or known(name)
 
-    monkeypatch.setattr("dambench_hub.models.registry.method_class", method_class)
-    monkeypatch.setattr(predict, "method_class", method_class)
+    monkeypatch.setattr(registry, "method_class", method_class)
+    monkeypatch.setattr(preparation, "method_class", method_class)
     for variable in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(variable, raising=False)
 
@@ -146,7 +147,7 @@ def test_a_method_never_sees_the_reference(run, monkeypatch):
             assert batch.reference is None
             return Analysis(batch.background)
 
-    monkeypatch.setattr(predict, "load_method", lambda name, training: Curious())
+    monkeypatch.setattr(predict, "load_method", lambda name, training, **options: Curious())
     assert run("curious")[0] == 0
 
 

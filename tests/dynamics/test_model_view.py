@@ -28,6 +28,9 @@ class Opaque(ModelView):
     def add(self, states, increments):
         return states
 
+    def guess(self, time, seed):
+        return np.zeros(self.model.state_shape)
+
 
 @pytest.fixture
 def view():
