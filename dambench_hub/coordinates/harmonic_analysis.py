@@ -82,6 +82,24 @@ class HarmonicAnalysis:
         vorticity, divergence = np.split(both, 2, axis=-1)
         return vorticity, divergence[..., partner, :]
 
+    def scalar_adjoint(self, coefficients: np.ndarray) -> np.ndarray:
+        """Adjoint of `scalar`, (*, 2N + 1, N + 1) to (*, Y, X)."""
+        return self._from_orders(self._fit, coefficients) @ self._fourier
+
+    def wind_adjoint(
+        self, vorticity: np.ndarray, divergence: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Adjoint of `wind`, (*, 2N + 1, N + 1) each to (*, Y, X) each."""
+        partner = partners(self.largest)
+        both = np.concatenate([vorticity, divergence[..., partner, :]], axis=-1)
+        u, v = np.split(self._from_orders(self._wind_fit, both), 2, axis=-2)
+        return u @ self._fourier, v[..., partner] @ self._fourier
+
+    @staticmethod
+    def _from_orders(matrices: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """Adjoint of `for_each_order`, (*, orders, L) to (*, Y, orders)."""
+        return np.einsum("oly,...ol->...yo", matrices, coefficients, optimize=True)
+
     def _along_circles(self, field: np.ndarray) -> np.ndarray:
         """Coefficients of F_m at each latitude, (*, Y, 2N + 1)."""
         return field @ self._fourier.T

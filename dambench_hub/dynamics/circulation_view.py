@@ -11,7 +11,7 @@ jax is imported in the functions: call `prepare_jax` before the first of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -19,18 +19,27 @@ import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
+from dambench_hub.dynamics.circulation import Circulation
 from dambench_hub.dynamics.circulation_model import CirculationModel
 from dambench_hub.dynamics.forecast_model import Pullback
+from dambench_hub.dynamics.model_view import LinearIncrement, ModelView
 from dambench_hub.dynamics.postprocessing import PostProcessor
+from dambench_hub.dynamics.state_increments import StateIncrements
+from dambench_hub.errors import ForecastError
+
+SPIN_UP_DAYS = 30
+"""After ten days eddies are full grown, after twenty moisture and rain are steady."""
 
 
-class CirculationView:
+class CirculationView(ModelView):
     """Sees the states of a model on a grid with poles and on pressure levels.
 
     Args:
         model: The model.
         grid: Y×X grid of the channels.
     """
+
+    model: CirculationModel
 
     def __init__(self, model: CirculationModel, grid: Grid) -> None:
         geography = model.circulation.geography()
@@ -62,6 +71,43 @@ class CirculationView:
             return np.asarray(self._pull(point, np.asarray(sensitivity, np.float32)), np.float64)
 
         return np.asarray(self._see(point)), pullback
+
+    def add(self, states: np.ndarray, increments: np.ndarray) -> np.ndarray:
+        """As `ModelView.add`, see `StateIncrements`.
+
+        Raises:
+            ForecastError: When the increments do not belong to the states, or are not finite.
+        """
+        states = self.model.require_states(states)
+        increments = self.require_increments(states, increments)
+        if not np.isfinite(increments).all():
+            raise ForecastError(
+                "Increments to a state must be finite, and some are not: the analysis diverged."
+            )
+        shape = (-1, len(self.channels), *self.grid.shape)
+        both = zip(states.reshape(-1, states.shape[-1]), increments.reshape(shape), strict=True)
+        return np.reshape([self._increments.add(*one) for one in both], states.shape)
+
+    def linear_increments(self, state: np.ndarray) -> tuple[LinearIncrement, Pullback]:
+        """As `ModelView.linear_increments`; humidity may fall below zero."""
+        inversion = self._increments.columns(self.model.require_states(state, most_axes=0))
+        shape = (len(self.channels), *self.grid.shape)
+
+        def forward(increment: np.ndarray) -> np.ndarray:
+            of_columns = inversion(np.reshape(increment, (len(self.channels), -1)))
+            return self._increments.to_state(of_columns)
+
+        def adjoint(sensitivity: np.ndarray) -> np.ndarray:
+            of_columns = self._increments.to_state_adjoint(sensitivity)
+            return inversion.adjoint(of_columns).reshape(shape)
+
+        return forward, adjoint
+
+    def guess(self, time: np.datetime64, seed: int) -> np.ndarray:
+        """A state with weather, grown from rest in `SPIN_UP_DAYS`."""
+        circulation, begin = self.model.circulation, time - np.timedelta64(SPIN_UP_DAYS, "D")
+        rest = circulation.start(begin, np.random.default_rng(seed)).dynamics
+        return self.model.advance(self.model.pack(rest), 24 * SPIN_UP_DAYS, begin)
 
     def fields(self, vector: Any) -> dict[str, Any]:
         """What `PostProcessor.channels` needs, from a vector of numpy or jax."""
@@ -99,6 +145,17 @@ class CirculationView:
         return lowest + ratio * jnp.maximum(lowest - above, 0) * (1 - (1 - terrain.fmask) * down)
 
     @cached_property
+    def _increments(self) -> StateIncrements:
+        return StateIncrements(
+            vector=self.model.vector,
+            grid=self.grid,
+            sigma=self.post_processor.sigma,
+            reference_temperature=self._reference,
+            orography=self.post_processor.orography,
+            near_surface_wind=self.post_processor.near_surface_wind,
+        )
+
+    @cached_property
     def _reference(self) -> np.ndarray:
         """Coefficients of the reference temperature, float32, (K, orders, degrees)."""
         vector = self.model.vector
@@ -119,3 +176,24 @@ class CirculationView:
         import jax
 
         return jax.jit(lambda vector, v: jax.vjp(self._see, vector)[1](v)[0])
+
+
+def circulation_view(settings: Mapping[str, Any], grid: Grid) -> CirculationView:
+    """The forecast model of a twin experiment, seen in its channels.
+
+    Args:
+        settings: `settings` of the data set's `source`, in its manifest.
+        grid: Of the data set.
+
+    Raises:
+        ForecastError: When no circulation model made the data set.
+    """
+    try:
+        truncation, step_minutes = settings["forecast"]
+        changes = settings["forecast_parameters"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ForecastError(
+            "This data set was not made by a circulation model, so there is none to cycle with. "
+            "Use an emulator that was trained from it."
+        ) from error
+    return CirculationView(CirculationModel(Circulation(truncation, step_minutes, changes)), grid)

@@ -81,3 +81,17 @@ def test_largest_degree(grid):
 def test_degrees_the_grid_does_not_hold_are_refused(largest):
     with pytest.raises(GridError, match=f"33x64 grid holds degrees up to 21, asked for {largest}"):
         HarmonicAnalysis(Grid(33, 64), largest)
+
+
+@pytest.mark.parametrize(("grid", "largest"), GRIDS[:2], ids=str)
+def test_adjoints(grid, largest, rng):
+    analysis = HarmonicAnalysis(grid, largest)
+    u, v = rng.standard_normal((2, 3, *grid.shape))
+    shape = (3, 2 * largest + 1, largest + 1)
+    vorticity, divergence = rng.standard_normal((2, *shape))
+    found = analysis.wind(u, v)
+    back = analysis.wind_adjoint(vorticity, divergence)
+    expected = np.vdot(found[0], vorticity) + np.vdot(found[1], divergence)
+    np.testing.assert_allclose(np.vdot(u, back[0]) + np.vdot(v, back[1]), expected, rtol=1e-10)
+    expected = np.vdot(analysis.scalar(u), vorticity)
+    np.testing.assert_allclose(np.vdot(u, analysis.scalar_adjoint(vorticity)), expected, rtol=1e-10)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dambench_hub.dynamics.circulation_view import circulation_view as circulation_view_of
 from dambench_hub.errors import ForecastError
 
 
@@ -65,3 +66,24 @@ def test_states_of_another_model_are_refused(circulation_view, grown_states):
         circulation_view.see(grown_states[:, :-1])
     with pytest.raises(ForecastError, match=r"has shape \(17391,\)"):
         circulation_view.linearise(grown_states)
+
+
+def test_a_guess_has_weather_of_its_season_and_seed(circulation_view, grown_at):
+    guesses = [circulation_view.guess(grown_at, seed) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(guesses[0], guesses[1])
+    one, other = circulation_view.see(np.stack(guesses[1:]))
+    z500 = circulation_view.channels.index("z500")
+    assert np.abs(one[z500] - other[z500]).max() > 500
+    assert 45_000 < one[z500].mean() < 60_000
+
+
+def test_the_forecast_model_of_a_data_set(circulation_view):
+    grid = circulation_view.grid
+    settings = {"forecast": [21, 60], "forecast_parameters": {"convection.trcnv": 10.0}}
+    view = circulation_view_of(settings, grid)
+    assert view.model.step_hours == 1 and view.grid == grid
+    assert float(view.model.circulation.near_surface_wind) == pytest.approx(
+        circulation_view.model.circulation.near_surface_wind
+    )
+    with pytest.raises(ForecastError, match="not made by a circulation model"):
+        circulation_view_of({"seed": 0}, grid)
