@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 
 HALF_WIDTH = 1.82
@@ -49,6 +50,30 @@ def great_circle_distances(
         (J, P), 0 … π·radius.
     """
     return radius * np.arccos(np.clip(first @ second.T, -1, 1))
+
+
+def chord_taper(first: np.ndarray, second: np.ndarray, half_width_km: float) -> np.ndarray:
+    """ρ of the distance through the Earth between all pairs of two sets of unit vectors.
+
+    Unlike that of the distance along the surface it is a correlation: positive semi-definite.
+
+    Args:
+        first: (J, 3).
+        second: (P, 3).
+        half_width_km: c of `gaspari_cohn`.
+
+    Returns:
+        (J, P).
+    """
+    chord = np.sqrt(np.maximum(2 - 2 * first @ second.T, 0))
+    return gaspari_cohn(EARTH_RADIUS_KM * chord, half_width_km)
+
+
+def zonal_taper(grid: Grid, half_width_km: float) -> np.ndarray:
+    """`chord_taper` between (y, δ) and (y', 0) of a grid, (Y, Y', X)."""
+    points = grid.unit_vectors()
+    taper = chord_taper(points, points[:: grid.longitudes], half_width_km)
+    return taper.reshape(*grid.shape, -1).transpose(0, 2, 1)
 
 
 @dataclass(frozen=True, eq=False)

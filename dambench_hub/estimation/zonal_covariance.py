@@ -22,8 +22,8 @@ from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.column_observations import column_solver
-from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
-from dambench_hub.estimation.localisation import gaspari_cohn, require_resolved
+from dambench_hub.estimation.iterative_gain import diagonal_preconditioner, gain_by_iteration
+from dambench_hub.estimation.localisation import require_resolved, zonal_taper
 from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Gain
 
@@ -73,10 +73,7 @@ class ZonalCovariance:
     @cached_property
     def taper(self) -> np.ndarray:
         """ρ between (y, δ) and (y', 0), (Y, Y', X)."""
-        points = self.grid.unit_vectors().reshape(*self.grid.shape, 3)
-        cosine = np.einsum("ydi,zi->yzd", points, points[:, 0])
-        chord_km = EARTH_RADIUS_KM * np.sqrt(np.maximum(2 - 2 * cosine, 0))
-        return gaspari_cohn(chord_km, self.half_width_km)
+        return zonal_taper(self.grid, self.half_width_km)
 
     @cached_property
     def covariances(self) -> np.ndarray:
@@ -150,32 +147,12 @@ class ZonalCovariance:
         """
         error_std = floored(error_std, self.scale)
         if index.ndim == 2:
-            return self._gain_by_iteration(index, error_std)
+            channel = np.arange(len(self.scale))[:, None]
+            variance = self.std[channel, index // self.grid.longitudes] ** 2
+            precondition = diagonal_preconditioner(variance, error_std)
+            return gain_by_iteration(self, self.grid, index, error_std, precondition)
         solve = column_solver(self.at_points(index), self.scale[:, None] * self.modes, error_std)
         return lambda innovation: self.increments(solve(innovation), index)
-
-    def _gain_by_iteration(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
-        """K where each channel has its own observed points."""
-        channel = np.arange(len(self.scale))[:, None]
-        R, variance = error_std[:, None] ** 2, self.std[channel, index // self.grid.longitudes] ** 2
-
-        def spread(weights: np.ndarray) -> np.ndarray:
-            flat = np.zeros((len(weights), len(self.scale), self.grid.size))
-            flat[:, channel, index] = weights
-            return self(flat.reshape(*flat.shape[:2], *self.grid.shape))
-
-        def covariance(weights: np.ndarray) -> np.ndarray:
-            seen = spread(weights).reshape(len(weights), len(self.scale), -1)[:, channel, index]
-            return seen + R * weights
-
-        def gain(innovation: np.ndarray) -> np.ndarray:
-            one_by_one = (
-                conjugate_gradients(covariance, d[None], lambda v: v / (variance + R))
-                for d in innovation
-            )
-            return np.concatenate([spread(weights) for weights in one_by_one])
-
-        return gain
 
     def at_points(self, index: np.ndarray) -> np.ndarray:
         """H B Hᵀ of the modes' amplitudes at grid points (P,), float32, (P, P, K, K)."""

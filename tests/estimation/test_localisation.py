@@ -9,9 +9,11 @@ from dambench_hub.errors import DataError
 from dambench_hub.estimation.localisation import (
     HALF_WIDTH,
     Localisation,
+    chord_taper,
     gaspari_cohn,
     great_circle_distances,
     require_resolved,
+    zonal_taper,
 )
 
 GRID = Grid(17, 32)
@@ -46,6 +48,19 @@ def test_distances_on_the_earth():
     np.testing.assert_allclose(found, [np.array([0, 0.5, 1]) * np.pi * EARTH_RADIUS_KM], atol=1e-3)
     step = great_circle_distances(equator[None], beside[None])
     np.testing.assert_allclose(step, 2 * np.pi * EARTH_RADIUS_KM / 32)
+
+
+@pytest.mark.parametrize("half_width", [2000.0, 5000.0, np.inf])
+def test_a_taper_through_the_earth_is_a_correlation(half_width):
+    points = GRID.unit_vectors()
+    taper = chord_taper(points, points, half_width)
+    assert np.linalg.eigvalsh(taper).min() > -1e-6
+    np.testing.assert_allclose(np.diagonal(taper), 1, atol=1e-12)
+    lagged = zonal_taper(GRID, half_width)
+    assert lagged.shape == (17, 17, 32)
+    y, x, other = 4, 7, 30
+    wanted = taper.reshape(*GRID.shape, *GRID.shape)[y, x, :, other]
+    np.testing.assert_allclose(lagged[y, :, (x - other) % 32], wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [700.0, 2500.0, 9000.0, np.inf])
