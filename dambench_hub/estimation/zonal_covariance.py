@@ -13,6 +13,7 @@ Memory grows with (modes · Y)² · X: 0.45 GB at 33×64, 22 GB at 121×240, whe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,6 +30,9 @@ from dambench_hub.estimation.operators import Gain
 
 MODES = 40
 """Vertical modes kept. On the `mini` data they hold 99.96 % of the variance; 60 score the same."""
+
+WaveProduct = Callable[[np.ndarray], np.ndarray]
+"""From Fourier coefficients along longitude to others, complex, (X // 2 + 1, Y·K, S)."""
 
 HALF_WIDTH_KM = 8000.0
 """Of the taper, chosen on the validation split of `mini` from 3000 to 8000; 0 at twice this."""
@@ -101,17 +105,24 @@ class ZonalCovariance:
 
     def __call__(self, state: np.ndarray) -> np.ndarray:
         """B x on the whole grid, (*, C, Y, X)."""
-        flat = state.reshape(-1, len(self.scale), self.grid.size)
-        amplitudes = self.modes.T @ (self.scale[:, None] * flat)
-        shape = (len(flat), self.modes.shape[1], *self.grid.shape)
-        waves = np.fft.rfft(amplitudes.reshape(shape)).transpose(3, 2, 1, 0)  # (m, Y, K, *)
-        result = self._by_wave @ waves.reshape(*self._by_wave.shape[:2], -1)
+        amplitudes = self.amplitudes(state.reshape(-1, len(self.scale), *self.grid.shape))
+        spread = self.by_waves(lambda waves: self.spectral_covariances @ waves, amplitudes)
+        return self.physical(spread).reshape(state.shape)
+
+    def by_waves(self, multiply: WaveProduct, amplitudes: np.ndarray) -> np.ndarray:
+        """F⁻¹ A F a, with a matrix for each zonal wavenumber, on amplitudes (S, K, Y, X).
+
+        Args:
+            multiply: A, on Fourier coefficients along longitude, complex, (X // 2 + 1, Y·K, S).
+            amplitudes: a.
+        """
+        waves = np.fft.rfft(amplitudes).transpose(3, 2, 1, 0)
+        result = multiply(waves.reshape(len(waves), -1, len(amplitudes)))
         waves = result.reshape(waves.shape).transpose(3, 2, 1, 0)
-        amplitudes = np.fft.irfft(waves, n=self.grid.longitudes)
-        return self._physical(amplitudes).reshape(state.shape)
+        return np.fft.irfft(waves, n=self.grid.longitudes)
 
     @cached_property
-    def _by_wave(self) -> np.ndarray:
+    def spectral_covariances(self) -> np.ndarray:
         """Fourier transform of the covariances along δ, complex64, (X // 2 + 1, Y·K, Y·K)."""
         rows, _, columns, modes, _ = self.covariances.shape
         result = np.empty((columns // 2 + 1, rows, modes, rows, modes), np.complex64)
@@ -126,7 +137,7 @@ class ZonalCovariance:
         fields g_n ~ N(0, ρ): given the shifts it is Gaussian.
         """
         count, modes, *_ = self.errors.shape
-        roots = _roots(np.fft.rfft(self.taper).real.transpose(2, 0, 1))  # (m, Y, Y)
+        roots = hermitian_roots(np.fft.rfft(self.taper).real.transpose(2, 0, 1))  # (m, Y, Y)
         result = np.zeros((size, modes, *self.grid.shape), np.float32)
         for one in result:
             noise = np.fft.rfft(rng.standard_normal((count, *self.grid.shape)))
@@ -135,7 +146,7 @@ class ZonalCovariance:
             for error, weight in zip(self.errors, weights, strict=True):
                 shift = int(rng.integers(self.grid.longitudes))
                 one += weight * np.roll(error, shift, axis=-1)
-        return self._physical(result / np.float32(np.sqrt(count)))
+        return self.physical(result / np.float32(np.sqrt(count)))
 
     def gain(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
         """K = B Hᵀ (H B Hᵀ + R)⁻¹ for observations at grid points, factorised once for all uses.
@@ -166,9 +177,15 @@ class ZonalCovariance:
         places = zip(*np.divmod(index, columns), strict=True)
         for (y, x), weight in zip(places, weights.astype(np.float32), strict=True):
             result += np.roll(self.covariances[:, y] @ weight, x, axis=1)
-        return self._physical(result.transpose(3, 2, 0, 1))
+        return self.physical(result.transpose(3, 2, 0, 1))
 
-    def _physical(self, amplitudes: np.ndarray) -> np.ndarray:
+    def amplitudes(self, state: np.ndarray) -> np.ndarray:
+        """Eᵀ D x, from (S, C, Y, X) to (S, K, Y, X): the adjoint of `physical`."""
+        size, channels, *grid = state.shape
+        flat = self.modes.T @ (self.scale[:, None] * state.reshape(size, channels, -1))
+        return flat.reshape(size, -1, *grid)
+
+    def physical(self, amplitudes: np.ndarray) -> np.ndarray:
         """D E a, from (S, K, Y, X) to (S, C, Y, X)."""
         size, modes, *grid = amplitudes.shape
         flat = self.scale[:, None] * (self.modes @ amplitudes.reshape(size, modes, -1))
@@ -208,7 +225,7 @@ def required_bytes(channels: int, grid: Grid) -> int:
     return 4 * (min(channels, MODES) * grid.latitudes) ** 2 * grid.longitudes
 
 
-def _roots(symmetric: np.ndarray) -> np.ndarray:
-    """L with L Lᵀ = A, of a stack of symmetric positive semi-definite matrices, (*, N, N)."""
-    values, vectors = np.linalg.eigh(symmetric)
+def hermitian_roots(matrices: np.ndarray) -> np.ndarray:
+    """L with L Lᴴ = A, of a stack of Hermitian positive semi-definite matrices, (*, N, N)."""
+    values, vectors = np.linalg.eigh(matrices)
     return vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
