@@ -12,6 +12,7 @@ neighbour. F' holds that the levels of a column move with its surface pressure.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,6 +30,9 @@ Q_SCALE = 1e-4
 
 SMOOTHNESS = 1e-3
 """λ, relative to the weight of a channel."""
+
+COLUMNS_AT_ONCE = 256
+"""So many have matrices of 5 MB each."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,46 @@ class ColumnInversion:
         """Adjoint of the inversion, (4 K + 1, P) to (69, P)."""
         return (self._inverse.swapaxes(1, 2) @ sensitivities.T[..., None])[..., 0].T
 
+    def solve(self, increments: np.ndarray) -> np.ndarray:
+        """As a call, but for one δ, without the matrices that serve several."""
+        found = np.empty((len(self._scales), increments.shape[1]))
+        for some, part in self._parts():
+            matrix, right = part._normal_equations()
+            found[:, some] = np.linalg.solve(matrix, right @ increments[:, some].T[..., None]).T[0]
+        return found * self._scales[:, None]
+
     @cached_property
     def _inverse(self) -> np.ndarray:
         """(F'ᵀ S⁻² F' + λ P)⁻¹ F'ᵀ S⁻², (P, 4 K + 1, 69)."""
-        of_channels, of_column = channel_scales(), column_scales(self.columns.sigma)
-        weighted = self.jacobian * (of_column / of_channels[:, None])
+        inverse = np.empty((self.u.shape[1], len(self._scales), len(channel_scales())))
+        for some, part in self._parts():
+            inverse[some] = np.linalg.solve(*part._normal_equations())
+        return inverse * self._scales[:, None]
+
+    def _normal_equations(self) -> tuple[np.ndarray, np.ndarray]:
+        """F'ᵀ S⁻² F' + λ P and F'ᵀ S⁻², of the column's variables in units of their scales."""
+        of_channels = channel_scales()
+        weighted = self.jacobian * (self._scales / of_channels[:, None])
         transposed = weighted.swapaxes(1, 2)
-        both = transposed @ weighted + roughness(len(self.columns.sigma))
-        return np.linalg.solve(both, transposed / of_channels) * of_column[:, None]
+        return transposed @ weighted + roughness(len(self.columns.sigma)), transposed / of_channels
+
+    @property
+    def _scales(self) -> np.ndarray:
+        return column_scales(self.columns.sigma)
+
+    def _parts(self) -> Iterator[tuple[slice, ColumnInversion]]:
+        """Some columns after the others, whose matrices fit into a processor's cache."""
+        c = self.columns
+        for begin in range(0, self.u.shape[1], COLUMNS_AT_ONCE):
+            some = slice(begin, begin + COLUMNS_AT_ONCE)
+            columns = SigmaColumns(
+                sigma=c.sigma,
+                surface_pressure=c.surface_pressure[some],
+                surface_geopotential=c.surface_geopotential[some],
+                temperature=c.temperature[:, some],
+                specific_humidity=c.specific_humidity[:, some],
+            )
+            yield some, replace(self, columns=columns, u=self.u[:, some], v=self.v[:, some])
 
     @cached_property
     def jacobian(self) -> np.ndarray:

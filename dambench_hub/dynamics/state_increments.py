@@ -54,7 +54,7 @@ class StateIncrements:
             increment: δ, (C, Y, X); zero returns the same bits.
         """
         inversion = self.columns(state)
-        of_columns = inversion(increment.reshape(len(increment), -1).astype(np.float64))
+        of_columns = inversion.solve(increment.reshape(len(increment), -1).astype(np.float64))
         q = self._levels(1)
         wanted = np.maximum(inversion.columns.specific_humidity + of_columns[q], 0)
         of_columns[q] = 0

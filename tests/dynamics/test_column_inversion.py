@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dambench_hub.dynamics import column_inversion
 from dambench_hub.dynamics.column_inversion import PRESSURES, ColumnInversion
 from dambench_hub.dynamics.sigma_levels import SigmaColumns
 
@@ -84,3 +85,12 @@ def test_adjoint(inversion, rng):
     increment, sensitivity = rng.standard_normal((69, 30)), rng.standard_normal((33, 30))
     forward = np.vdot(inversion(increment), sensitivity)
     np.testing.assert_allclose(np.vdot(increment, inversion.adjoint(sensitivity)), forward)
+
+
+def test_one_increment_is_solved_for_as_by_the_inverse(inversion, rng, monkeypatch):
+    """In parts of 7 columns, the last of which has two."""
+    monkeypatch.setattr(column_inversion, "COLUMNS_AT_ONCE", 7)
+    increment = rng.standard_normal((69, 30))
+    found, wanted = inversion.solve(increment), inversion(increment)
+    size = np.abs(wanted).max(axis=1, keepdims=True)
+    assert np.all(np.abs(found - wanted) < 1e-9 * size)
