@@ -89,7 +89,12 @@ class CirculationView(ModelView):
         return np.reshape([self._increments.add(*one) for one in both], states.shape)
 
     def linear_increments(self, state: np.ndarray) -> tuple[LinearIncrement, Pullback]:
-        """As `ModelView.linear_increments`; humidity may fall below zero."""
+        """As `ModelView.linear_increments`, but for humidity not the derivative of `add`.
+
+        Humidity may fall below zero, and what the channels ask of it is analysed once, as if all of
+        a ringing series were seen. The derivative's one repeated correction would hold for small
+        increments only: those of analyses go astray with it where it is dry.
+        """
         inversion = self._increments.columns(self.model.require_states(state, most_axes=0))
         shape = (len(self.channels), *self.grid.shape)
 

@@ -71,7 +71,10 @@ class ModelView(ABC):
         raise self._not_differentiable()
 
     def linear_increments(self, state: np.ndarray) -> tuple[LinearIncrement, Pullback]:
-        """δ ↦ G'(x_b) δ, `add` linearised about one state and δ = 0, and its adjoint.
+        """δ ↦ G'(x_b) δ, `add` linearised about one state, and the exact adjoint of that map.
+
+        Where `add` has kinks, as for what cannot fall below zero, G' is a linear map for increments
+        as large as those of analyses rather than the derivative at δ = 0.
 
         Raises:
             ForecastError: When the view is not differentiable.
