@@ -3,7 +3,7 @@
     python baselines/compare_cycles.py results/*.errors.nc --out results/cycles.png
 
 The files are those that baselines/cycle.py writes beside its prediction files. Errors are over all
-channels, each in units of the difference of two random days.
+channels, each in units of what a random day of the season is wrong by.
 """
 
 from __future__ import annotations

@@ -60,6 +60,9 @@ CIRCULATION = "circulation"
 ENSEMBLE = 20
 """Members of ensemble methods, unless others are asked for."""
 
+WIDTH = 120
+"""Of tables in files, characters."""
+
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
@@ -208,7 +211,9 @@ def report(record: CycleRecord, settings: dict[str, Any], out: Path, discard: in
     record.write(out.with_suffix(".errors.nc"), settings)
     discard = discard if record.done > discard else 0
     plot_cycles([record], out.with_suffix(".png"), discard)
-    Console().print(channel_table(record, discard))
+    console = Console()
+    wide = console if console.is_terminal else Console(width=WIDTH)
+    wide.print(channel_table(record, discard))
 
 
 def write(

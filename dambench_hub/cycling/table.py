@@ -8,8 +8,9 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from dambench_hub.coordinates.units import pretty
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS, parse_channel
-from dambench_hub.cycling.record import CycleRecord
+from dambench_hub.cycling.record import BY_TIME, CycleRecord
 
 DAYS = (1, 3, 5, 10)
 """Lead times shown."""
@@ -17,23 +18,25 @@ DAYS = (1, 3, 5, 10)
 
 def channel_table(record: CycleRecord, discard: int) -> Table:
     """Errors and spread of one cycle, for the channels that people look at."""
-    leads = [day for day in DAYS if 24 * day in record.lead_hours]
-    table = Table(title=title(record, discard), box=box.SIMPLE)
-    for name in ("channel", "background", "spread", "analysis", "spread"):
-        table.add_column(name, justify="right")
-    for day in leads:
-        table.add_column(f"day {day}", justify="right")
-    table.add_column("two random days", justify="right")
-    shown = [name for name in HEADLINE_CHANNELS if name in record.channels] or record.channels[:9]
-    columns = ("background_error", "background_spread", "analysis_error", "analysis_spread")
-    means = [record.mean(name, discard) for name in columns]
+    days = [day for day in DAYS if 24 * day in record.lead_hours]
+    at = [list(record.lead_hours).index(24 * day) for day in days]
+    columns = {name: record.mean(name, discard) for name in BY_TIME}
+    if not np.nanmax(columns["background_spread"], initial=0) > 0:
+        columns = {name: column for name, column in columns.items() if "spread" not in name}
     forecast = record.mean("forecast_error", discard)
+    columns |= {f"day {day}": forecast[n] for day, n in zip(days, at, strict=True)}
+    columns["random day"] = record.saturation
+    table = Table(title=title(record, discard), box=box.SIMPLE)
+    table.add_column("channel")
+    table.add_column("unit", no_wrap=True)
+    for name in columns:
+        heading = name.replace("_error", "").replace("_", " ")
+        table.add_column(heading, justify="right", max_width=len("background"))
+    shown = [name for name in HEADLINE_CHANNELS if name in record.channels] or record.channels[:9]
     for name in shown:
         c = record.channels.index(name)
-        values = [mean[c] for mean in means]
-        values += [forecast[list(record.lead_hours).index(24 * day), c] for day in leads]
-        unit = parse_channel(name).variable.units
-        table.add_row(f"{name} ({unit})", *map(figure, [*values, record.saturation[c]]))
+        unit = pretty(parse_channel(name).variable.units)
+        table.add_row(name, unit, *(figure(column[c]) for column in columns.values()))
     return table
 
 
@@ -54,9 +57,9 @@ def fate(record: CycleRecord, before: str = "") -> str:
 
 
 def comparison_table(records: Sequence[CycleRecord], discard: int) -> Table:
-    """One row a method: all channels together, in units of the difference of two random days."""
+    """One row a method: all channels together, in units of what a random day is wrong by."""
     days = [day for day in DAYS if all(24 * day in record.lead_hours for record in records)]
-    table = Table(title=f"Errors after {discard} cycles, 1 = two random days", box=box.SIMPLE)
+    table = Table(title=f"Errors after {discard} cycles, 1 = a random day", box=box.SIMPLE)
     table.add_column("method")
     for name in ("background", "analysis", "spread / error", *(f"day {day}" for day in days)):
         table.add_column(name, justify="right")
@@ -76,4 +79,6 @@ def comparison_table(records: Sequence[CycleRecord], discard: int) -> Table:
 
 def figure(value: float) -> str:
     """Three digits, or a dash for nothing."""
-    return f"{value:.3g}" if np.isfinite(value) else "–"
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -21,7 +21,7 @@ COLOURS = ("#2a6f97", "#d1823a", "#4d8b57", "#9b4f96", "#b5453c", "#6b6f2a", "#3
 
 
 def plot_cycles(records: Sequence[CycleRecord], path: Path, discard: int = 0) -> Path:
-    """Draw cycles beside one another: all channels, in units of two random days' difference.
+    """Draw cycles beside one another: all channels, in units of what a random day is wrong by.
 
     Args:
         records: At least one.
@@ -48,10 +48,10 @@ def plot_cycles(records: Sequence[CycleRecord], path: Path, discard: int = 0) ->
             axes.axhline(1, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
             axes.grid(True)
         by_time.set_ylim(0, 1.3)
-        by_time.text(0.01, 1.02, "two random days", color=GREY, fontsize=8,
+        by_time.text(0.01, 1.02, "a random day", color=GREY, fontsize=8,
                      transform=by_time.get_yaxis_transform())  # fmt: skip
         by_time.set_title("Background (pale), analysis; dotted: spread of the background")
-        by_time.set_ylabel("error, all channels")
+        by_time.set_ylabel("error of all channels, 1 = a random day")
         by_time.xaxis.set_major_locator(locator := AutoDateLocator())
         by_time.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         by_lead.set_title("Forecasts from the analyses; dotted: spread")
