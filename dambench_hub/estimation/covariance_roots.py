@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from dambench_hub.errors import DataError
-from dambench_hub.estimation.operators import LinearOperator
+from dambench_hub.estimation.operators import LinearOperator, Pullback
 
 
 class CovarianceRoot(LinearOperator, Protocol):
@@ -80,3 +81,33 @@ class MatrixRoot:
     def adjoint(self, increment: np.ndarray) -> np.ndarray:
         """Uᵀ δx, (controls,)."""
         return self.matrix.T @ increment
+
+
+@dataclass(frozen=True, eq=False)
+class MappedRoot:
+    """σ G U: errors of covariance U Uᵀ, σ times as large, as a linear map sees them.
+
+    Attributes:
+        root: U.
+        forward: G, from increments that U makes to others.
+        backward: Gᵀ.
+        scale: σ.
+    """
+
+    root: CovarianceRoot
+    forward: Callable[[np.ndarray], np.ndarray]
+    backward: Pullback
+    scale: float = 1.0
+
+    @property
+    def control_shape(self) -> tuple[int, ...]:
+        """That of U."""
+        return self.root.control_shape
+
+    def __call__(self, control: np.ndarray) -> np.ndarray:
+        """σ G U v."""
+        return self.forward(self.scale * self.root(control))
+
+    def adjoint(self, increment: np.ndarray) -> np.ndarray:
+        """σ Uᵀ Gᵀ δx."""
+        return self.root.adjoint(self.scale * self.backward(increment))

@@ -14,5 +14,7 @@ from .registry import OptimalInterpolation as OptimalInterpolation
 from .registry import ParticleFilter as ParticleFilter
 from .registry import VAEVar as VAEVar
 from .registry import Var3D as Var3D
+from .registry import Var4D as Var4D
+from .registry import WeakVar4D as WeakVar4D
 from .registry import load_method as load_method
 from .registry import method_class as method_class

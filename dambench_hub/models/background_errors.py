@@ -9,6 +9,7 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Batch
+from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import DataError, TaskError
 
 
@@ -37,14 +38,14 @@ def background_errors(
         raise TaskError(f"{what} needs training samples, got none.")
 
 
-def require_same(channels: tuple[str, ...], grid: Grid, batch: Batch) -> None:
-    """Refuse a batch of other channels or another grid than a method was fitted to.
+def require_same(channels: tuple[str, ...], grid: Grid, given: Batch | ModelView) -> None:
+    """Refuse a batch or a model of other channels or another grid than a method was fitted to.
 
     Raises:
         DataError: When it is one.
     """
-    if batch.channels != channels or batch.grid != grid:
+    if given.channels != channels or given.grid != grid:
         raise DataError(
-            f"Fitted to {len(channels)} channels on {grid}, got {len(batch.channels)} channels on "
-            f"{batch.grid}, or others; fit to this data set."
+            f"Fitted to {len(channels)} channels on {grid}, got {len(given.channels)} channels on "
+            f"{given.grid}, or others; fit to this data set."
         )

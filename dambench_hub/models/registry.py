@@ -20,6 +20,8 @@ METHODS = {
     "background": "Background",
     "optimal_interpolation": "OptimalInterpolation",
     "var3d": "Var3D",
+    "var4d": "Var4D",
+    "weak_var4d": "WeakVar4D",
     "letkf": "LETKF",
     "enkf": "EnKF",
     "particle_filter": "ParticleFilter",
@@ -32,7 +34,16 @@ METHODS = {
 }
 """Class of each method; its name is that of its module."""
 
-CLASSICAL = ("background", "optimal_interpolation", "var3d", "letkf", "enkf", "particle_filter")
+CLASSICAL = (
+    "background",
+    "optimal_interpolation",
+    "var3d",
+    "var4d",
+    "weak_var4d",
+    "letkf",
+    "enkf",
+    "particle_filter",
+)
 """The methods that need no torch, and no training beforehand."""
 
 MULTI = "multi_"

@@ -1,0 +1,52 @@
+"""Strong-constraint 4D-Var: the trajectory of a forecast model that is nearest to what is known."""
+
+from __future__ import annotations
+
+from dambench_hub.estimation.zonal_covariance import ZonalCovariance
+from dambench_hub.models.window_method import WindowMethod
+
+
+class Var4D(WindowMethod):
+    """The state at a window's start whose forecast fits the background and all observations best.
+
+    J(v) = ½‖v‖² + ½ Σ_l ‖R^{−½} (H see(x_l) − y_l)‖²,   x_0 = x^b + s G U v,   x_l = M(x_{l−1})
+
+    The model is taken to be perfect. Through it, errors at the end of the window have covariances
+    that know of the flow, though B at its start does not.
+
+    Args:
+        channels: Names of the C channels.
+        covariance: B.
+        background_scale: s, see `WindowMethod`.
+        tolerance: Of the search.
+        max_iterations: Of the search.
+        growth: Of the window, see `WindowMethod`.
+
+    Raises:
+        TaskError: When an option is out of range.
+
+    References:
+        Le Dimet and Talagrand (1986), Tellus 38A, 97-110; Courtier et al. (1994), Q. J. R.
+        Meteorol. Soc. 120, 1367-1387.
+    """
+
+    name = "var4d"
+
+    def __init__(
+        self,
+        channels: tuple[str, ...],
+        covariance: ZonalCovariance,
+        *,
+        background_scale: float = 1.0,
+        tolerance: float = 1e-2,
+        max_iterations: int = 30,
+        growth: int | None = None,
+    ) -> None:
+        super().__init__(
+            channels,
+            covariance,
+            background_scale=background_scale,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            growth=growth,
+        )
