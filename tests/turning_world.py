@@ -34,16 +34,6 @@ class Turning(ForecastModel):
             states = mean + (1 - self.damping) * (np.roll(states, 1, axis=-1) - mean)
         return states
 
-    def linearise(self, state, hours, start=None):
-        def pullback(sensitivity):
-            for _ in range(self.steps(hours)):
-                mean = sensitivity.mean(axis=-1, keepdims=True)
-                turned = np.roll(sensitivity, -1, axis=-1)
-                sensitivity = mean + (1 - self.damping) * (turned - mean)
-            return sensitivity
-
-        return self.advance(state, hours), pullback
-
 
 class TurningWorld:
     """Fields of each split turn day by day; backgrounds have smooth errors."""

@@ -20,7 +20,7 @@ class Var4D(WindowMethod):
         background_scale: s, see `WindowMethod`.
         tolerance: Of the search.
         max_iterations: Of the search.
-        growth: Of the window, see `WindowMethod`.
+        growth_hours: By which the window grows.
 
     Raises:
         TaskError: When an option is out of range.
@@ -39,8 +39,8 @@ class Var4D(WindowMethod):
         *,
         background_scale: float = 1.0,
         tolerance: float = 1e-2,
-        max_iterations: int = 30,
-        growth: int | None = None,
+        max_iterations: int = 50,
+        growth_hours: float | None = None,
     ) -> None:
         super().__init__(
             channels,
@@ -48,5 +48,5 @@ class Var4D(WindowMethod):
             background_scale=background_scale,
             tolerance=tolerance,
             max_iterations=max_iterations,
-            growth=growth,
+            growth_hours=growth_hours,
         )

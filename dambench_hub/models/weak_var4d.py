@@ -1,8 +1,8 @@
-"""Weak-constraint 4D-Var: the trajectory nearest to what is known, of a model that may be wrong."""
+"""Weak-constraint 4D-Var: the model may be wrong, and the window says where."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import numpy as np
 
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.covariance_roots import MappedRoot
@@ -11,21 +11,22 @@ from dambench_hub.models.window_method import WindowMethod
 
 
 class WeakVar4D(WindowMethod):
-    """As `var4d`, with a correction of the state at each observation time but the first.
+    """4D-Var whose trajectory may leave the model's at each time with observations, by x_l = M + η.
 
-    J(v, w) = ½‖v‖² + ½ Σ_l ‖w_l‖² + ½ Σ_l ‖R^{−½} (H see(x_l) − y_l)‖²
+    J(v, w) = ½‖v‖² + ½ Σ_l ‖w_l‖² + ½ Σ_l ‖R^{−½} (H see(x_l) − y_l)‖²,
     x_0 = x^b + s G U v,   x_l = M(x_{l−1}) + q G U w_l
 
-    Errors of the model have the covariances of those of the background, q² times as large.
+    Errors of the model, which it makes from one time with observations to the next, are taken to be
+    alike those of its forecasts, q² B, and independent of one another.
 
     Args:
         channels: Names of the C channels.
         covariance: B.
+        model_error_scale: q, their standard deviation over that of B.
         background_scale: s, see `WindowMethod`.
-        model_error_scale: q.
         tolerance: Of the search.
         max_iterations: Of the search.
-        growth: Of the window, see `WindowMethod`.
+        growth_hours: By which the window grows.
 
     Raises:
         TaskError: When an option is out of range.
@@ -41,11 +42,11 @@ class WeakVar4D(WindowMethod):
         channels: tuple[str, ...],
         covariance: ZonalCovariance,
         *,
+        model_error_scale: float = 0.2,
         background_scale: float = 1.0,
-        model_error_scale: float = 0.5,
         tolerance: float = 1e-2,
-        max_iterations: int = 30,
-        growth: int | None = None,
+        max_iterations: int = 50,
+        growth_hours: float | None = None,
     ) -> None:
         super().__init__(
             channels,
@@ -53,15 +54,19 @@ class WeakVar4D(WindowMethod):
             background_scale=background_scale,
             tolerance=tolerance,
             max_iterations=max_iterations,
-            growth=growth,
+            growth_hours=growth_hours,
         )
         if not model_error_scale > 0:
             raise TaskError(
-                f"model_error_scale is more than 0, got {model_error_scale:g}. Use var4d for a "
-                "perfect model."
+                f"model_error_scale must be positive, got {model_error_scale}; a model without "
+                "errors is a strong constraint: use var4d."
             )
         self.model_error_scale = model_error_scale
 
-    def model_error_root(self, root: MappedRoot) -> MappedRoot:
-        """Q G U."""
-        return replace(root, scale=self.model_error_scale)
+    @property
+    def options(self) -> dict[str, float | None]:
+        """What the constructor takes by name."""
+        return super().options | {"model_error_scale": self.model_error_scale}
+
+    def _model_error_root(self, state: np.ndarray) -> MappedRoot:
+        return self._root_at(state, self.model_error_scale)

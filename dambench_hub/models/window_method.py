@@ -1,20 +1,15 @@
-"""What 4D-Var methods share: B, the model that they see, and the cost of a window.
-
-    x_0 = x^b + s G U v
-
-U is a root of B, the covariance of background errors in the channels, and G brings increments of
-the channels to the model's states; s is how large the errors at the window's start are beside those
-that B was fitted to.
-"""
+"""What the two forms of 4D-Var share: B, a model seen in channels, and the search over a window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import DataError, TaskError
@@ -28,27 +23,29 @@ from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_
 from dambench_hub.estimation.zonal_root import ZonalRoot
 from dambench_hub.models.background_errors import background_errors, require_same
 from dambench_hub.models.base import Assimilator
+from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
 
 
 class WindowMethod(Assimilator):
-    """A method that analyses the states of a forecast model over a window.
+    """A method whose analysis is a trajectory of a forecast model through a window.
 
-    It needs a model that it can see, `method.view = view`, and observations at times of a window:
-    tasks of single times have none.
+    B = U Uᵀ is that of 3D-Var, in channels; increments to a state of the model are G U v, with G
+    the model's view linearised about the background. What is observed of a state x is H see(x).
+    Observations without error are taken to have 1 % of the background error's standard deviation.
 
     Args:
         channels: Names of the C channels.
-        covariance: B.
-        background_scale: s.
-        tolerance: Of the search, see `minimise`. Gradients in single precision bear no less than
-            the default.
+        covariance: B of the errors of forecasts, as training splits have them.
+        background_scale: Standard deviation of the errors at a window's start over those of B; less
+            than 1 where the window starts from an analysis.
+        tolerance: Of the search, see `minimise`. Gradients in single precision reach 10⁻².
         max_iterations: Of the search.
-        growth: Let the window grow by so many observation times from search to search; None takes
-            all at once.
+        growth_hours: Let the window grow by the steps that lie in so many hours (quasi-static);
+            None searches it at once.
 
     Attributes:
-        view: The model, seen in the channels.
+        view: The forecast model, which whoever uses the method has to set.
 
     Raises:
         TaskError: When an option is out of range.
@@ -64,22 +61,22 @@ class WindowMethod(Assimilator):
         background_scale: float,
         tolerance: float,
         max_iterations: int,
-        growth: int | None,
+        growth_hours: float | None,
     ) -> None:
-        if not (background_scale > 0 and 0 < tolerance < 1 and max_iterations >= 1):
+        growth = np.inf if growth_hours is None else growth_hours
+        if not (background_scale > 0 and tolerance > 0 and max_iterations >= 1 and growth > 0):
             raise TaskError(
-                "Wanted background_scale > 0, tolerance between 0 and 1 and max_iterations ≥ 1, "
-                f"got {background_scale:g}, {tolerance:g} and {max_iterations}."
+                "Wanted background_scale > 0, tolerance > 0, max_iterations ≥ 1 and growth_hours > "
+                f"0 or none, got {background_scale}, {tolerance}, {max_iterations} and "
+                f"{growth_hours}."
             )
-        if growth is not None and growth < 1:
-            raise TaskError(f"growth is at least 1 observation time, got {growth}.")
         self.channels, self.covariance = tuple(channels), covariance
-        self.background_scale, self.growth = background_scale, growth
-        self.tolerance, self.max_iterations = tolerance, max_iterations
+        self.background_scale, self.tolerance = background_scale, tolerance
+        self.max_iterations, self.growth_hours = max_iterations, growth_hours
 
     @classmethod
     def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
-        """B from background − reference; some hundred samples are enough.
+        """B from background − reference, without the mean error.
 
         Raises:
             TaskError: When there is no training sample, or one without its reference.
@@ -91,98 +88,155 @@ class WindowMethod(Assimilator):
         return cls(channels, fit_zonal_covariance(errors.deviations(), grid), **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
-        """Refused: a batch has one time.
+        """Refused: a sample of one time has no window.
 
         Raises:
-            TaskError: Always; it says what to use.
+            TaskError: Always.
         """
         raise TaskError(
-            f"{self.name} analyses a window of a forecast model, and this task has single times, "
-            "where 4D-Var is 3D-Var. Use var3d, or let it cycle: python baselines/cycle.py "
-            f"{self.name}."
+            f"{self.name} analyses a model's states over a window, and this task has observations "
+            "of single times: 4D-Var without a window is 3D-Var. Use var3d; or run it in its own "
+            f"cycle: python baselines/cycle.py {self.name} --data …"
         )
 
     def analyse_states(
         self, state: np.ndarray, start: np.datetime64, batches: Sequence[Batch]
     ) -> np.ndarray:
-        """The analysis at the time of the last batch, see `assimilate_window`."""
+        """The last state of `assimilate_window`, (*state_shape)."""
         return self.assimilate_window(state, start, batches).trajectory[-1]
 
     def assimilate_window(
         self, state: np.ndarray, start: np.datetime64, batches: Sequence[Batch]
     ) -> WindowAnalysis:
-        """The trajectory that is nearest to a background and to the observations of a window.
+        """The analysis, at the window's start and at each later time with observations.
 
         Args:
-            state: x^b at the window's start, in the model's variables, (*state_shape).
+            state: x^b, (*state_shape), in the variables of the model.
             start: Its valid time.
-            batches: Observations, one sample each, at `start` or later.
-
-        Returns:
-            States at the start and at each later time of an observation, and what became of the
-            search.
+            batches: Observations, one sample each, at the start or later; backgrounds are not used.
 
         Raises:
-            TaskError: When there is no model.
-            DataError: When model or observations have other channels or another grid than B, or
-                observations lie before the window.
+            TaskError: When no model was set.
+            DataError: When batches or model are of other channels or another grid than B, have
+                several samples, or come before the start; or when the background is not finite.
             ForecastError: When the window is longer than the model allows, the model is not
-                differentiable, or a forecast in the window diverges.
+                differentiable, or its forecast diverges.
         """
-        cost = self.cost(state, start, batches)
         return analyse_window(
-            cost,
+            self.cost(state, start, batches),
             tolerance=self.tolerance,
             max_iterations=self.max_iterations,
-            growth=self.growth,
+            growth=self._growth(self._times(start, batches)),
         )
 
     def cost(self, state: np.ndarray, start: np.datetime64, batches: Sequence[Batch]) -> WindowCost:
-        """J of a window; arguments and errors as `assimilate_window` has them."""
-        view = self.view
-        if view is None:
-            raise TaskError(f"{self.name} needs a forecast model: set its view first.")
-        require_same(self.channels, self.covariance.grid, view)
-        hours = [(batch.time[0] - start) / np.timedelta64(1, "h") for batch in batches]
-        if min(hours, default=0) < 0:
-            raise DataError(
-                f"Observations {-min(hours):g} h before {start}, where the window begins. Drop "
-                "them, or begin earlier."
-            )
-        times = sorted({0.0, *hours})
-        observations = [
-            self._observations(view, batch, times.index(hour))
-            for batch, hour in zip(batches, hours, strict=True)
-        ]
-        forward, backward = view.linear_increments(state)
-        G_U = MappedRoot(self.root, forward, backward)
+        """J of the window, and its gradient; for arguments and errors see `assimilate_window`."""
+        view = self._require_view()
+        state = view.model.require_states(state, most_axes=0)
+        hours = self._times(start, batches)
         return WindowCost(
-            background=np.asarray(state, np.float64),
-            root=MappedRoot(self.root, forward, backward, self.background_scale),
-            observations=observations,
-            steps=view.model.window(times, start),
-            model_error_root=self.model_error_root(G_U),
+            background=state,
+            root=self._root_at(state, self.background_scale),
+            observations=[
+                self._timed(batch, hours.index(self._hours(batch, start))) for batch in batches
+            ],
+            steps=view.model.window(hours, start),
+            model_error_root=self._model_error_root(state),
         )
 
-    def model_error_root(self, root: MappedRoot) -> CovarianceRoot | None:
-        """Q^½ from G U; None where the model is taken to be perfect."""
+    def _model_error_root(self, state: np.ndarray) -> CovarianceRoot | None:
+        """Q^½ in the window that begins at a state; None for a strong constraint."""
         return None
 
+    def _root_at(self, state: np.ndarray, scale: float) -> MappedRoot:
+        """Times `scale`, G U, with G linearised about a state."""
+        forward, backward = self._require_view().linear_increments(state)
+        return MappedRoot(self._root, forward, backward, scale)
+
     @cached_property
-    def root(self) -> ZonalRoot:
-        """U."""
+    def _root(self) -> ZonalRoot:
         return ZonalRoot.of(self.covariance)
 
-    def _observations(self, view: ModelView, batch: Batch, step: int) -> TimedObservations:
-        """y, R and H ∘ see of one sample."""
-        require_same(self.channels, self.covariance.grid, batch)
-        H = GridSelection(len(batch.channels), batch.grid, batch.observation_index[0])
-        values = batch.observation_values[0].astype(np.float64)
-        std = floored(batch.observation_error_std, self.covariance.scale)
+    def _timed(self, batch: Batch, step: int) -> TimedObservations:
+        """The observations of a batch, with H see as their operator."""
+        view, values = self._require_view(), batch.observation_values[0].astype(np.float64)
+        select = GridSelection(len(self.channels), batch.grid, batch.observation_index[0])
 
-        def equivalent(state: np.ndarray) -> tuple[np.ndarray, Pullback]:
+        def operator(state: np.ndarray) -> tuple[np.ndarray, Pullback]:
             seen, pullback = view.linearise(state)
-            return H(seen), lambda departure: pullback(H.adjoint(departure))
+            return select(seen), lambda sensitivity: pullback(select.adjoint(sensitivity))
 
-        wide = np.broadcast_to(std[:, None], values.shape)
-        return TimedObservations(step, values, wide, equivalent)
+        std = floored(batch.observation_error_std, self.covariance.scale)[:, None]
+        return TimedObservations(step, values, np.broadcast_to(std, values.shape), operator)
+
+    def _times(self, start: np.datetime64, batches: Sequence[Batch]) -> list[float]:
+        """The start and each later time with observations, hours after the start."""
+        return sorted({0.0, *(self._hours(batch, start) for batch in batches)})
+
+    def _hours(self, batch: Batch, start: np.datetime64) -> float:
+        """When a batch's observations are made, after the start of the window."""
+        require_same(self.channels, self.covariance.grid, batch)
+        if len(batch) != 1:
+            raise DataError(
+                f"A window takes batches of one sample each, got {len(batch)} samples; give a "
+                "batch for each time."
+            )
+        hours = float((batch.time[0] - start) / np.timedelta64(1, "h"))
+        if hours < 0:
+            raise DataError(
+                f"Observations of {batch.time[0]} lie before the window, which starts at {start}. "
+                "Drop them, or begin with an earlier state."
+            )
+        return hours
+
+    def _growth(self, hours: Sequence[float]) -> int | None:
+        """Steps by which the window grows, at least 1; None for all at once."""
+        if self.growth_hours is None:
+            return None
+        return max(1, int(np.searchsorted(hours[1:], self.growth_hours, side="right")))
+
+    def _require_view(self) -> ModelView:
+        if self.view is None:
+            raise TaskError(
+                f"{self.name} needs a forecast model: set method.view to a ModelView of it, as "
+                "baselines/cycle.py does."
+            )
+        require_same(self.channels, self.covariance.grid, self.view)
+        return self.view
+
+    @property
+    def options(self) -> dict[str, float | None]:
+        """What the constructor takes by name."""
+        return {
+            "background_scale": self.background_scale,
+            "tolerance": self.tolerance,
+            "max_iterations": self.max_iterations,
+            "growth_hours": self.growth_hours,
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors` and `config.json`, for `load`; the model is no part of them."""
+        B = self.covariance
+        config = {
+            "method": self.name,
+            "channels": self.channels,
+            "grid": str(B.grid),
+            "half_width_km": B.half_width_km,
+            "options": self.options,
+        }
+        save_fitted(folder, config, {"scale": B.scale, "modes": B.modes, "errors": B.errors})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: When a file is missing or damaged.
+        """
+        return load_fitted(folder, dict.fromkeys(("scale", "modes", "errors"), "f"), cls._build)
+
+    @classmethod
+    def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        grid = Grid.parse(config["grid"])
+        B = ZonalCovariance(grid, half_width_km=config["half_width_km"], **arrays)
+        return cls(tuple(config["channels"]), B, **config["options"])
