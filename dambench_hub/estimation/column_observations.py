@@ -32,10 +32,11 @@ def column_solver(
     system = covariance.transpose(0, 2, 1, 3).astype(np.float64)
     each = np.arange(points)
     system[each, :, each] += noise
-    factor = cho_factor(system.reshape(points * count, -1), overwrite_a=True, check_finite=False)
+    size = points * count
+    factor = cho_factor(system.reshape(size, size), overwrite_a=True, check_finite=False)
 
     def solve(innovation: np.ndarray) -> np.ndarray:
         z = (to_amplitudes @ innovation).transpose(2, 1, 0)
-        return cho_solve(factor, z.reshape(points * count, -1)).reshape(z.shape)
+        return cho_solve(factor, z.reshape(size, len(innovation))).reshape(z.shape)
 
     return solve

@@ -10,6 +10,7 @@ from .registry import Adas as Adas
 from .registry import Background as Background
 from .registry import ConvCNP as ConvCNP
 from .registry import EnKF as EnKF
+from .registry import Hybrid as Hybrid
 from .registry import OptimalInterpolation as OptimalInterpolation
 from .registry import ParticleFilter as ParticleFilter
 from .registry import VAEVar as VAEVar

@@ -152,6 +152,12 @@ class EnsembleMethod(Assimilator):
             inflated[:, c] = inflate(members[:, c].astype(np.float64), self.inflation)
         return inflated
 
+    def room_for_members(self, batch: Batch) -> np.ndarray:
+        """Where the analysed members of a batch go, float32, (B, N, C, Y, X)."""
+        brought = batch.background_members
+        count = self.members if brought is None else brought.shape[1]
+        return np.empty((len(batch), count, *batch.background.shape[1:]), np.float32)
+
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`, for `load`."""
         errors = self.climatology
@@ -186,6 +192,16 @@ def option_names(method: type[EnsembleMethod]) -> list[str]:
     return [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
 
 
+def require_share(option: str, whole: str, value: float) -> None:
+    """Refuse an option that is a share of something and not between 0 and 1.
+
+    Raises:
+        TaskError: When it is not.
+    """
+    if not 0 <= value <= 1:
+        raise TaskError(f"{option} is a share of {whole}, 0 … 1, got {value:g}.")
+
+
 class EnsembleKalmanFilter(EnsembleMethod):
     """An ensemble Kalman filter: members x̄ + W A, with weights W of each column.
 
@@ -206,10 +222,7 @@ class EnsembleKalmanFilter(EnsembleMethod):
         self, climatology: ClimatologicalEnsemble, *, relaxation: float, **options: Any
     ) -> None:
         super().__init__(climatology, **options)
-        if not 0 <= relaxation <= 1:
-            raise TaskError(
-                f"relaxation is a share of the background's spread, 0 … 1, got {relaxation:g}."
-            )
+        require_share("relaxation", "the background's spread", relaxation)
         self.relaxation = relaxation
 
     @abstractmethod
@@ -222,10 +235,7 @@ class EnsembleKalmanFilter(EnsembleMethod):
         Raises:
             DataError: As `priors`.
         """
-        brought = batch.background_members
-        count = self.members if brought is None else brought.shape[1]
-        state = batch.background.shape[1:]
-        members = np.empty((len(batch), count, *state), np.float32)
+        members = self.room_for_members(batch)
         for analysis, prior in zip(members, self.priors(batch), strict=True):
             out = analysis.reshape(prior.members.shape)
             updated(prior.members, self.updates(prior), self.relaxation, out)

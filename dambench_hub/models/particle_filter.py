@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.data.batch import Analysis, Batch
-from dambench_hub.errors import TaskError
 from dambench_hub.estimation.ensemble_transform import Update, updated
 from dambench_hub.estimation.particles import (
     effective_size,
@@ -18,7 +17,7 @@ from dambench_hub.estimation.particles import (
     weighted_transform,
 )
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
-from dambench_hub.models.ensemble_method import EnsembleMethod, Prior
+from dambench_hub.models.ensemble_method import EnsembleMethod, Prior, require_share
 
 FEW = 64
 """Particles that a prediction file can hold."""
@@ -95,10 +94,7 @@ class ParticleFilter(EnsembleMethod):
             inflation=inflation,
             seed=seed,
         )
-        if not 0 <= effective_share <= 1:
-            raise TaskError(
-                f"effective_share is a share of the particles, 0 … 1, got {effective_share:g}."
-            )
+        require_share("effective_share", "the particles", effective_share)
         self.localised, self.effective_share = localised, effective_share
 
     def assimilate(self, batch: Batch, generator: Any = None) -> ParticleAnalysis:

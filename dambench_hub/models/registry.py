@@ -24,6 +24,7 @@ METHODS = {
     "weak_var4d": "WeakVar4D",
     "letkf": "LETKF",
     "enkf": "EnKF",
+    "hybrid": "Hybrid",
     "particle_filter": "ParticleFilter",
     "adas": "Adas",
     "conv_cnp": "ConvCNP",
@@ -42,6 +43,7 @@ CLASSICAL = (
     "weak_var4d",
     "letkf",
     "enkf",
+    "hybrid",
     "particle_filter",
 )
 """The methods that need no torch, and no training beforehand."""

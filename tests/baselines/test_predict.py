@@ -259,7 +259,7 @@ def test_the_seed_makes_other_samples(run, models, tmp_path):
     assert (tmp_path / "0.nc").read_bytes() == (tmp_path / "again.nc").read_bytes()
 
 
-@pytest.mark.parametrize("method", ["letkf", "enkf", "particle_filter"])
+@pytest.mark.parametrize("method", ["letkf", "enkf", "hybrid", "particle_filter"])
 def test_ensemble_methods_write_their_mean_or_their_members(run, tmp_path, method):
     for options in (["--members", "5"], ["--members", "5", "--seed", "1"]):
         assert run(method, *options, out=f"{len(options)}.nc")[0] == 0

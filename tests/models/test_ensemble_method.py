@@ -13,7 +13,7 @@ from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.registry import load_method, method_class
 from dambench_hub.observations.networks import ObservationSettings
 
-METHODS = {"letkf": {}, "enkf": {}, "particle_filter": {"effective_share": 0.2}}
+METHODS = {"letkf": {}, "enkf": {}, "hybrid": {}, "particle_filter": {"effective_share": 0.2}}
 """With options for few members."""
 REACH = {"localisation_km": 3000.0}
 """Grid points of the small world are 2500 km apart."""
@@ -112,6 +112,7 @@ def test_inflation_widens_either_ensemble(climatology, batch):
     np.testing.assert_allclose((again.mean - one.mean) / scale, 0, atol=1e-2)
 
 
+@pytest.mark.parametrize("method", ["letkf", "enkf", "particle_filter"], indirect=True)
 def test_columns_out_of_reach_keep_their_bits(method, small_world):
     batch = small_world.batch(size=1, first=60)
     batch = replace(

@@ -1,0 +1,144 @@
+"""A hybrid covariance: part climatological, part that of an ensemble, as in En3DVar.
+
+    P = β_c B + β_e ρ ∘ A Aᵀ / (N − 1)
+
+B knows the errors of all days, the anomalies A those of this day, as far as N members can; the
+taper ρ keeps distant points apart, whose sample correlations are noise. It acts in the horizontal
+only: channels and levels keep the balance that members have.
+
+References:
+    Hamill and Snyder (2000), Mon. Wea. Rev. 128, 2905-2919; Lorenc (2003), Q. J. R. Meteorol. Soc.
+    129, 3183-3203.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
+from dambench_hub.errors import DataError
+from dambench_hub.estimation.column_observations import column_solver
+from dambench_hub.estimation.ensemble_transform import require_ensemble
+from dambench_hub.estimation.iterative_gain import diagonal_preconditioner, gain_by_iteration
+from dambench_hub.estimation.localisation import (
+    HALF_WIDTH,
+    chord_taper,
+    require_resolved,
+    zonal_taper,
+)
+from dambench_hub.estimation.observation_covariance import floored
+from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.zonal_covariance import ZonalCovariance
+
+TOLERANCE = 1e-6
+"""At which conjugate gradients end."""
+
+
+@dataclass(frozen=True, eq=False)
+class HybridCovariance:
+    """P, as the module says.
+
+    Attributes:
+        climatological: B.
+        anomalies: A, members less their mean, units of the channels, (N, C, Y, X).
+        localisation_km: L; ρ has the half-width 1.82 L. np.inf: it is 1 everywhere.
+        climatological_weight: β_c ≥ 0.
+        ensemble_weight: β_e ≥ 0.
+
+    Raises:
+        DataError: When there is one member only, members are on another grid than B, a weight is
+            negative, or the localisation is shorter than the grid spacing.
+    """
+
+    climatological: ZonalCovariance
+    anomalies: np.ndarray
+    localisation_km: float
+    climatological_weight: float
+    ensemble_weight: float
+
+    def __post_init__(self) -> None:
+        B, came = self.climatological, self.anomalies.shape[1:]
+        if came != (wanted := (len(B.scale), *B.grid.shape)):
+            raise DataError(
+                f"Members have shape {came}, the climatological covariance {wanted}: bring both "
+                "to one grid, and the same channels."
+            )
+        require_ensemble(len(self.anomalies))
+        if min(self.climatological_weight, self.ensemble_weight) < 0:
+            raise DataError(
+                "Weights of covariances are not negative, got "
+                f"{self.climatological_weight:g} and {self.ensemble_weight:g}."
+            )
+        require_resolved(self.localisation_km, np.pi * EARTH_RADIUS_KM / (B.grid.latitudes - 1))
+
+    def __call__(self, state: np.ndarray) -> np.ndarray:
+        """P x on the whole grid, (S, C, Y, X)."""
+        flat = state.reshape(*state.shape[:2], -1).transpose(2, 1, 0)  # (Y·X, C, S)
+        by_member = (self._by_point @ flat).reshape(*state.shape[2:], -1)
+        localised = self._localised(by_member).reshape(len(flat), -1, len(state))
+        from_ensemble = self._by_point.mT @ localised
+        increments = self.climatological_weight * self.climatological(state)
+        return increments + from_ensemble.transpose(2, 1, 0).reshape(state.shape)
+
+    def gain(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
+        """K = P Hᵀ (H P Hᵀ + R)⁻¹ for observations at grid points.
+
+        Where channels share their points it is factorised, once for all uses. Observations then see
+        the anomalies in the modes of B; what is not in these counts for nothing.
+
+        Args:
+            index: Observed points, row-major: (P,), shared by all channels, or (C, P).
+            error_std: Observation-error standard deviation, (C,); raised to 1 % of B's scale where
+                it is smaller.
+        """
+        B = self.climatological
+        error_std = floored(error_std, B.scale)
+        if index.ndim == 1:
+            return self._factorised(index, error_std)
+        channel = np.arange(len(B.scale))[:, None]
+        own = np.square(self._by_point[index, :, channel]).sum(axis=-1)
+        climatological = B.std[channel, index // B.grid.longitudes] ** 2
+        variance = own + self.climatological_weight * climatological
+        precondition = diagonal_preconditioner(variance, error_std)
+        return gain_by_iteration(self, B.grid, index, error_std, precondition, TOLERANCE)
+
+    def _factorised(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
+        """K where all channels are observed at the same points."""
+        B, points = self.climatological, self.climatological.grid.unit_vectors()
+        seen = self._by_point[index] @ (B.modes / B.scale[:, None])  # (P, N, K)
+        taper = chord_taper(points, points[index], HALF_WIDTH * self.localisation_km)
+        covariance = np.einsum("pnk,qnl->pqkl", seen, seen, optimize=True)
+        covariance *= taper[index][..., None, None]
+        covariance += self.climatological_weight * B.at_points(index)
+        solve = column_solver(covariance, B.scale[:, None] * B.modes, error_std)
+
+        def gain(innovation: np.ndarray) -> np.ndarray:
+            weights = solve(innovation)  # (P, K, S)
+            localised = np.tensordot(taper, seen @ weights, 1)  # (Y·X, N, S)
+            from_ensemble = (self._by_point.mT @ localised).transpose(2, 1, 0)
+            increments = self.climatological_weight * B.increments(weights, index)
+            return increments + from_ensemble.reshape(increments.shape)
+
+        return gain
+
+    def _localised(self, fields: np.ndarray) -> np.ndarray:
+        """ρ applied to fields, (Y, X, M)."""
+        waves = self._taper_by_wave @ np.fft.rfft(fields, axis=1).transpose(1, 0, 2)
+        return np.fft.irfft(waves.transpose(1, 0, 2), n=fields.shape[1], axis=1)
+
+    @cached_property
+    def _taper_by_wave(self) -> np.ndarray:
+        """ρ by zonal wavenumber, (X // 2 + 1, Y, Y')."""
+        taper = zonal_taper(self.climatological.grid, HALF_WIDTH * self.localisation_km)
+        return np.fft.rfft(taper).real.transpose(2, 0, 1)
+
+    @cached_property
+    def _by_point(self) -> np.ndarray:
+        """√(β_e / (N − 1)) A with the grid points first, float64, (Y·X, N, C)."""
+        count, channels = self.anomalies.shape[:2]
+        factor = np.sqrt(self.ensemble_weight / (count - 1))
+        flat = self.anomalies.reshape(count, channels, -1).transpose(2, 0, 1)
+        return factor * np.ascontiguousarray(flat, np.float64)
