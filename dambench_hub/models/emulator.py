@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.dynamics.forecast_model import ForecastModel, Pullback
 from dambench_hub.dynamics.model_view import ChannelStates
@@ -69,6 +69,7 @@ class Emulator(
     std: Tensor
     change_std: Tensor
     mean_state: Tensor
+    row_area: Tensor
 
     def __init__(
         self,
@@ -92,6 +93,9 @@ class Emulator(
         for name in ("mean", "std", "change_std"):
             self.register_buffer(name, torch.full((len(self.channels), 1, 1), torch.nan))
         self.register_buffer("mean_state", torch.full(self.state_shape, torch.nan))
+        edges = np.sin(np.deg2rad(cell_edges(self.grid)[0]))
+        area = torch.as_tensor((edges[:-1] - edges[1:]) * len(edges[:-1]) / 2).float()
+        self.register_buffer("row_area", area[:, None], persistent=False)
         self.network = ForecastNetwork(
             2 * len(self.channels),
             len(self.channels),
@@ -143,6 +147,21 @@ class Emulator(
         place = ((self.mean_state - self.mean) / self.std).expand_as(z)
         change = self.network(torch.cat([z, z - place], 1), season)
         return states + self.change_std * change
+
+    def loss(self, states: Tensor, later: Tensor, season: Tensor) -> Tensor:
+        """What training makes small: the `squared_error` of one step, see `forward`."""
+        return self.squared_error(self(states, season), later)
+
+    def squared_error(self, forecast: Tensor, later: Tensor) -> Tensor:
+        """Mean over b, c, y, x of a_y ((x̂ − x) / s)², with the area a of rows, mean 1.
+
+        That of persistence is about 1. Poles count as what is around them, not as nothing.
+
+        Args:
+            forecast: x̂, (B, C, Y, X).
+            later: x, (B, C, Y, X).
+        """
+        return (((forecast - later) / self.change_std).square() * self.row_area).mean()
 
     def advance(
         self, states: np.ndarray, hours: float, start: np.datetime64 | None = None

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accelerate.optimizer import AcceleratedOptimizer
+    from huggingface_hub import PyTorchModelHubMixin
     from torch.optim import Optimizer
 
-    from dambench_hub.models.learned import LearnedAssimilator
 
 COMPLETE, STATE = "COMPLETE.json", "state.json"
 PREFIX, SUFFIX = "step-", ".safetensors"
@@ -159,7 +159,7 @@ def load_optimizer(
     optimizer.load_state_dict({**optimizer.state_dict(), "state": memory})
 
 
-def write_model(model: LearnedAssimilator, folder: Path) -> None:
+def write_model(model: PyTorchModelHubMixin, folder: Path) -> None:
     """Save a model to a folder that may hold an earlier one of the same configuration.
 
     The weights are replaced in one step, so that a reader finds one model or the other. Other files
