@@ -67,7 +67,7 @@ class EmulatorConfig:
         TrainingError: When values are out of range; the message lists them all.
     """
 
-    epochs: int = 15
+    epochs: int = 30
     batch_size: int = 4
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -118,9 +118,10 @@ def train_emulator(
     Raises:
         TrainingError: When the data have too few pairs, another training was begun in `out`, or the
             error is not finite.
+        TaskError: When there is no such device.
         DambenchError: When the data or the disk fail.
     """
-    pairs = find_pairs(data)
+    pairs, place = find_pairs(data), find_device(device)
     description = {
         **asdict(config),
         "step_hours": pairs.step_hours,
@@ -131,7 +132,7 @@ def train_emulator(
         "command": command,
     }
     with claimed(out, description, main=True):
-        training = EmulatorTraining(config, data, pairs, out, find_device(device))
+        training = EmulatorTraining(config, data, pairs, out, place)
         training.resume()
         training.run()
     return training.progress

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from dambench_hub.building.builder import Source, build_dataset
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.dataset import load_data
-from dambench_hub.errors import TrainingError
+from dambench_hub.errors import TaskError, TrainingError
 from dambench_hub.models.emulator import Emulator
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.testing import smooth_field, tiny_plan
@@ -158,7 +158,10 @@ def test_a_state_of_another_version_is_refused(trained, data, tmp_path, monkeypa
         train_emulator(CONFIG, data, out, "cpu")
 
 
-def test_few_pairs_are_refused_before_anything_is_written(tiny_data, tmp_path):
+def test_what_does_not_do_is_refused_before_anything_is_written(data, tiny_data, tmp_path):
     with pytest.raises(TrainingError, match="wanted are 16 and 4"):
         train_emulator(CONFIG, tiny_data, tmp_path / "out", "cpu")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(TaskError, match="no device cuda:99"):
+        train_emulator(CONFIG, data, tmp_path / "out", "cuda:99")
     assert not (tmp_path / "out").exists()
