@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,6 +42,11 @@ class Assimilator(ABC):
         """The method with the parameters that `save` wrote."""
         return cls()
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The values of `option_names`, of a classical method."""
+        return {name: getattr(self, name) for name in option_names(type(self))}
+
     @abstractmethod
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """Analyses of all samples of a batch, in physical units, with the batch's times.
@@ -49,3 +55,9 @@ class Assimilator(ABC):
             batch: Background and observations; `reference` may be None.
             generator: Source of randomness, for methods that draw.
         """
+
+
+def option_names(method: type[Assimilator]) -> list[str]:
+    """What a method's constructor takes by name, with a value of its own otherwise."""
+    parameters = inspect.signature(method).parameters.values()
+    return [one.name for one in parameters if one.default is not one.empty]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -161,10 +160,9 @@ class EnsembleMethod(Assimilator):
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`, for `load`."""
         errors = self.climatology
-        options = {name: getattr(self, name) for name in option_names(type(self))}
         config = {"method": self.name, "channels": errors.channels, "grid": str(errors.grid)}
         arrays = {name: getattr(errors, name) for name in _ARRAYS}
-        save_fitted(folder, config | {"options": options}, arrays)
+        save_fitted(folder, config | {"options": self.options}, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -184,12 +182,6 @@ class EnsembleMethod(Assimilator):
 
 _ARRAYS = {"errors": "f", "hours": "i", "bias": "f"}
 """What a file holds, with the kind of its numbers."""
-
-
-def option_names(method: type[EnsembleMethod]) -> list[str]:
-    """What may be given to a method's constructor by name."""
-    parameters = inspect.signature(method).parameters.values()
-    return [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
 
 
 def require_share(option: str, whole: str, value: float) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TaskError, did_you_mean
-from dambench_hub.models.base import Assimilator
+from dambench_hub.models.base import Assimilator, option_names
 from dambench_hub.models.pretrained import (
     model_name,
     resolve_folder,
@@ -50,7 +50,7 @@ def read_options(method: str, texts: Sequence[str]) -> dict[str, Any]:
     """
     if not texts:
         return {}
-    known = list(option_names(method)) if method in CLASSICAL else []
+    known = option_names(method_class(method)) if method in CLASSICAL else []
     if not known:
         raise TaskError(f"{method} has no options; leave --option out.")
     options = {}
@@ -62,12 +62,6 @@ def read_options(method: str, texts: Sequence[str]) -> dict[str, Any]:
             raise TaskError(f"{method} has no option {name!r}. {did_you_mean(name, known)}")
         options[name] = yaml.safe_load(value)
     return options
-
-
-def option_names(method: str) -> Sequence[str]:
-    """What a classical method's constructor takes by name, with a value of its own otherwise."""
-    parameters = inspect.signature(method_class(method)).parameters.values()
-    return [one.name for one in parameters if one.default is not one.empty]
 
 
 def require_modalities(method: Assimilator, task: Task, data: Data) -> None:

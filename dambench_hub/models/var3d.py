@@ -8,13 +8,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import TaskError
-from dambench_hub.estimation.training_errors import TrainingErrors
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
-from dambench_hub.models.background_errors import background_errors, require_same
+from dambench_hub.estimation.zonal_covariance import ZonalCovariance
+from dambench_hub.models.background_errors import require_same
+from dambench_hub.models.balanced_covariance import (
+    ARRAYS,
+    covariance_files,
+    covariance_from_files,
+    fit_balanced_covariance,
+)
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
@@ -60,13 +64,7 @@ class Var3D(Assimilator):
         Raises:
             TaskError: When there is no training sample, or one without its reference.
         """
-        errors = TrainingErrors()
-        for batch, error, hours in background_errors(training, "3D-Var"):
-            channels, grid = batch.channels, batch.grid
-            errors.add(error, hours)
-        return cls(
-            channels, fit_zonal_covariance(errors.deviations(), grid), errors.bias, **options
-        )
+        return cls(*fit_balanced_covariance(training, "3D-Var"), **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
@@ -105,15 +103,9 @@ class Var3D(Assimilator):
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`, for `load`."""
-        B = self.covariance
-        config = {
-            "method": self.name,
-            "channels": self.channels,
-            "grid": str(B.grid),
-            "half_width_km": B.half_width_km,
-        }
-        arrays = {"scale": B.scale, "modes": B.modes, "errors": B.errors, "bias": self.bias}
-        save_fitted(folder, config, arrays)
+        config, arrays = covariance_files(self.covariance)
+        config |= {"method": self.name, "channels": self.channels}
+        save_fitted(folder, config, arrays | {"bias": self.bias})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -122,12 +114,9 @@ class Var3D(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        kinds = dict.fromkeys(("scale", "modes", "errors", "bias"), "f")
-        return load_fitted(folder, kinds, cls._from_files)
+        return load_fitted(folder, dict.fromkeys((*ARRAYS, "bias"), "f"), cls._from_files)
 
     @classmethod
     def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        bias = arrays.pop("bias")
-        grid = Grid.parse(config["grid"])
-        B = ZonalCovariance(grid, half_width_km=config["half_width_km"], **arrays)
-        return cls(tuple(config["channels"]), B, bias)
+        B = covariance_from_files(config, arrays)
+        return cls(tuple(config["channels"]), B, arrays["bias"])

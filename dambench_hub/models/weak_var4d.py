@@ -63,10 +63,5 @@ class WeakVar4D(WindowMethod):
             )
         self.model_error_scale = model_error_scale
 
-    @property
-    def options(self) -> dict[str, float | None]:
-        """What the constructor takes by name."""
-        return super().options | {"model_error_scale": self.model_error_scale}
-
     def _model_error_root(self, state: np.ndarray) -> MappedRoot:
         return self._root_at(state, self.model_error_scale)

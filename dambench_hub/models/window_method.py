@@ -9,19 +9,23 @@ from typing import Any, Self
 
 import numpy as np
 
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.covariance_roots import CovarianceRoot, MappedRoot
 from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Pullback
-from dambench_hub.estimation.training_errors import TrainingErrors
 from dambench_hub.estimation.variational import WindowAnalysis, analyse_window
 from dambench_hub.estimation.window_cost import TimedObservations, WindowCost
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
+from dambench_hub.estimation.zonal_covariance import ZonalCovariance
 from dambench_hub.estimation.zonal_root import ZonalRoot
-from dambench_hub.models.background_errors import background_errors, require_same
+from dambench_hub.models.background_errors import require_same
+from dambench_hub.models.balanced_covariance import (
+    ARRAYS,
+    covariance_files,
+    covariance_from_files,
+    fit_balanced_covariance,
+)
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
@@ -81,11 +85,8 @@ class WindowMethod(Assimilator):
         Raises:
             TaskError: When there is no training sample, or one without its reference.
         """
-        errors = TrainingErrors()
-        for batch, error, hours in background_errors(training, "4D-Var"):
-            channels, grid = batch.channels, batch.grid
-            errors.add(error, hours)
-        return cls(channels, fit_zonal_covariance(errors.deviations(), grid), **options)
+        channels, covariance, _ = fit_balanced_covariance(training, "4D-Var")
+        return cls(channels, covariance, **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """Refused: a sample of one time has no window.
@@ -204,27 +205,11 @@ class WindowMethod(Assimilator):
         require_same(self.channels, self.covariance.grid, self.view)
         return self.view
 
-    @property
-    def options(self) -> dict[str, float | None]:
-        """What the constructor takes by name."""
-        return {
-            "background_scale": self.background_scale,
-            "tolerance": self.tolerance,
-            "max_iterations": self.max_iterations,
-            "growth_hours": self.growth_hours,
-        }
-
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`, for `load`; the model is no part of them."""
-        B = self.covariance
-        config = {
-            "method": self.name,
-            "channels": self.channels,
-            "grid": str(B.grid),
-            "half_width_km": B.half_width_km,
-            "options": self.options,
-        }
-        save_fitted(folder, config, {"scale": B.scale, "modes": B.modes, "errors": B.errors})
+        config, arrays = covariance_files(self.covariance)
+        config |= {"method": self.name, "channels": self.channels, "options": self.options}
+        save_fitted(folder, config, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -233,10 +218,9 @@ class WindowMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, dict.fromkeys(("scale", "modes", "errors"), "f"), cls._build)
+        return load_fitted(folder, dict.fromkeys(ARRAYS, "f"), cls._build)
 
     @classmethod
     def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        grid = Grid.parse(config["grid"])
-        B = ZonalCovariance(grid, half_width_km=config["half_width_km"], **arrays)
+        B = covariance_from_files(config, arrays)
         return cls(tuple(config["channels"]), B, **config["options"])

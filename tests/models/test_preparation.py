@@ -3,8 +3,9 @@
 import pytest
 
 from dambench_hub.errors import TaskError
-from dambench_hub.models.preparation import option_names, prepare, read_options
-from dambench_hub.models.registry import CLASSICAL, load_method
+from dambench_hub.models.base import option_names
+from dambench_hub.models.preparation import prepare, read_options
+from dambench_hub.models.registry import CLASSICAL, load_method, method_class
 
 
 def test_options_are_read_as_what_they_are():
@@ -18,7 +19,7 @@ def test_options_are_read_as_what_they_are():
 @pytest.mark.parametrize("method", CLASSICAL)
 def test_every_option_reaches_the_method(method, tiny_data):
     training = list(tiny_data.batches("unimodal", "train", 4))
-    for name in set(option_names(method)) & {"members", "seed"}:
+    for name in set(option_names(method_class(method))) & {"members", "seed"}:
         options = read_options(method, [f"{name}=3"])
         assert getattr(load_method(method, training, **options), name) == 3
 
