@@ -6,6 +6,9 @@ import numpy as np
 
 from dambench_hub.errors import DataError
 
+HOURS_PER_YEAR = 8766.0
+"""Of 365.25 days, for seasons."""
+
 
 def hours_since_epoch(time: np.ndarray | np.datetime64) -> np.ndarray:
     """Whole hours since 1970-01-01 00 UTC, int64, in the shape of `time`.

@@ -13,19 +13,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dambench_hub.coordinates.grids import Grid, cell_edges
+from dambench_hub.coordinates.times import HOURS_PER_YEAR
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.dynamics.forecast_model import ForecastModel, Pullback
 from dambench_hub.dynamics.model_view import ChannelStates
 from dambench_hub.errors import DataError, ForecastError
 from dambench_hub.models.layers.forecast_network import ForecastNetwork
-from dambench_hub.models.pretrained import (
-    read_config,
-    read_weights,
-    resolve_folder,
-    trained_folder,
-)
-
-HOURS_PER_YEAR = 8766.0
+from dambench_hub.models.pretrained import read_model, resolve_folder, trained_folder
 
 LONGEST_WINDOW_HOURS = 72.0
 """Longest window of emulators whose steps are shorter; others have one step."""
@@ -240,9 +234,7 @@ class Emulator(
                 damaged or a pickle.
         """
         folder = trained_folder(resolve_folder(pretrained_model_name_or_path, revision))
-        emulator = cls(**read_config(folder, cls))
-        emulator.load_state_dict(read_weights(folder, emulator.state_dict()))
-        return emulator.to(device).eval()
+        return read_model(folder, cls, device)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The README.md that `save_pretrained` writes."""

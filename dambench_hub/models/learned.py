@@ -24,7 +24,7 @@ from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
 from dambench_hub.models.layers.noise import Noise
-from dambench_hub.models.pretrained import read_config, read_weights, resolve_folder
+from dambench_hub.models.pretrained import read_model, resolve_folder
 from dambench_hub.storage.statistics import Statistics
 
 SMALLEST_ERROR = 1e-2
@@ -257,9 +257,7 @@ class LearnedAssimilator(
                 damaged or a pickle.
         """
         folder = resolve_folder(pretrained_model_name_or_path, revision)
-        model = cls(**read_config(folder, cls))
-        model.load_state_dict(read_weights(folder, model.state_dict()))
-        return model.to(device).eval()
+        return read_model(folder, cls, device)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The README.md that `save_pretrained` writes; `write_model_card` makes it complete."""

@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from safetensors import SafetensorError
@@ -16,7 +16,10 @@ from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+Model = TypeVar("Model", bound="torch.nn.Module")
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -168,6 +171,22 @@ def read_weights(folder: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor
             "Save the model again, unquantised and with its own configuration."
         )
     return weights
+
+
+def read_model(folder: Path, model: type[Model], device: torch.device | str) -> Model:
+    """A trained model with its weights, not in training.
+
+    Args:
+        folder: Where its files lie.
+        model: Class of the model, made by what `read_config` reads.
+        device: Where the weights go.
+
+    Raises:
+        DataError: As `read_config` and `read_weights`.
+    """
+    made = model(**read_config(folder, model))
+    made.load_state_dict(read_weights(folder, made.state_dict()))
+    return made.to(device).eval()
 
 
 def weight_problems(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:

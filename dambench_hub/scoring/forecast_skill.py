@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.times import HOURS_PER_YEAR, hours_since_epoch
 from dambench_hub.data.dataset import Data
 from dambench_hub.dynamics.forecast_model import ForecastModel
 from dambench_hub.errors import ScoreError
 from dambench_hub.storage.manifest import TRAIN_SPLIT
-
-HOURS_PER_YEAR = 8766.0
 
 SEASONAL_HOURS = 300 * 24
 """Training times that span less give a climatology without a seasonal cycle."""
