@@ -28,12 +28,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.cycling import Cycle, CycleRecord, CycleRun, Plan, first_states, saturation
 from dambench_hub.cycling.table import channel_table
-from dambench_hub.data import Analysis, Batch, Data, load_data
+from dambench_hub.data import Batch, Data, load_data
 from dambench_hub.dynamics.jax_setup import prepare_jax
 from dambench_hub.dynamics.model_view import ModelView
-from dambench_hub.errors import PredictionError, TaskError
+from dambench_hub.errors import TaskError
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.ensemble_method import EnsembleMethod
@@ -47,8 +48,8 @@ from dambench_hub.models.preparation import (
 from dambench_hub.models.pretrained import CONFIG, WEIGHTS
 from dambench_hub.plots import plot_cycles
 from dambench_hub.predictions import write_predictions
-from dambench_hub.predictions.parts import Parts, Share
-from dambench_hub.predictions.reader import CONTAINERS
+from dambench_hub.predictions.parts import Parts, Share, as_analysis
+from dambench_hub.predictions.writer import require_free
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.progress import track
@@ -145,14 +146,6 @@ def cycle(args: argparse.Namespace) -> Path:
     return out
 
 
-def require_free(out: Path, overwrite: bool) -> None:
-    """Refuse a prediction file that exists, or of a kind that is none."""
-    if out.exists() and not overwrite:
-        raise PredictionError(f"{out} exists. Add --overwrite, or choose another file with --out.")
-    if out.suffix not in CONTAINERS:
-        raise PredictionError(f"{out} must end in {' or '.join(CONTAINERS)}. Choose another --out.")
-
-
 def find_view(model: str, data: Data) -> ModelView:
     """The forecast model, seen in the channels of the data set."""
     if model == CIRCULATION:
@@ -199,7 +192,7 @@ def begin(
     climatology = getattr(method, "climatology", None) or ClimatologicalEnsemble.fit(
         training(data, task, "Errors")
     )
-    hours = int(time.astype("datetime64[h]").astype(int))
+    hours = int(hours_since_epoch(time))
     drawn = climatology.draw(background, hours, members, 1.0, seed)
     return first_states(view, guess, background, drawn - drawn.mean(axis=0))
 
@@ -222,12 +215,7 @@ def write(
     """The prediction file, of all analyses."""
 
     def save(fields: Iterator[np.ndarray]) -> None:
-        analyses = (
-            Analysis(mean=field.mean(axis=0)[None], members=field[None], time=time[None])
-            if field.ndim == 4
-            else Analysis(mean=field[None], time=time[None])
-            for field, time in zip(fields, parts.times, strict=True)
-        )
+        analyses = map(as_analysis, fields, parts.times)
         write_predictions(out, analyses, task=task, data=data, model_name=name, **about)
 
     parts.finish(Share(), save)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.data import Analysis, Data, load_data
+from dambench_hub.data import Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.models import METHODS, Assimilator, load_method
 from dambench_hub.models.preparation import (
@@ -38,9 +38,9 @@ from dambench_hub.models.preparation import (
 from dambench_hub.models.pretrained import CONFIG, WEIGHTS
 from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.header import text_problems
-from dambench_hub.predictions.parts import Parts, Share
-from dambench_hub.predictions.reader import CONTAINERS
+from dambench_hub.predictions.parts import Parts, Share, as_analysis
 from dambench_hub.predictions.validation import MAX_MEMBERS
+from dambench_hub.predictions.writer import require_free
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.progress import track
@@ -84,12 +84,9 @@ def predict(args: argparse.Namespace) -> Path | None:
         raise PredictionError(f"{name!a}: {problems[0]} Rename the folder.")
     out = args.out or Path(f"{name}.nc")
     share = own_share(args.part)
-    if out.exists() and not args.overwrite:
-        if share.number and not args.part:  # this one came late: the others have done it all
-            return None
-        raise PredictionError(f"{out} exists. Add --overwrite, or choose another file with --out.")
-    if out.suffix not in CONTAINERS:
-        raise PredictionError(f"{out} must end in {' or '.join(CONTAINERS)}. Choose another --out.")
+    if share.number and not args.part and out.exists() and not args.overwrite:
+        return None  # this one came late: the others have done it all
+    require_free(out, args.overwrite)
     task = load_task(args.task)
     data = load_data(args.data)
     if task.cycle_hours:
@@ -165,13 +162,6 @@ def set_members(method: Assimilator, members: int | None) -> None:
     if not 1 <= members <= MAX_MEMBERS:
         raise TaskError(f"--members is 1 to {MAX_MEMBERS}, got {members}.")
     method.members = members
-
-
-def as_analysis(field: np.ndarray, time: np.datetime64) -> Analysis:
-    """One analysis, (C, Y, X), or one with members, (M, C, Y, X)."""
-    if field.ndim == 3:
-        return Analysis(mean=field[None], time=time[None])
-    return Analysis(mean=field.mean(axis=0)[None], members=field[None], time=time[None])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

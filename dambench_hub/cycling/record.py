@@ -108,7 +108,6 @@ class CycleRecord:
             attrs={"method": self.method, "done": self.done, "diverged": self.diverged}
             | {name: str(value) for name, value in settings.items()},
         )
-        # Lead times are numbers of hours here, no timedeltas.
         with atomic_path(path) as partial:
             dataset.to_netcdf(partial, engine="h5netcdf")
 

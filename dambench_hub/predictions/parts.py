@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.data.batch import Array
+from dambench_hub.data.batch import Analysis, Array
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
 from dambench_hub.runtime.differences import differences
 from dambench_hub.runtime.files import atomic_path, write_atomic, writing
@@ -233,6 +233,13 @@ class Parts:
                 f"{self.folder} holds parts of another run: {'; '.join(phrases)}. Go on with its "
                 "settings, delete it to start anew, or choose another --out."
             )
+
+
+def as_analysis(field: np.ndarray, time: np.datetime64) -> Analysis:
+    """One kept analysis, (C, Y, X), or one with members, (M, C, Y, X), as one of a batch of one."""
+    if field.ndim == 3:
+        return Analysis(mean=field[None], time=np.array([time]))
+    return Analysis(mean=field.mean(axis=0)[None], members=field[None], time=np.array([time]))
 
 
 def _beside(path: Path) -> Path:

@@ -96,6 +96,18 @@ def write_predictions(
             append(values)
 
 
+def require_free(out: Path, overwrite: bool) -> None:
+    """Refuse a name for a prediction file that is taken, or is none, before work begins.
+
+    Raises:
+        PredictionError: When it is so.
+    """
+    if out.exists() and not overwrite:
+        raise PredictionError(f"{out} exists. Add --overwrite, or choose another file with --out.")
+    if out.suffix not in CONTAINERS:
+        raise PredictionError(f"{out} must end in {' or '.join(CONTAINERS)}. Choose another --out.")
+
+
 def _attributes(
     task: Task, data: Data, model_name: str, optional: Mapping[str, str | int]
 ) -> dict[str, str]:
