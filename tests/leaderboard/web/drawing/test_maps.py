@@ -29,9 +29,9 @@ def test_a_place_is_drawn_where_its_value_is(latitude, longitude):
     inside, rows, columns = _globe()
     row, column = min(int(y), HEIGHT - 1), min(int(x), WIDTH - 1)
     if inside[row, column]:
-        assert abs(rows[row, column] - latitude) < 2
-        assert (
-            abs(columns[row, column] - longitude) < 360 / WIDTH / np.cos(np.deg2rad(latitude)) * 2
+        assert project(rows[row, column], columns[row, column]) == (
+            pytest.approx(x, abs=0.51),
+            pytest.approx(y, abs=0.51),
         )
 
 
