@@ -75,6 +75,28 @@ class BandedSynthesis(Synthesis):
         v = _quadratic(order**2 * zeta, east, east) + _quadratic(delta, north, north) - mixed
         return u, v
 
+    def energy(self, weights: np.ndarray) -> np.ndarray:
+        """Adjoint of `variance`: what each coefficient adds to a weighted sum of variances.
+
+        Args:
+            weights: Of the variances at each latitude, (*, Y).
+
+        Returns:
+            The sum of both phases, (*, M, B·L).
+        """
+        return _quadratic_adjoint(weights, self._harmonics, self._harmonics)
+
+    def wind_energy(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same of vorticity and divergence, (*, M, B·L) each, from weights of the wind's."""
+        order = np.arange(self._eastward.shape[0] + 1)[::2, None] // 2
+        east, north = (
+            [_quadratic_adjoint(component, basis, basis) for component in (u, v)]
+            for basis in (self._eastward, self._northward)
+        )
+        vorticity = north[0] + order**2 * east[1]
+        divergence = order**2 * east[0] + north[1]
+        return self._inverse_laplacian**2 * vorticity, self._inverse_laplacian**2 * divergence
+
 
 class BandedAnalysis(HarmonicAnalysis):
     """`HarmonicAnalysis` of w_b x for each band: to coefficients (*, 2N + 1, B·(N + 1)).
@@ -103,7 +125,17 @@ def _in_bands(basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _quadratic(spectrum: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Σ_mk spectrum_mk one_mk(φ) other_mk(φ) · mean of F_m² + F_−m², (*, Y)."""
+    return np.tensordot(spectrum, _mean_product(one, other), ((-2, -1), (0, 2)))
+
+
+def _quadratic_adjoint(weights: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Σ_φ weights(φ) one_mk(φ) other_mk(φ) · mean of F_m² + F_−m², (*, M, B·L)."""
+    return np.tensordot(weights, _mean_product(one, other), (-1, 1))
+
+
+def _mean_product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Products of two bases, (M, Y, B·L), times the mean of F_m² + F_−m²."""
     product = one[::2].astype(np.float64) * other[::2]  # the two phases share their functions
     product[0] /= 2 * np.pi
     product[1:] /= np.pi
-    return np.tensordot(spectrum, product, ((-2, -1), (0, 2)))
+    return product

@@ -84,6 +84,26 @@ class ChannelHarmonics:
         variance[u], variance[v] = self._synthesis.wind_variance(power[u], power[v], both)
         return variance
 
+    def energy(self, weights: np.ndarray) -> np.ndarray:
+        """Diagonal of Sᵀ W S for weights W that are the same along each circle of latitude.
+
+        Of a harmonic's two parts, cosine and sine, it is the mean.
+
+        Args:
+            weights: Sums of W along the circles, (C, Y).
+
+        Returns:
+            (B, P, C).
+        """
+        u, v = self.winds
+        shape = (len(weights), self.largest + 1, len(self.weights) * (self.largest + 1))
+        both_parts = np.empty(shape)
+        both_parts[self.scalars] = self._synthesis.energy(weights[self.scalars])
+        both_parts[u], both_parts[v] = self._synthesis.wind_energy(weights[u], weights[v])
+        by_degree = both_parts.reshape(*shape[:2], -1, self.largest + 1)
+        parts = np.where(self.order > 0, 2, 1)
+        return (by_degree[:, self.order, :, self.degree] / parts[:, None, None]).transpose(2, 0, 1)
+
     @cached_property
     def _analysis(self) -> BandedAnalysis:
         return BandedAnalysis(self.grid, self.largest, self.weights, self.dtype)

@@ -22,7 +22,11 @@ from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.column_observations import column_solver
 from dambench_hub.estimation.ensemble_transform import require_ensemble
-from dambench_hub.estimation.iterative_gain import diagonal_preconditioner, gain_by_iteration
+from dambench_hub.estimation.iterative_gain import (
+    ObservedPoints,
+    diagonal_preconditioner,
+    gain_by_iteration,
+)
 from dambench_hub.estimation.localisation import (
     HALF_WIDTH,
     chord_taper,
@@ -103,7 +107,8 @@ class HybridCovariance:
         climatological = B.std[channel, index // B.grid.longitudes] ** 2
         variance = own + self.climatological_weight * climatological
         precondition = diagonal_preconditioner(variance, error_std)
-        return gain_by_iteration(self, B.grid, index, error_std, precondition, TOLERANCE)
+        H = ObservedPoints(B.grid, index)
+        return gain_by_iteration(self, H, error_std, precondition, TOLERANCE)
 
     def _factorised(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
         """K where all channels are observed at the same points."""

@@ -1,6 +1,9 @@
-"""Gains of covariances that are at hand as operators only: conjugate gradients on observations.
+"""Gains of covariances that are at hand as operators only: conjugate gradients.
+
+In the space of the observations or in that of controls, with P = U Uᵀ,
 
     K d = P Hᵀ w,   (H P Hᵀ + R) w = d
+    K d = U v,      (I + Uᵀ Hᵀ R⁻¹ H U) v = Uᵀ Hᵀ R⁻¹ d
 
 Innovations that are given together take the same steps, so that K is linear in them, however early
 the iteration ends: those that add up to nothing have increments that do.
@@ -9,49 +12,103 @@ the iteration ends: those that add up to nothing have increments that do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.estimation.conjugate_gradients import TOLERANCE, conjugate_gradients
-from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.operators import Gain, LinearOperator
 
 Operator = Callable[[np.ndarray], np.ndarray]
 """From an array to one of the same shape, linear."""
 
 
+@dataclass(frozen=True, eq=False)
+class ObservedPoints:
+    """H: states, (S, C, Y, X), at grid points, (S, C, P).
+
+    Attributes:
+        grid: Y×X grid.
+        index: Observed points, row-major: (P,), shared by all channels, or (C, P).
+    """
+
+    grid: Grid
+    index: np.ndarray
+
+    def __call__(self, state: np.ndarray) -> np.ndarray:
+        """H x."""
+        flat = state.reshape(*state.shape[:2], -1)
+        return flat[:, np.arange(flat.shape[1])[:, None], self.index]
+
+    def adjoint(self, observations: np.ndarray) -> np.ndarray:
+        """Hᵀ y."""
+        size, channels, _ = observations.shape
+        flat = np.zeros((size, channels, self.grid.size), observations.dtype)
+        flat[:, np.arange(channels)[:, None], self.index] = observations
+        return flat.reshape(size, channels, *self.grid.shape)
+
+    def by_latitude(self, channels: int) -> np.ndarray:
+        """How many points of each channel are observed on each circle of latitude, (C, Y)."""
+        rows = np.broadcast_to(self.index // self.grid.longitudes, (channels, self.index.shape[-1]))
+        return np.stack([np.bincount(row, minlength=self.grid.latitudes) for row in rows])
+
+
 def gain_by_iteration(
     P: Operator,
-    grid: Grid,
-    index: np.ndarray,
+    H: LinearOperator,
     error_std: np.ndarray,
     precondition: Operator,
     tolerance: float = TOLERANCE,
 ) -> Gain:
-    """K for observations at grid points.
+    """K by iteration in the space of the observations.
 
     Args:
         P: Covariance of states, (S, C, Y, X).
-        grid: Y×X grid.
-        index: Observed points, row-major: (P,), shared by all channels, or (C, P).
+        H: From states to observations, (S, C, P).
         error_std: R½, positive, (C,); all is computed in its type.
         precondition: About (H P Hᵀ + R)⁻¹, of (S, C, P).
         tolerance: Reduction of the residual at which to stop.
     """
-    R, channel = error_std[:, None] ** 2, np.arange(len(error_std))[:, None]
-
-    def spread(weights: np.ndarray) -> np.ndarray:
-        flat = np.zeros((len(weights), len(R), grid.size), R.dtype)
-        flat[:, channel, index] = weights
-        return P(flat.reshape(*flat.shape[:2], *grid.shape))
+    R = error_std[:, None] ** 2
 
     def covariance(weights: np.ndarray) -> np.ndarray:
-        state = spread(weights)
-        return state.reshape(*state.shape[:2], -1)[:, channel, index] + R * weights
+        return H(P(H.adjoint(weights))) + R * weights
 
     def gain(innovation: np.ndarray) -> np.ndarray:
         d = innovation.astype(R.dtype)
-        return spread(conjugate_gradients(covariance, d, precondition, tolerance))
+        return P(H.adjoint(conjugate_gradients(covariance, d, precondition, tolerance)))
+
+    return gain
+
+
+def gain_by_controls(
+    U: LinearOperator,
+    H: LinearOperator,
+    error_std: np.ndarray,
+    precondition: Operator,
+    tolerance: float = TOLERANCE,
+) -> Gain:
+    """K by iteration in the space of the controls: fewer steps where P is known by its root.
+
+    Args:
+        U: Root of the covariance, from controls, (S, *control_shape), to states, (S, C, Y, X).
+        H: From states to observations, (S, C, P).
+        error_std: R½, positive, (C,); all is computed in its type.
+        precondition: About (I + Uᵀ Hᵀ R⁻¹ H U)⁻¹, of controls.
+        tolerance: Reduction of the residual at which to stop.
+    """
+    R = error_std[:, None] ** 2
+
+    def to_controls(observations: np.ndarray) -> np.ndarray:
+        return U.adjoint(H.adjoint(observations / R))
+
+    def hessian(control: np.ndarray) -> np.ndarray:
+        return control + to_controls(H(U(control)))
+
+    def gain(innovation: np.ndarray) -> np.ndarray:
+        right = to_controls(innovation.astype(R.dtype))
+        return U(conjugate_gradients(hessian, right, precondition, tolerance))
 
     return gain
 
@@ -65,16 +122,3 @@ def diagonal_preconditioner(variance: np.ndarray, error_std: np.ndarray) -> Oper
     """
     precision = (1 / (variance + error_std[:, None] ** 2)).astype(error_std.dtype)
     return lambda innovation: precision * innovation
-
-
-def column_preconditioner(covariances: np.ndarray, error_std: np.ndarray) -> Operator:
-    """An inverse of H P Hᵀ + R that takes different points as uncorrelated, but not channels.
-
-    Args:
-        covariances: P of the channels at each point, (P, C, C).
-        error_std: R½, positive, (C,).
-    """
-    unit = error_std[:, None] * error_std
-    precisions = np.linalg.inv(covariances / unit + np.eye(len(error_std))) / unit
-    precisions = precisions.astype(error_std.dtype)
-    return lambda innovation: (precisions @ innovation.transpose(2, 1, 0)).transpose(2, 1, 0)

@@ -23,7 +23,11 @@ from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.column_observations import column_solver
-from dambench_hub.estimation.iterative_gain import diagonal_preconditioner, gain_by_iteration
+from dambench_hub.estimation.iterative_gain import (
+    ObservedPoints,
+    diagonal_preconditioner,
+    gain_by_iteration,
+)
 from dambench_hub.estimation.localisation import require_resolved, zonal_taper
 from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Gain
@@ -161,7 +165,8 @@ class ZonalCovariance:
             channel = np.arange(len(self.scale))[:, None]
             variance = self.std[channel, index // self.grid.longitudes] ** 2
             precondition = diagonal_preconditioner(variance, error_std)
-            return gain_by_iteration(self, self.grid, index, error_std, precondition)
+            H = ObservedPoints(self.grid, index)
+            return gain_by_iteration(self, H, error_std, precondition)
         solve = column_solver(self.at_points(index), self.scale[:, None] * self.modes, error_std)
         return lambda innovation: self.increments(solve(innovation), index)
 

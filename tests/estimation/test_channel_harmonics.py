@@ -56,3 +56,17 @@ def test_variance_is_that_of_random_states(harmonics):
     states = harmonics(mixed)
     came = np.mean(states**2, axis=(0, 3))
     np.testing.assert_allclose(came, harmonics.variance(roots), rtol=0.15)
+
+
+def test_energy_is_what_a_coefficient_adds_to_a_weighted_square(harmonics):
+    harmonics, channels = harmonics
+    weights = np.random.default_rng(1).uniform(1, 2, (channels, GRID.latitudes))
+    energy = harmonics.energy(GRID.longitudes * weights)
+    for channel, band, order in [(0, 0, 0), (1, 2, 1), (3, 4, 5)]:
+        pair = np.flatnonzero(harmonics.order == order)[2]
+        squares = []
+        for part in (1, 1j) if order else (1,):
+            coefficients = np.zeros((channels, BANDS, len(harmonics.order)), complex)
+            coefficients[channel, band, pair] = part
+            squares.append(np.sum(weights[..., None] * harmonics(coefficients) ** 2))
+        np.testing.assert_allclose(np.mean(squares), energy[band, pair, channel], rtol=1e-10)

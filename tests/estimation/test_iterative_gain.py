@@ -1,13 +1,15 @@
-"""A gain by iteration is the best linear estimate, whichever way it is preconditioned."""
+"""A gain by iteration is the best linear estimate, in whichever space it is found."""
 
 import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.estimation.best_linear import best_linear_estimate
+from dambench_hub.estimation.covariance_roots import MatrixRoot
 from dambench_hub.estimation.iterative_gain import (
-    column_preconditioner,
+    ObservedPoints,
     diagonal_preconditioner,
+    gain_by_controls,
     gain_by_iteration,
 )
 
@@ -18,10 +20,24 @@ SHARED = np.array([3, 11, 17, 20, 38])
 NETWORKS = {"column": SHARED, "iid": np.stack([SHARED, SHARED + 1, SHARED - 1])}
 
 
+class States(MatrixRoot):
+    """U from several controls, (S, n), to states, (S, C, Y, X)."""
+
+    def __call__(self, control):
+        return (control @ self.matrix.T).reshape(-1, CHANNELS, *GRID.shape)
+
+    def adjoint(self, increment):
+        return increment.reshape(-1, SIZE) @ self.matrix
+
+
 @pytest.fixture(scope="module")
-def covariance():
-    root = np.random.default_rng(0).normal(size=(SIZE, 30))
-    return root @ root.T / 30
+def root():
+    return States(np.random.default_rng(0).normal(size=(SIZE, 30)) / np.sqrt(30))
+
+
+@pytest.fixture(scope="module")
+def covariance(root):
+    return root.matrix @ root.matrix.T
 
 
 def applied(covariance):
@@ -30,64 +46,74 @@ def applied(covariance):
 
 def observed(index):
     """Numbers of the observed values among those of a state."""
-    return (np.broadcast_to(index, (3, 5)) + GRID.size * np.arange(3)[:, None]).ravel()
+    return (
+        np.broadcast_to(index, (3, index.shape[-1])) + GRID.size * np.arange(3)[:, None]
+    ).ravel()
 
 
 def diagonal(covariance, index):
-    variance = np.diagonal(covariance)[observed(index)].reshape(3, 5)
+    variance = np.diagonal(covariance)[observed(index)].reshape(3, index.shape[-1])
     return diagonal_preconditioner(variance, ERROR_STD)
 
 
-def by_column(covariance, index):
-    blocks = covariance.reshape(3, GRID.size, 3, GRID.size)[:, index, :, index]
-    return column_preconditioner(blocks, ERROR_STD)
+@pytest.fixture(params=["observations", "controls"])
+def gain(request, root, covariance):
+    """K for a network, by iteration in each of the spaces."""
+
+    def found(index, *tolerance):
+        H = ObservedPoints(GRID, index)
+        if request.param == "controls":
+            return gain_by_controls(root, H, ERROR_STD, lambda v: v, *tolerance)
+        precondition = diagonal(covariance, index)
+        return gain_by_iteration(applied(covariance), H, ERROR_STD, precondition, *tolerance)
+
+    return found
 
 
-@pytest.mark.parametrize(
-    ("network", "preconditioner"),
-    [("column", diagonal), ("iid", diagonal), ("column", by_column)],
-)
-def test_it_is_the_best_linear_estimate(covariance, network, preconditioner, rng):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_it_is_the_best_linear_estimate(gain, covariance, network, rng):
     index = NETWORKS[network]
     H, R = np.eye(SIZE)[observed(index)], np.diag(np.repeat(ERROR_STD**2, 5))
     innovation = rng.normal(size=(2, 3, 5))
     wanted = innovation.reshape(2, -1) @ best_linear_estimate(covariance, H, R).gain.T
-    precondition = preconditioner(covariance, index)
-    K = gain_by_iteration(applied(covariance), GRID, index, ERROR_STD, precondition)
-    np.testing.assert_allclose(K(innovation).reshape(2, -1), wanted, atol=1e-8)
+    np.testing.assert_allclose(gain(index)(innovation).reshape(2, -1), wanted, atol=1e-8)
 
 
-def test_ended_early_it_is_linear_in_what_is_given_together(covariance, rng):
-    precondition = diagonal(covariance, SHARED)
-    K = gain_by_iteration(applied(covariance), GRID, SHARED, ERROR_STD, precondition, 0.3)
+def test_ended_early_it_is_linear_in_what_is_given_together(gain, rng):
     innovation = rng.normal(size=(4, 3, 5))
     innovation -= innovation.mean(axis=0)
-    np.testing.assert_allclose(K(innovation).mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(gain(SHARED, 0.3)(innovation).mean(axis=0), 0, atol=1e-12)
 
 
-def test_preconditioners_are_inverses_where_points_are_uncorrelated(rng):
-    root = rng.normal(size=(5, 3, 3))
-    blocks = root @ root.mT
-    innovation = rng.normal(size=(2, 3, 5))
-    weights = column_preconditioner(blocks, ERROR_STD)(innovation)
-    again = np.einsum("pcd,sdp->scp", blocks, weights) + ERROR_STD[:, None] ** 2 * weights
-    np.testing.assert_allclose(again, innovation, atol=1e-10)
-    variance = np.diagonal(blocks, axis1=1, axis2=2).T
-    alone = column_preconditioner(blocks * np.eye(3), ERROR_STD)(innovation)
-    wanted = diagonal_preconditioner(variance, ERROR_STD)(innovation)
-    np.testing.assert_allclose(alone, wanted, atol=1e-12)
+def test_without_observations_there_is_no_increment(gain):
+    assert not gain(SHARED[:0])(np.zeros((2, 3, 0))).any()
 
 
-def test_without_observations_there_is_no_increment(covariance):
-    none = np.zeros(0, int)
-    precondition = diagonal_preconditioner(np.zeros((3, 0)), ERROR_STD)
-    K = gain_by_iteration(applied(covariance), GRID, none, ERROR_STD, precondition)
-    assert not K(np.zeros((2, 3, 0))).any()
+@pytest.mark.parametrize("network", NETWORKS)
+def test_observed_points_have_their_adjoint(network, rng):
+    H = ObservedPoints(GRID, NETWORKS[network])
+    state, observations = rng.normal(size=(2, 3, *GRID.shape)), rng.normal(size=(2, 3, 5))
+    np.testing.assert_array_equal(H(state).ravel()[:15], state[0].ravel()[observed(H.index)])
+    there, back = np.vdot(H(state), observations), np.vdot(state, H.adjoint(observations))
+    np.testing.assert_allclose(there, back)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_points_are_counted_on_their_circles(network):
+    H = ObservedPoints(GRID, NETWORKS[network])
+    wanted = H.adjoint(np.ones((1, 3, 5)))[0].sum(axis=-1)
+    np.testing.assert_array_equal(H.by_latitude(3), wanted)
+
+
+def test_a_diagonal_preconditioner_is_the_inverse_where_nothing_is_correlated(rng):
+    variance, innovation = rng.uniform(1, 2, (3, 5)), rng.normal(size=(2, 3, 5))
+    weights = diagonal_preconditioner(variance, ERROR_STD)(innovation)
+    np.testing.assert_allclose((variance + ERROR_STD[:, None] ** 2) * weights, innovation)
 
 
 def test_all_is_computed_in_the_type_of_the_errors(covariance, rng):
     single = ERROR_STD.astype(np.float32)
     precondition = diagonal_preconditioner(np.ones((3, 5)), single)
-    P = applied(covariance.astype(np.float32))
-    K = gain_by_iteration(P, GRID, SHARED, single, precondition, 1e-3)
+    P, H = applied(covariance.astype(np.float32)), ObservedPoints(GRID, SHARED)
+    K = gain_by_iteration(P, H, single, precondition, 1e-3)
     assert K(rng.normal(size=(1, 3, 5))).dtype == np.float32
