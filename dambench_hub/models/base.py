@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -44,8 +44,8 @@ class Assimilator(ABC):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The values of `option_names`, of a classical method."""
-        return {name: getattr(self, name) for name in option_names(type(self))}
+        """What the constructor of a classical method took by name."""
+        return {name: getattr(self, name) for name in _names_with_defaults(type(self))}
 
     @abstractmethod
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
@@ -58,6 +58,10 @@ class Assimilator(ABC):
 
 
 def option_names(method: type[Assimilator]) -> list[str]:
-    """What a method's constructor takes by name, with a value of its own otherwise."""
-    parameters = inspect.signature(method).parameters.values()
+    """What a method's constructor or its `fit` takes by name, with a value of its own otherwise."""
+    return [*_names_with_defaults(method), *_names_with_defaults(method.fit)]
+
+
+def _names_with_defaults(function: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
     return [one.name for one in parameters if one.default is not one.empty]

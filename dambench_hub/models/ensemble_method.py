@@ -171,7 +171,7 @@ class EnsembleMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, _ARRAYS, cls._from_files)
+        return load_fitted(folder, lambda _: _ARRAYS, cls._from_files)
 
     @classmethod
     def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

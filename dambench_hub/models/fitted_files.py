@@ -27,13 +27,16 @@ def save_fitted(folder: Path, config: Mapping[str, Any], arrays: Mapping[str, np
 
 
 def load_fitted(
-    folder: Path, kinds: Mapping[str, str], build: Callable[[dict, dict], Fitted]
+    folder: Path,
+    kinds: Callable[[Mapping[str, Any]], Mapping[str, str]],
+    build: Callable[[dict, dict], Fitted],
 ) -> Fitted:
     """Read what `save_fitted` wrote, and build the method from it.
 
     Args:
         folder: Where both files lie.
-        kinds: Name of each array, with the kind of its numbers: `f` real, `i` whole.
+        kinds: Name of each array that belongs to a configuration, with the kind of its numbers:
+            `f` real, `i` whole.
         build: Makes the method from configuration and arrays.
 
     Raises:
@@ -42,9 +45,10 @@ def load_fitted(
     try:
         config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
         arrays = load_file(Path(folder) / "model.safetensors")
-        if missing := sorted(kinds.keys() ^ arrays.keys()):
+        expected = kinds(config)
+        if missing := sorted(expected.keys() ^ arrays.keys()):
             raise ValueError(f"{', '.join(missing)}: not there, or not known")
-        for name, kind in kinds.items():
+        for name, kind in expected.items():
             if arrays[name].dtype.kind != kind:
                 came, wanted = _WORDS[arrays[name].dtype.kind == "f"], _WORDS[kind == "f"]
                 raise ValueError(f"{name} of {came} numbers, wanted {wanted} ones")

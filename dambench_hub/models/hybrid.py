@@ -12,7 +12,12 @@ from dambench_hub.errors import TaskError
 from dambench_hub.estimation.hybrid_covariance import HybridCovariance
 from dambench_hub.estimation.inflation import relax_to_prior_spread
 from dambench_hub.estimation.perturbed_observations import observation_perturbations
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
+from dambench_hub.estimation.zonal_covariance import (
+    ZonalCovariance,
+    fit_zonal_covariance,
+    required_bytes,
+)
+from dambench_hub.models.balanced_covariance import LARGEST_ZONAL_BYTES, fits_zonal
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.ensemble_method import EnsembleMethod, Prior, require_share, summary
 
@@ -44,7 +49,8 @@ class Hybrid(EnsembleMethod):
         seed: Of all that is drawn.
 
     Raises:
-        TaskError: When a value is out of range.
+        TaskError: When a value is out of range, or B too large in the zonal form, the only one
+            that its gain is solved with.
 
     References:
         Hamill and Snyder (2000), Mon. Wea. Rev. 128, 2905-2919.
@@ -81,12 +87,19 @@ class Hybrid(EnsembleMethod):
                 "Wanted climatological_weight ≥ 0 and ensemble_weight ≥ 0, not both 0, got "
                 f"{climatological_weight:g} and {ensemble_weight:g}."
             )
+        if not fits_zonal(climatology.channels, climatology.grid):
+            needed = required_bytes(len(climatology.channels), climatology.grid) / 1e9
+            raise TaskError(
+                f"The covariance of {self.name} would take {needed:.1f} GB on {climatology.grid}; "
+                f"wanted are at most {LARGEST_ZONAL_BYTES / 1e9:g} GB. Use var3d, whose covariance "
+                "has a form for large grids, or letkf."
+            )
         self.climatological_weight, self.ensemble_weight = weights
         self.relaxation = relaxation
 
     @cached_property
     def covariance(self) -> ZonalCovariance:
-        """B, of the training errors."""
+        """B, of the training errors, in the zonal form."""
         return fit_zonal_covariance(self.climatology.errors, self.climatology.grid)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:

@@ -103,7 +103,7 @@ class OptimalInterpolation(Assimilator):
             DataError: When a file is missing or damaged.
         """
         kinds = dict.fromkeys((*_ARRAYS, "bias"), "f")
-        return load_fitted(folder, kinds, cls._from_files)
+        return load_fitted(folder, lambda _: kinds, cls._from_files)
 
     @classmethod
     def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

@@ -11,12 +11,12 @@ import numpy as np
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import TaskError
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance
 from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.balanced_covariance import (
-    ARRAYS,
+    BalancedCovariance,
     covariance_files,
     covariance_from_files,
+    covariance_kinds,
     fit_balanced_covariance,
 )
 from dambench_hub.models.base import Assimilator
@@ -27,9 +27,14 @@ from dambench_hub.observations.operators import GridSelection
 class Var3D(Assimilator):
     """x^a = x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b), after the mean error is taken from x^b.
 
-    With a linear H this minimises J(x) = ‖x − x^b‖²_B + ‖y − H x‖²_R, and is solved in the space of
-    the observations, exactly. B is homogeneous along circles of latitude and nothing else: it keeps
-    the balance of mass and wind that the training errors had, and their growth with latitude.
+    With a linear H this minimises J(x) = ‖x − x^b‖²_B + ‖y − H x‖²_R. B keeps the balance of mass
+    and wind that the training errors had, and their growth with latitude. It has one of two forms,
+    of which `fit` takes the first where its memory allows, up to about 48×96 with 69 channels:
+
+    - zonal, homogeneous along circles of latitude and nothing else: solved exactly in the space of
+      the observations (`estimation.zonal_covariance`);
+    - spectral, by degree and order in bands of latitude: solved by iteration in the space of
+      controls (`estimation.spectral_covariance`).
 
     Args:
         channels: Names of the C channels.
@@ -49,7 +54,7 @@ class Var3D(Assimilator):
     def __init__(
         self,
         channels: tuple[str, ...],
-        covariance: ZonalCovariance,
+        covariance: BalancedCovariance,
         bias: np.ndarray,
         members: int = 0,
         seed: int = 0,
@@ -58,13 +63,18 @@ class Var3D(Assimilator):
         self.members, self.seed = members, seed
 
     @classmethod
-    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
+    def fit(cls, training: Iterable[Batch], covariance: str | None = None, **options: Any) -> Self:
         """B and the mean error from background − reference; some hundred samples are enough.
 
+        Args:
+            training: Batches of the training split, with their references.
+            covariance: Form of B, `zonal` or `spectral`; None goes by the size of the grid.
+            options: Of the constructor, by name.
+
         Raises:
-            TaskError: When there is no training sample, or one without its reference.
+            TaskError: When there is no such form, no training sample, or one without its reference.
         """
-        return cls(*fit_balanced_covariance(training, "3D-Var"), **options)
+        return cls(*fit_balanced_covariance(training, "3D-Var", covariance), **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
@@ -114,7 +124,9 @@ class Var3D(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, dict.fromkeys((*ARRAYS, "bias"), "f"), cls._from_files)
+        return load_fitted(
+            folder, lambda config: covariance_kinds(config) | {"bias": "f"}, cls._from_files
+        )
 
     @classmethod
     def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

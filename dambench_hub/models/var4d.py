@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance
+from dambench_hub.models.balanced_covariance import BalancedCovariance
 from dambench_hub.models.window_method import WindowMethod
 
 
@@ -35,7 +35,7 @@ class Var4D(WindowMethod):
     def __init__(
         self,
         channels: tuple[str, ...],
-        covariance: ZonalCovariance,
+        covariance: BalancedCovariance,
         *,
         background_scale: float = 1.0,
         tolerance: float = 1e-2,

@@ -6,7 +6,7 @@ import numpy as np
 
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.covariance_roots import MappedRoot
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance
+from dambench_hub.models.balanced_covariance import BalancedCovariance
 from dambench_hub.models.window_method import WindowMethod
 
 
@@ -40,7 +40,7 @@ class WeakVar4D(WindowMethod):
     def __init__(
         self,
         channels: tuple[str, ...],
-        covariance: ZonalCovariance,
+        covariance: BalancedCovariance,
         *,
         model_error_scale: float = 0.2,
         background_scale: float = 1.0,

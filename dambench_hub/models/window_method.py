@@ -17,13 +17,13 @@ from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Pullback
 from dambench_hub.estimation.variational import WindowAnalysis, analyse_window
 from dambench_hub.estimation.window_cost import TimedObservations, WindowCost
-from dambench_hub.estimation.zonal_covariance import ZonalCovariance
-from dambench_hub.estimation.zonal_root import ZonalRoot
 from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.balanced_covariance import (
-    ARRAYS,
+    BalancedCovariance,
     covariance_files,
     covariance_from_files,
+    covariance_kinds,
+    covariance_root,
     fit_balanced_covariance,
 )
 from dambench_hub.models.base import Assimilator
@@ -60,7 +60,7 @@ class WindowMethod(Assimilator):
     def __init__(
         self,
         channels: tuple[str, ...],
-        covariance: ZonalCovariance,
+        covariance: BalancedCovariance,
         *,
         background_scale: float,
         tolerance: float,
@@ -79,14 +79,19 @@ class WindowMethod(Assimilator):
         self.max_iterations, self.growth_hours = max_iterations, growth_hours
 
     @classmethod
-    def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
+    def fit(cls, training: Iterable[Batch], covariance: str | None = None, **options: Any) -> Self:
         """B from background − reference, without the mean error.
 
+        Args:
+            training: Batches of the training split, with their references.
+            covariance: Form of B, `zonal` or `spectral`; None goes by the size of the grid.
+            options: Of the constructor, by name.
+
         Raises:
-            TaskError: When there is no training sample, or one without its reference.
+            TaskError: When there is no such form, no training sample, or one without its reference.
         """
-        channels, covariance, _ = fit_balanced_covariance(training, "4D-Var")
-        return cls(channels, covariance, **options)
+        channels, B, _ = fit_balanced_covariance(training, "4D-Var", covariance)
+        return cls(channels, B, **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """Refused: a sample of one time has no window.
@@ -155,8 +160,8 @@ class WindowMethod(Assimilator):
         return MappedRoot(self._root, forward, backward, scale)
 
     @cached_property
-    def _root(self) -> ZonalRoot:
-        return ZonalRoot.of(self.covariance)
+    def _root(self) -> CovarianceRoot:
+        return covariance_root(self.covariance)
 
     def _timed(self, batch: Batch, step: int) -> TimedObservations:
         """The observations of a batch, with H see as their operator."""
@@ -218,7 +223,7 @@ class WindowMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, dict.fromkeys(ARRAYS, "f"), cls._build)
+        return load_fitted(folder, covariance_kinds, cls._build)
 
     @classmethod
     def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.hybrid_covariance import HybridCovariance
@@ -100,6 +101,14 @@ def test_no_observation_changes_nothing(climatology, batch):
 def test_weights_out_of_range_are_refused(climatology, weights):
     with pytest.raises(TaskError, match="not both 0, got"):
         Hybrid(climatology, climatological_weight=weights[0], ensemble_weight=weights[1])
+
+
+def test_a_grid_too_large_for_its_covariance_is_refused():
+    grid, channels = Grid(61, 120), tuple(f"z{level}" for level in range(1, 61))
+    nothing = np.zeros((1, len(channels), *grid.shape), np.float32)
+    large = ClimatologicalEnsemble(channels, grid, nothing, np.zeros(1, int), nothing[0])
+    with pytest.raises(TaskError, match="2.9 GB on 61x120; wanted are at most 2 GB. Use var3d"):
+        Hybrid(large)
 
 
 def test_relaxation_out_of_range_is_refused(climatology):

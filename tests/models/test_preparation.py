@@ -13,6 +13,7 @@ def test_options_are_read_as_what_they_are():
     options = read_options("letkf", texts)
     assert options == {"localisation_km": 1500, "relaxation": 0.5, "members": 10}
     assert read_options("particle_filter", ["localised=false"]) == {"localised": False}
+    assert read_options("var3d", ["covariance=spectral"]) == {"covariance": "spectral"}
     assert read_options("fnp", []) == {}
 
 

@@ -12,7 +12,7 @@ from dambench_hub.dynamics.model_view import ChannelStates
 from dambench_hub.errors import DataError, ForecastError, TaskError
 from dambench_hub.models.registry import load_method, method_class
 
-NAMES = ("var4d", "weak_var4d")
+FORMS = (("var4d", "zonal"), ("var4d", "spectral"), ("weak_var4d", "zonal"))
 
 
 class Jumping(ForecastModel):
@@ -31,9 +31,10 @@ def with_model(method, model):
     return method
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=FORMS, ids=" ".join)
 def fitted(request):
-    return method_class(request.param).fit(training())
+    name, form = request.param
+    return method_class(name).fit(training(), covariance=form)
 
 
 @pytest.fixture
