@@ -1,5 +1,7 @@
 """The circulation model and two of its states, grown from rest once for all tests."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -42,3 +44,24 @@ def grown_states(circulation_model, grown_at) -> np.ndarray:
     rest = circulation_model.pack(circulation.start(begin, np.random.default_rng(0)).dynamics)
     first = circulation_model.advance(rest, 24 * DAYS, begin)
     return np.stack([first, circulation_model.advance(first, 120, grown_at)])
+
+
+@pytest.fixture(scope="session")
+def tangent_forecast(circulation_model):
+    """The model linearised, by forward mode: (state, its change, hours, start) to the change."""
+    import jax
+
+    circulation = circulation_model.circulation
+
+    @partial(jax.jit, static_argnums=2)
+    def push(run, change, hours):
+        def forecast(dynamics):
+            return circulation.run(run.replace(dynamics=dynamics), hours / 24)[0].dynamics
+
+        return jax.jvp(forecast, (run.dynamics,), (change,))[1]
+
+    def tangent(state, change, hours, start):
+        run = circulation.at(start, circulation_model.unpack(state))
+        return circulation_model.pack(push(run, circulation_model.unpack(change), hours))
+
+    return tangent

@@ -98,21 +98,12 @@ def test_bad_input_is_refused(circulation_model, grown_states, grown_at):
         circulation_model.linearise(grown_states, 6, grown_at)
 
 
-def test_adjoint(circulation_model, grown_states, grown_at, rng):
+def test_adjoint(circulation_model, grown_states, grown_at, tangent_forecast, rng):
     """⟨v, M δx⟩ = ⟨Mᵀ v, δx⟩, with the tangent by forward mode."""
-    import jax
-
     model, (state, other) = circulation_model, grown_states
     perturbation = 0.1 * (other - state)
     end, pullback = model.linearise(state, 6, grown_at)
-    run = model.circulation.at(grown_at, model.unpack(state))
-
-    def forecast(dynamics):
-        return model.circulation.run(run.replace(dynamics=dynamics), 0.25)[0].dynamics
-
-    move = model.unpack(perturbation)
-    _, tangent = jax.jit(lambda x, dx: jax.jvp(forecast, (x,), (dx,)))(run.dynamics, move)
-    tangent = model.pack(tangent)
+    tangent = tangent_forecast(state, perturbation, 6, grown_at)
     weights = (1 + rng.standard_normal(tangent.size)) * tangent / scale(model, grown_states) ** 2
     forward, backward = np.vdot(weights, tangent), np.vdot(pullback(weights), perturbation)
     assert abs(forward - backward) < 1e-4 * abs(forward)
