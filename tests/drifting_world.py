@@ -21,6 +21,7 @@ class Drifting(ForecastModel):
     Args:
         curvature: c of x ↦ x + c σ sin(x / σ); 0 makes the model linear.
         growth: Factor of each step.
+        shift: What all fields gain in each step, (C, Y, X) or a number.
     """
 
     name = "drifting"
@@ -28,14 +29,14 @@ class Drifting(ForecastModel):
     step_hours = 6.0
     longest_window_hours = 48.0
 
-    def __init__(self, curvature=0.0, growth=1.0):
-        self.curvature, self.growth = curvature, growth
+    def __init__(self, curvature=0.0, growth=1.0, shift=0.0):
+        self.curvature, self.growth, self.shift = curvature, growth, shift
 
     def advance(self, states, hours, start=None):
         states = self.require_states(states)
         for _ in range(self.steps(hours)):
             states = self.growth * np.roll(states, 1, axis=-1)
-            states = states + self.curvature * SCALE * np.sin(states / SCALE)
+            states = states + self.curvature * SCALE * np.sin(states / SCALE) + self.shift
         return states
 
     def linearise(self, state, hours, start=None):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dambench_hub.models.balanced_covariance import BalancedCovariance
 from dambench_hub.models.window_method import WindowMethod
 
@@ -9,14 +11,18 @@ from dambench_hub.models.window_method import WindowMethod
 class Var4D(WindowMethod):
     """The state at a window's start whose forecast fits the background and all observations best.
 
-    J(v) = ½‖v‖² + ½ Σ_l ‖R^{−½} (H see(x_l) − y_l)‖²,   x_0 = x^b + s G U v,   x_l = M(x_{l−1})
+    J(v) = ½‖v‖² + ½ Σ_l ‖R^{−½} (H see(x_l) − y_l)‖²,
+    x_0 = x^b + s G U v,   x_l = M(x_{l−1}) − G b h_l / τ
 
-    The model is taken to be perfect. Through it, errors at the end of the window have covariances
-    that know of the flow, though B at its start does not.
+    The model, less its drift b h_l / τ in the h_l hours of a step, is taken to be perfect. Through
+    it, errors at the end of the window have covariances that know of the flow, though B at its
+    start does not.
 
     Args:
         channels: Names of the C channels.
         covariance: B.
+        bias: b, (C, Y, X), units of the channels.
+        lead_hours: τ, length of the forecasts whose mean error b is.
         background_scale: s, see `WindowMethod`.
         tolerance: Of the search.
         max_iterations: Of the search.
@@ -36,7 +42,9 @@ class Var4D(WindowMethod):
         self,
         channels: tuple[str, ...],
         covariance: BalancedCovariance,
+        bias: np.ndarray,
         *,
+        lead_hours: float = 24.0,
         background_scale: float = 1.0,
         tolerance: float = 1e-2,
         max_iterations: int = 50,
@@ -45,6 +53,8 @@ class Var4D(WindowMethod):
         super().__init__(
             channels,
             covariance,
+            bias,
+            lead_hours=lead_hours,
             background_scale=background_scale,
             tolerance=tolerance,
             max_iterations=max_iterations,

@@ -14,15 +14,18 @@ class WeakVar4D(WindowMethod):
     """4D-Var whose trajectory may leave the model's at each time with observations, by x_l = M + η.
 
     J(v, w) = ½‖v‖² + ½ Σ_l ‖w_l‖² + ½ Σ_l ‖R^{−½} (H see(x_l) − y_l)‖²,
-    x_0 = x^b + s G U v,   x_l = M(x_{l−1}) + q G U w_l
+    x_0 = x^b + s G U v,   x_l = M(x_{l−1}) − G b h_l / τ + q G U w_l
 
-    Errors of the model, which it makes from one time with observations to the next, are taken to be
-    alike those of its forecasts, q² B, and independent of one another.
+    Errors of the model, which it makes from one time with observations to the next in h_l hours,
+    are taken to be its drift and others alike those of its forecasts, q² B, independent of one
+    another.
 
     Args:
         channels: Names of the C channels.
         covariance: B.
+        bias: b, (C, Y, X), units of the channels.
         model_error_scale: q, their standard deviation over that of B.
+        lead_hours: τ, length of the forecasts whose mean error b is.
         background_scale: s, see `WindowMethod`.
         tolerance: Of the search.
         max_iterations: Of the search.
@@ -41,8 +44,10 @@ class WeakVar4D(WindowMethod):
         self,
         channels: tuple[str, ...],
         covariance: BalancedCovariance,
+        bias: np.ndarray,
         *,
         model_error_scale: float = 0.2,
+        lead_hours: float = 24.0,
         background_scale: float = 1.0,
         tolerance: float = 1e-2,
         max_iterations: int = 50,
@@ -51,6 +56,8 @@ class WeakVar4D(WindowMethod):
         super().__init__(
             channels,
             covariance,
+            bias,
+            lead_hours=lead_hours,
             background_scale=background_scale,
             tolerance=tolerance,
             max_iterations=max_iterations,

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from dambench_hub.data.batch import Analysis, Batch
+from dambench_hub.dynamics.forecast_model import LinearisedForecast
 from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.covariance_roots import CovarianceRoot, MappedRoot
@@ -38,9 +39,15 @@ class WindowMethod(Assimilator):
     the model's view linearised about the background. What is observed of a state x is H see(x).
     Observations without error are taken to have 1 % of the background error's standard deviation.
 
+    Forecasts of the training split, `lead_hours` long, are wrong by b in the mean: the model drifts
+    from the truth. In a window of h hours it is taken to drift by G b h / `lead_hours`, which its
+    states lose step by step, as 3D-Var's backgrounds lose b.
+
     Args:
         channels: Names of the C channels.
         covariance: B of the errors of forecasts, as training splits have them.
+        bias: b, their mean error, (C, Y, X), units of the channels.
+        lead_hours: Length of these forecasts.
         background_scale: Standard deviation of the errors at a window's start over those of B; less
             than 1 where the window starts from an analysis.
         tolerance: Of the search, see `minimise`. Gradients in single precision reach 10⁻².
@@ -61,26 +68,30 @@ class WindowMethod(Assimilator):
         self,
         channels: tuple[str, ...],
         covariance: BalancedCovariance,
+        bias: np.ndarray,
         *,
+        lead_hours: float,
         background_scale: float,
         tolerance: float,
         max_iterations: int,
         growth_hours: float | None,
     ) -> None:
         growth = np.inf if growth_hours is None else growth_hours
-        if not (background_scale > 0 and tolerance > 0 and max_iterations >= 1 and growth > 0):
+        positive = (lead_hours, background_scale, tolerance, growth)
+        if not (all(number > 0 for number in positive) and max_iterations >= 1):
             raise TaskError(
-                "Wanted background_scale > 0, tolerance > 0, max_iterations ≥ 1 and growth_hours > "
-                f"0 or none, got {background_scale}, {tolerance}, {max_iterations} and "
-                f"{growth_hours}."
+                "Wanted lead_hours > 0, background_scale > 0, tolerance > 0, max_iterations ≥ 1 "
+                f"and growth_hours > 0 or none, got {lead_hours}, {background_scale}, {tolerance}, "
+                f"{max_iterations} and {growth_hours}."
             )
-        self.channels, self.covariance = tuple(channels), covariance
+        self.channels, self.covariance, self.bias = tuple(channels), covariance, bias
+        self.lead_hours = lead_hours
         self.background_scale, self.tolerance = background_scale, tolerance
         self.max_iterations, self.growth_hours = max_iterations, growth_hours
 
     @classmethod
     def fit(cls, training: Iterable[Batch], covariance: str | None = None, **options: Any) -> Self:
-        """B from background − reference, without the mean error.
+        """B and the mean error from background − reference.
 
         Args:
             training: Batches of the training split, with their references.
@@ -90,8 +101,7 @@ class WindowMethod(Assimilator):
         Raises:
             TaskError: When there is no such form, no training sample, or one without its reference.
         """
-        channels, B, _ = fit_balanced_covariance(training, "4D-Var", covariance)
-        return cls(channels, B, **options)
+        return cls(*fit_balanced_covariance(training, "4D-Var", covariance), **options)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """Refused: a sample of one time has no window.
@@ -146,9 +156,21 @@ class WindowMethod(Assimilator):
             observations=[
                 self._timed(batch, hours.index(self._hours(batch, start))) for batch in batches
             ],
-            steps=view.model.window(hours, start),
+            steps=self._steps(state, start, hours),
             model_error_root=self._model_error_root(state),
         )
+
+    def _steps(
+        self, state: np.ndarray, start: np.datetime64, hours: Sequence[float]
+    ) -> list[LinearisedForecast]:
+        """The model from time to time of the window, less its drift."""
+        view = self._require_view()
+        forward, _ = view.linear_increments(state)
+        drift = forward(self.bias) / self.lead_hours
+        steps = view.model.window(hours, start)
+        return [
+            _less(step, length * drift) for step, length in zip(steps, np.diff(hours), strict=True)
+        ]
 
     def _model_error_root(self, state: np.ndarray) -> CovarianceRoot | None:
         """Q^½ in the window that begins at a state; None for a strong constraint."""
@@ -214,7 +236,7 @@ class WindowMethod(Assimilator):
         """Write `model.safetensors` and `config.json`, for `load`; the model is no part of them."""
         config, arrays = covariance_files(self.covariance)
         config |= {"method": self.name, "channels": self.channels, "options": self.options}
-        save_fitted(folder, config, arrays)
+        save_fitted(folder, config, arrays | {"bias": self.bias})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -223,9 +245,19 @@ class WindowMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, covariance_kinds, cls._build)
+        return load_fitted(folder, lambda config: covariance_kinds(config) | {"bias": "f"}, cls._build)
 
     @classmethod
     def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         B = covariance_from_files(config, arrays)
-        return cls(tuple(config["channels"]), B, **config["options"])
+        return cls(tuple(config["channels"]), B, arrays["bias"], **config["options"])
+
+
+def _less(step: LinearisedForecast, drift: np.ndarray) -> LinearisedForecast:
+    """The step x ↦ M(x) − drift."""
+
+    def corrected(state: np.ndarray) -> tuple[np.ndarray, Pullback]:
+        forecast, pullback = step(state)
+        return forecast - drift, pullback
+
+    return corrected

@@ -33,7 +33,9 @@ def covariance(view, grown_states):
 
 @pytest.fixture(scope="module", params=[Var4D, WeakVar4D])
 def method(request, view, covariance):
-    method = request.param(view.channels, covariance)
+    method = request.param(
+        view.channels, covariance, 0.2 * covariance.draw(1, np.random.default_rng(1))[0]
+    )
     method.view = view
     return method
 

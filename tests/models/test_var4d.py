@@ -8,6 +8,7 @@ from drifting_world import (
     CHANNELS,
     GRID,
     SCALE,
+    SHAPE,
     START,
     Drifting,
     dense,
@@ -30,7 +31,9 @@ def covariance():
 
 def exact(covariance, model, **options):
     """A method that searches to the end."""
-    method = Var4D(CHANNELS, covariance, tolerance=1e-4, max_iterations=1000, **options)
+    method = Var4D(
+        CHANNELS, covariance, np.zeros(SHAPE), tolerance=1e-4, max_iterations=1000, **options
+    )
     method.view = ChannelStates(model, CHANNELS, GRID)
     return method
 

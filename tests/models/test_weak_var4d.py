@@ -6,6 +6,7 @@ from drifting_world import (
     CHANNELS,
     GRID,
     SCALE,
+    SHAPE,
     START,
     Drifting,
     dense,
@@ -20,6 +21,7 @@ from dambench_hub.errors import TaskError
 from dambench_hub.models.var4d import Var4D
 from dambench_hub.models.weak_var4d import WeakVar4D
 
+NO_DRIFT = np.zeros(SHAPE)
 EXACT = {"tolerance": 1e-4, "max_iterations": 1000}
 
 
@@ -37,7 +39,7 @@ def test_linear_weak_4d_var_is_the_kalman_smoother(covariance, rng):
     model, truth = Drifting(growth=1.1), error(rng)
     background = truth + error(rng)
     batches = [observe(model.advance(truth, h), h, 15, rng) for h in (0, 6, 18)]
-    method = WeakVar4D(CHANNELS, covariance, model_error_scale=0.5, **EXACT)
+    method = WeakVar4D(CHANNELS, covariance, NO_DRIFT, model_error_scale=0.5, **EXACT)
     came = analysed(method, model, background, batches)
     B = dense(covariance)
     wanted = dense_analysis(model, background, B, 0.25 * B, batches)
@@ -49,8 +51,8 @@ def test_without_model_errors_it_is_the_strong_constraint(covariance, rng):
     model, truth = Drifting(curvature=0.2), error(rng)
     background = truth + error(rng)
     batches = [observe(model.advance(truth, h), h, 15, rng) for h in (6, 12)]
-    strong = analysed(Var4D(CHANNELS, covariance, **EXACT), model, background, batches)
-    weak = WeakVar4D(CHANNELS, covariance, model_error_scale=1e-4, **EXACT)
+    strong = analysed(Var4D(CHANNELS, covariance, NO_DRIFT, **EXACT), model, background, batches)
+    weak = WeakVar4D(CHANNELS, covariance, NO_DRIFT, model_error_scale=1e-4, **EXACT)
     came = analysed(weak, model, background, batches)
     np.testing.assert_allclose(came / SCALE, strong / SCALE, atol=2e-3)
 
@@ -65,8 +67,8 @@ def test_it_is_nearer_to_a_truth_that_the_model_does_not_follow(covariance, rng)
     miss = {
         method.name: np.mean(((analysed(method, model, background, batches) - truth) / SCALE) ** 2)
         for method in (
-            Var4D(CHANNELS, covariance),
-            WeakVar4D(CHANNELS, covariance, model_error_scale=0.5),
+            Var4D(CHANNELS, covariance, NO_DRIFT),
+            WeakVar4D(CHANNELS, covariance, NO_DRIFT, model_error_scale=0.5),
         )
     }
     assert miss["weak_var4d"] < 0.7 * miss["var4d"]
@@ -74,4 +76,4 @@ def test_it_is_nearer_to_a_truth_that_the_model_does_not_follow(covariance, rng)
 
 def test_errors_of_no_size_are_refused(covariance):
     with pytest.raises(TaskError, match="use var4d"):
-        WeakVar4D(CHANNELS, covariance, model_error_scale=0.0)
+        WeakVar4D(CHANNELS, covariance, NO_DRIFT, model_error_scale=0.0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drifting_world import CHANNELS, GRID, SHAPE, START, Drifting, error, observe, training
+from drifting_world import CHANNELS, GRID, SCALE, SHAPE, START, Drifting, error, observe, training
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.dynamics.forecast_model import ForecastModel
@@ -83,7 +83,22 @@ def test_without_observations_the_background_keeps_its_bits(method, truth, windo
     empty = [observe(truth, 12, 0, np.random.default_rng(0))]
     analysis = method.assimilate_window(truth, START, empty)
     np.testing.assert_array_equal(analysis.trajectory[0], truth)
-    np.testing.assert_array_equal(analysis.trajectory[1], method.view.model.advance(truth, 12))
+    forecast = method.view.model.advance(truth, 12)
+    np.testing.assert_allclose(analysis.trajectory[1], forecast - method.bias / 2, rtol=1e-12)
+
+
+def test_a_drift_of_the_model_is_taken_from_it(method, truth, window, rng):
+    """A model that drifts as its forecasts' mean error says is as good as one that does not."""
+    background, drift = truth + error(rng), 0.3 * SCALE * np.ones(SHAPE)
+    unbiased = type(method)(method.channels, method.covariance, 0 * drift)
+    unbiased = with_model(unbiased, Drifting(curvature=0.2))
+    of_12_hours = type(method)(method.channels, method.covariance, 2 * drift, lead_hours=12)
+    of_12_hours = with_model(of_12_hours, Drifting(curvature=0.2, shift=drift))
+    wanted, came = (
+        one.assimilate_window(background, START, window).trajectory
+        for one in (unbiased, of_12_hours)
+    )
+    np.testing.assert_allclose(came / SCALE, wanted / SCALE, atol=1e-6)
 
 
 def test_worthless_observations_change_nothing(method, truth, window, rng):
@@ -135,7 +150,9 @@ def test_a_damaged_file_is_refused(method, tmp_path):
 
 def replaced(method, **options):
     """The same with other options."""
-    other = type(method)(method.channels, method.covariance, **{**method.options, **options})
+    other = type(method)(
+        method.channels, method.covariance, method.bias, **{**method.options, **options}
+    )
     other.view = method.view
     return other
 
@@ -193,10 +210,16 @@ def test_backgrounds_and_batches_that_cannot_be_used_are_refused(method, truth, 
 
 @pytest.mark.parametrize(
     "options",
-    [{"background_scale": 0.0}, {"tolerance": 0.0}, {"max_iterations": 0}, {"growth_hours": 0.0}],
+    [
+        {"lead_hours": 0.0},
+        {"background_scale": 0.0},
+        {"tolerance": 0.0},
+        {"max_iterations": 0},
+        {"growth_hours": 0.0},
+    ],
 )
 def test_options_out_of_range_are_refused(method, options):
-    with pytest.raises(TaskError, match="Wanted background_scale > 0"):
+    with pytest.raises(TaskError, match="Wanted lead_hours > 0, background_scale > 0"):
         replaced(method, **options)
 
 
