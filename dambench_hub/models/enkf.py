@@ -25,6 +25,7 @@ class EnKF(EnsembleKalmanFilter):
             spacing where that is more.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
+        additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         seed: Of all that is drawn.
 
@@ -46,6 +47,7 @@ class EnKF(EnsembleKalmanFilter):
         localisation_km: float | None = None,
         climatological_scale: float = 0.4,
         inflation: float = 1.0,
+        additive_inflation: float = 0.3,
         relaxation: float = 0.8,
         seed: int = 0,
     ) -> None:
@@ -55,6 +57,7 @@ class EnKF(EnsembleKalmanFilter):
             localisation_km=localisation_km,
             climatological_scale=climatological_scale,
             inflation=inflation,
+            additive_inflation=additive_inflation,
             relaxation=relaxation,
             seed=seed,
         )

@@ -63,6 +63,9 @@ class EnsembleMethod(Assimilator):
             the grid spacing, whichever is more.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies, whichever ensemble it is.
+        additive_inflation: α of training errors that are added to an ensemble of the batch, for
+            errors of the model that its members do not have: x_i − b + α (e_i − ē), see
+            `ClimatologicalEnsemble`. 0 leaves it as it is.
         seed: Of all that is drawn; valid times are the other part of its key.
 
     Attributes:
@@ -70,6 +73,9 @@ class EnsembleMethod(Assimilator):
 
     Raises:
         TaskError: When a value is out of range.
+
+    References:
+        Whitaker and Hamill (2012), Mon. Wea. Rev. 140, 3078-3089 (additive inflation).
     """
 
     usual_localisation_km: ClassVar[float]
@@ -82,15 +88,19 @@ class EnsembleMethod(Assimilator):
         localisation_km: float | None,
         climatological_scale: float,
         inflation: float,
+        additive_inflation: float,
         seed: int,
     ) -> None:
-        if members < 2 or not (climatological_scale > 0 and inflation > 0 and seed >= 0):
+        positive, others = (climatological_scale, inflation), (additive_inflation, seed)
+        if members < 2 or not (min(positive) > 0 and min(others) >= 0):
             raise TaskError(
-                "Wanted members ≥ 2, climatological_scale > 0, inflation > 0 and seed ≥ 0, got "
-                f"{members}, {climatological_scale:g}, {inflation:g} and {seed}."
+                "Wanted members ≥ 2, climatological_scale > 0, inflation > 0, additive_inflation ≥ "
+                f"0 and seed ≥ 0, got {members}, {climatological_scale:g}, {inflation:g}, "
+                f"{additive_inflation:g} and {seed}."
             )
         self.climatology, self.members, self.localisation_km = climatology, members, localisation_km
-        self.climatological_scale, self.inflation, self.seed = climatological_scale, inflation, seed
+        self.climatological_scale, self.inflation = climatological_scale, inflation
+        self.additive_inflation, self.seed = additive_inflation, seed
 
     @classmethod
     def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
@@ -144,6 +154,11 @@ class EnsembleMethod(Assimilator):
             return self.climatology.draw(batch.background[n], hours, self.members, scale, self.seed)
         members = batch.background_members[n]
         require_ensemble(len(members))
+        if self.additive_inflation:
+            nothing = np.zeros_like(batch.background[n])
+            members = members + self.climatology.draw(
+                nothing, hours, len(members), self.additive_inflation, self.seed
+            )
         if self.inflation == 1:
             return members
         inflated = np.empty_like(members)
@@ -203,6 +218,7 @@ class EnsembleKalmanFilter(EnsembleMethod):
         localisation_km: L, see `EnsembleMethod`.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
+        additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         seed: Of all that is drawn.
 

@@ -45,6 +45,7 @@ class Hybrid(EnsembleMethod):
             spacing where that is more.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
+        additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         seed: Of all that is drawn.
 
@@ -69,6 +70,7 @@ class Hybrid(EnsembleMethod):
         localisation_km: float | None = None,
         climatological_scale: float = 1.0,
         inflation: float = 1.0,
+        additive_inflation: float = 0.3,
         relaxation: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -78,6 +80,7 @@ class Hybrid(EnsembleMethod):
             localisation_km=localisation_km,
             climatological_scale=climatological_scale,
             inflation=inflation,
+            additive_inflation=additive_inflation,
             seed=seed,
         )
         require_share("relaxation", "the background's spread", relaxation)

@@ -33,6 +33,7 @@ class LETKF(EnsembleKalmanFilter):
             spacing where that is more.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
+        additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         rotate: Whether members are rotated about their mean, which stays, as does their covariance.
         seed: Of all that is drawn.
@@ -55,6 +56,7 @@ class LETKF(EnsembleKalmanFilter):
         localisation_km: float | None = None,
         climatological_scale: float = 0.4,
         inflation: float = 1.0,
+        additive_inflation: float = 0.3,
         relaxation: float = 0.8,
         rotate: bool = False,
         seed: int = 0,
@@ -65,6 +67,7 @@ class LETKF(EnsembleKalmanFilter):
             localisation_km=localisation_km,
             climatological_scale=climatological_scale,
             inflation=inflation,
+            additive_inflation=additive_inflation,
             relaxation=relaxation,
             seed=seed,
         )

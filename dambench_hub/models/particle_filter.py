@@ -61,6 +61,7 @@ class ParticleFilter(EnsembleMethod):
             observation errors as they are. The bootstrap filter has no use of it.
         climatological_scale: α, of a climatological ensemble.
         inflation: λ, factor of the background's anomalies.
+        additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         seed: Of all that is drawn.
 
     Raises:
@@ -84,6 +85,7 @@ class ParticleFilter(EnsembleMethod):
         effective_share: float = 0.05,
         climatological_scale: float = 1.0,
         inflation: float = 1.0,
+        additive_inflation: float = 0.3,
         seed: int = 0,
     ) -> None:
         super().__init__(
@@ -92,6 +94,7 @@ class ParticleFilter(EnsembleMethod):
             localisation_km=localisation_km,
             climatological_scale=climatological_scale,
             inflation=inflation,
+            additive_inflation=additive_inflation,
             seed=seed,
         )
         require_share("effective_share", "the particles", effective_share)

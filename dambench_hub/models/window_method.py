@@ -245,7 +245,9 @@ class WindowMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, lambda config: covariance_kinds(config) | {"bias": "f"}, cls._build)
+        return load_fitted(
+            folder, lambda config: covariance_kinds(config) | {"bias": "f"}, cls._build
+        )
 
     @classmethod
     def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

@@ -30,7 +30,11 @@ def test_a_perfect_model_keeps_its_error_and_observations_lower_it(make_run, tra
 
 
 def test_an_ensemble_knows_its_error(make_run, training):
-    record = finish(*make_run(LETKF.fit(training, relaxation=0.5), damping=0.02, members=12))
+    record = finish(
+        *make_run(
+            LETKF.fit(training, relaxation=0.5, additive_inflation=0), damping=0.02, members=12
+        )
+    )
     error, spread = (record.overall(f"background_{name}", 5) for name in ("error", "spread"))
     assert 0.4 < spread / error < 2
     assert np.all(record.arrays["analysis_spread"][5:] < record.arrays["background_spread"][5:])

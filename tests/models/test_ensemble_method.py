@@ -87,7 +87,7 @@ def test_an_ensemble_of_the_batch_is_used(method, batch):
         for x, hours in zip(batch.background, hours_since_epoch(batch.time), strict=True)
     ]
     brought = replace(batch, background=0 * batch.background, background_members=np.stack(drawn))
-    method.members = 200
+    method.members, method.additive_inflation = 200, 0
     found = method.assimilate(brought)
     method.members = 30
     wanted = method.assimilate(batch)
@@ -107,9 +107,21 @@ def test_inflation_widens_either_ensemble(climatology, batch):
     one, other = plain.assimilate(few), wide.assimilate(few)
     np.testing.assert_allclose(other.std / scale, 1.5 * one.std / scale, atol=1e-2)
     brought = replace(few, background_members=one.members)
+    wide.additive_inflation = 0
     again = wide.assimilate(brought)
     np.testing.assert_allclose(again.std / scale, 1.5 * one.std / scale, atol=1e-2)
     np.testing.assert_allclose((again.mean - one.mean) / scale, 0, atol=1e-2)
+
+
+def test_additive_inflation_gives_members_errors_of_other_days(method, batch):
+    """An ensemble whose members are alike has those errors alone, as a climatological one has."""
+    alike = np.repeat(batch.background[:, None], 30, axis=1)
+    method.additive_inflation = method.climatological_scale
+    found = method.assimilate(replace(batch, background_members=alike))
+    scale = method.climatology.std[:, None, None]
+    wanted = method.assimilate(batch)
+    np.testing.assert_allclose(found.mean / scale, wanted.mean / scale, atol=1e-3)
+    np.testing.assert_allclose(found.std / scale, wanted.std / scale, atol=1e-3)
 
 
 @pytest.mark.parametrize("method", ["letkf", "enkf", "particle_filter"], indirect=True)
@@ -125,6 +137,7 @@ def test_columns_out_of_reach_keep_their_bits(method, small_world):
         batch.background[0], hours, 30, method.climatological_scale, method.seed
     )
     brought = replace(batch, background_members=drawn[None])
+    method.additive_inflation = 0
     analysis = method.assimilate(brought)
     here = batch.grid.unit_vectors()[int(batch.observation_index[0, 0])]
     far = (batch.grid.unit_vectors() @ here).reshape(batch.grid.shape) < np.cos(1.8)
