@@ -12,13 +12,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from dambench_hub.cycling import CycleRecord
 from dambench_hub.cycling.table import comparison_table
 from dambench_hub.errors import DataError
 from dambench_hub.plots import plot_cycles
-from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.command_line import parser_of, table_console
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 
@@ -41,7 +39,7 @@ def compare(args: argparse.Namespace) -> None:
     """Print the table, draw the picture."""
     records = [CycleRecord.read(path) for path in args.records]
     require_comparable(records)
-    Console().print(comparison_table(records, args.discard))
+    table_console().print(comparison_table(records, args.discard))
     if args.out:
         print(plot_cycles(records, args.out, args.discard))
 

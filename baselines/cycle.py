@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.cycling import Cycle, CycleRecord, CycleRun, Plan, first_states, saturation
@@ -50,7 +49,7 @@ from dambench_hub.plots import plot_cycles
 from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.parts import Parts, Share, as_analysis
 from dambench_hub.predictions.writer import require_free
-from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.command_line import parser_of, table_console
 from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
@@ -60,9 +59,6 @@ from dambench_hub.version import __version__
 CIRCULATION = "circulation"
 ENSEMBLE = 20
 """Members of ensemble methods, unless others are asked for."""
-
-WIDTH = 120
-"""Of tables in files, characters."""
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -204,9 +200,7 @@ def report(record: CycleRecord, settings: dict[str, Any], out: Path, discard: in
     record.write(out.with_suffix(".errors.nc"), settings)
     discard = discard if record.done > discard else 0
     plot_cycles([record], out.with_suffix(".png"), discard)
-    console = Console()
-    wide = console if console.is_terminal else Console(width=WIDTH)
-    wide.print(channel_table(record, discard))
+    table_console().print(channel_table(record, discard))
 
 
 def write(

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from dambench_hub.coordinates.variables import parse_channel
@@ -28,7 +27,7 @@ from dambench_hub.data import Data, load_data
 from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.models.devices import find_device
 from dambench_hub.models.emulator import Emulator
-from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.command_line import parser_of, table_console
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring.forecast_skill import (
@@ -108,7 +107,7 @@ def table_of(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
-    return exit_code(lambda: Console(width=120).print(compare(parse_args(argv))))
+    return exit_code(lambda: table_console().print(compare(parse_args(argv))))
 
 
 if __name__ == "__main__":

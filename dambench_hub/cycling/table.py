@@ -60,7 +60,7 @@ def comparison_table(records: Sequence[CycleRecord], discard: int) -> Table:
     """One row a method: all channels together, in units of what a random day is wrong by."""
     days = [day for day in DAYS if all(24 * day in record.lead_hours for record in records)]
     table = Table(title=f"Errors after {discard} cycles, 1 = a random day", box=box.SIMPLE)
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for name in ("background", "analysis", "spread / error", *(f"day {day}" for day in days)):
         table.add_column(name, justify="right")
     table.add_column("how it went")

@@ -1,8 +1,13 @@
-"""The command line of a script whose docstring is its help."""
+"""The command line of a script whose docstring is its help, and what it prints tables on."""
 
 from __future__ import annotations
 
 import argparse
+
+from rich.console import Console
+
+WIDTH = 120
+"""Of tables in files and pipes, characters."""
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
@@ -13,3 +18,9 @@ def parser_of(doc: str | None) -> argparse.ArgumentParser:
         epilog=details,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def table_console() -> Console:
+    """As wide as the terminal, or, where there is none, as wide as tables should be."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
