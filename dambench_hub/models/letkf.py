@@ -56,7 +56,7 @@ class LETKF(EnsembleKalmanFilter):
         localisation_km: float | None = None,
         climatological_scale: float = 0.4,
         inflation: float = 1.0,
-        additive_inflation: float = 0.3,
+        additive_inflation: float = 0.2,
         relaxation: float = 0.8,
         rotate: bool = False,
         seed: int = 0,

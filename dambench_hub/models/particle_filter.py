@@ -85,7 +85,7 @@ class ParticleFilter(EnsembleMethod):
         effective_share: float = 0.05,
         climatological_scale: float = 1.0,
         inflation: float = 1.0,
-        additive_inflation: float = 0.3,
+        additive_inflation: float = 0.2,
         seed: int = 0,
     ) -> None:
         super().__init__(
