@@ -67,14 +67,7 @@ COLUMNS = (*map(str, EVALUATIONS), "end", "J", "evaluations", "s", "GB", "open",
 
 @dataclass(frozen=True)
 class Window:
-    """What happens in the day after an analysis.
-
-    Attributes:
-        start: Its time.
-        state: The analysis.
-        truths: Fields 0, 6 … 24 h later, by hours.
-        batches: Observations at these times, by hours.
-    """
+    """An analysis, its time, and by hours after it true fields and observations."""
 
     start: np.datetime64
     state: np.ndarray

@@ -18,6 +18,10 @@ class Var4D(WindowMethod):
     it, errors at the end of the window have covariances that know of the flow, though B at its
     start does not.
 
+    The options' own values are those that served best in a day's window of the circulation model
+    that starts from an analysis, in the time a cycle has: `python benchmarks/circulation_windows.py
+    --data cycling`.
+
     Args:
         channels: Names of the C channels.
         covariance: B.
@@ -45,9 +49,9 @@ class Var4D(WindowMethod):
         bias: np.ndarray,
         *,
         lead_hours: float = 24.0,
-        background_scale: float = 1.0,
+        background_scale: float = 0.5,
         tolerance: float = 1e-2,
-        max_iterations: int = 50,
+        max_iterations: int = 15,
         growth_hours: float | None = None,
     ) -> None:
         super().__init__(

@@ -31,9 +31,8 @@ def covariance():
 
 def exact(covariance, model, **options):
     """A method that searches to the end."""
-    method = Var4D(
-        CHANNELS, covariance, np.zeros(SHAPE), tolerance=1e-4, max_iterations=1000, **options
-    )
+    searched = {"background_scale": 1.0, "tolerance": 1e-4, "max_iterations": 1000}
+    method = Var4D(CHANNELS, covariance, np.zeros(SHAPE), **{**searched, **options})
     method.view = ChannelStates(model, CHANNELS, GRID)
     return method
 

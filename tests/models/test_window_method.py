@@ -13,6 +13,7 @@ from dambench_hub.errors import DataError, ForecastError, TaskError
 from dambench_hub.models.registry import load_method, method_class
 
 FORMS = (("var4d", "zonal"), ("var4d", "spectral"), ("weak_var4d", "zonal"))
+OPTIONS = {"background_scale": 1.0, "max_iterations": 50}
 
 
 class Jumping(ForecastModel):
@@ -34,7 +35,7 @@ def with_model(method, model):
 @pytest.fixture(scope="module", params=FORMS, ids=" ".join)
 def fitted(request):
     name, form = request.param
-    return method_class(name).fit(training(), covariance=form)
+    return method_class(name).fit(training(), covariance=form, **OPTIONS)
 
 
 @pytest.fixture
