@@ -67,7 +67,7 @@ def test_alone_and_without_localisation_the_ensemble_makes_an_ensemble_kalman_fi
 
 def test_each_member_has_its_own_observations_and_one_gain(climatology, batch):
     """x_i + K (y + ε_i − H(x_i))."""
-    method = Hybrid(climatology, members=10)
+    method = Hybrid(climatology, members=10, relaxation=0)
     x, index = drawn(method, batch).astype(np.float64), batch.observation_index[0]
     A = x - x.mean(axis=0)
     P = HybridCovariance(method.covariance, A, 2502.0, 0.75, 0.25)
