@@ -748,9 +748,9 @@ for _ in sys.stdin:  # each line: once more, in a process of its own
     child = os.fork()
     if child == 0:
         ann, bob = Person("hf:1", "Ann"), Person("hf:2", "Bob")
+        say("ready", str(os.getpid()))
         for task in (lambda: receive(ann), lambda: receive(bob), work):
             threading.Thread(target=task, daemon=True).start()
-        say("ready", str(os.getpid()))
         threading.Event().wait()
     os.wait()
     say("ended")
