@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.times import HOURS_PER_YEAR
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.mean_error import MeanError
@@ -28,8 +29,6 @@ KEPT = 200
 
 SEASON_DAYS = 45
 """Errors from so many days of the year before and after are of the same season."""
-
-YEAR_HOURS = 365.2425 * 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +127,8 @@ class ClimatologicalEnsemble:
 
     def _pool(self, hours: int, members: int) -> np.ndarray:
         """Numbers of the errors that may be drawn."""
-        apart = np.abs((self.hours - hours + YEAR_HOURS / 2) % YEAR_HOURS - YEAR_HOURS / 2)
+        apart = np.abs(
+            (self.hours - hours + HOURS_PER_YEAR / 2) % HOURS_PER_YEAR - HOURS_PER_YEAR / 2
+        )
         season = np.flatnonzero(apart <= SEASON_DAYS * 24)
         return season if len(season) >= members else np.arange(len(self.errors))
