@@ -18,9 +18,9 @@ class Var4D(WindowMethod):
     it, errors at the end of the window have covariances that know of the flow, though B at its
     start does not.
 
-    The options' own values are those that served best in a day's window of the circulation model
-    that starts from an analysis, in the time a cycle has: `python benchmarks/circulation_windows.py
-    --data cycling`.
+    The options' own values are for a day's window of the circulation model that starts from an
+    analysis: with larger s forecasts diverge in the search, and after 15 iterations, about 20 s,
+    little is gained (`python benchmarks/circulation_windows.py --data cycling`).
 
     Args:
         channels: Names of the C channels.

@@ -20,9 +20,9 @@ class WeakVar4D(WindowMethod):
     are taken to be its drift and others alike those of its forecasts, q² B, independent of one
     another.
 
-    The options' own values are those that served best in a day's window of the circulation model
-    that starts from an analysis, in the time a cycle has: `python benchmarks/circulation_windows.py
-    --data cycling`.
+    The options' own values are for a day's window of the circulation model that starts from an
+    analysis: smaller q and larger s are worse there, and after 15 iterations, about 20 s, little is
+    gained (`python benchmarks/circulation_windows.py --data cycling`).
 
     Args:
         channels: Names of the C channels.
