@@ -67,21 +67,22 @@ def later(time, hours):
 
 
 def test_gradient_against_finite_differences(method, batches, grown_states, grown_at):
-    """Along itself, of J of observed wind.
+    """Along itself, of J of observed wind from 100 to 500 hPa; a slope fitted to some steps.
 
-    Convection that switches on or off makes J of other channels jump, most of all that of humidity
-    between 50 and 300 hPa.
+    Convection that switches on or off makes J jump, most of all that of humidity between 50 and
+    300 hPa; single steps are up to 2 % off even with wind.
     """
-    wind = np.array([channel[0] in "uv" for channel in method.channels])
-    for_wind = [
-        replace(one, observation_error_std=np.where(wind, 1, 1e6) * one.observation_error_std)
-        for one in batches
+    aloft = [f"{wind}{level}" for wind in "uv" for level in (100, 150, 200, 250, 300, 400, 500)]
+    unseen = np.where(np.isin(method.channels, aloft), 1, 1e6)
+    batches = [
+        replace(one, observation_error_std=unseen * one.observation_error_std) for one in batches
     ]
-    cost = method.cost(grown_states[0], grown_at, for_wind)
-    J, gradient = cost(origin := np.zeros(cost.controls))
-    step = gradient / np.linalg.norm(gradient)
-    slope = (cost(origin + step)[0] - cost(origin - step)[0]) / 2
-    np.testing.assert_allclose(slope, gradient @ step, rtol=1e-2)
+    cost = method.cost(grown_states[0], grown_at, batches)
+    _, gradient = cost(np.zeros(cost.controls))
+    sizes, along = np.array([1.0, 2.0, 3.0]), gradient / np.linalg.norm(gradient)
+    changes = [(cost(size * along)[0] - cost(-size * along)[0]) / 2 for size in sizes]
+    slope = sizes @ changes / (sizes @ sizes)
+    np.testing.assert_allclose(slope, gradient @ along, rtol=1e-2)
 
 
 def test_adjoint(method, batches, grown_states, grown_at, tangent_forecast, rng):
