@@ -63,7 +63,8 @@ method   = $(firstword $(subst -, ,$*))
 TRAIN    = $(BIN)/python baselines/train.py --data dambench --seed $(lastword $(subst -, ,$*))
 PREDICT  = $(BIN)/python baselines/predict.py --data dambench --out $@ --overwrite
 # Half as many epochs more, from the trained method: with the adapter, or, to compare, without.
-MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
+MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(HALF)
+HALF     = $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
 
 baselines: $(patsubst %,results/%.nc,$(CLASSICAL) $(RUNS) $(MULTI))
 	$(BIN)/python baselines/table.py $^ --data dambench --runs runs
@@ -78,10 +79,10 @@ results/multi_%.nc: runs/multi_%/.trained
 results/%.nc: runs/%/.trained
 	$(PREDICT) runs/$* --task unimodal
 
-runs/multi_%/.trained: runs/%/.trained
+$(RUNS:%=runs/multi_%/.trained): runs/multi_%/.trained: runs/%/.trained
 	$(TRAIN) --out runs/multi_$* $(MORE) method=multi_$(method) task=multimodal
 	touch $@
-runs/longer_%/.trained: runs/%/.trained
+$(RUNS:%=runs/longer_%/.trained): runs/longer_%/.trained: runs/%/.trained
 	$(TRAIN) --out runs/longer_$* $(MORE)
 	touch $@
 $(SEEDS:%=runs/slams-%/.trained): runs/slams-%/.trained: runs/slams_autoencoder-%/.trained
@@ -94,7 +95,7 @@ runs/%/.trained: | data $(VENV)/.installed-train
 	$(TRAIN) --out runs/$* --config baselines/$(method)/mini.yaml
 	touch $@
 
-# Methods in their own forecasts: classical ones, and a learned one.
+# Methods in their own forecasts: classical ones, and a learned one, which has twice the days to train from.
 CYCLED := background optimal_interpolation var3d letkf enkf hybrid var4d weak_var4d
 
 cycles: $(patsubst %,results/%_cycle.nc,$(CYCLED) vae_var)
@@ -107,8 +108,8 @@ $(CYCLED:%=results/%_cycle.nc): results/%_cycle.nc: | cycling/manifest.json
 	$(CYCLE) $*
 results/%_cycle.nc: runs/%_cycle/.trained
 	$(CYCLE) runs/$*_cycle
-runs/%_cycle/.trained: | cycling/manifest.json $(VENV)/.installed-train
-	$(BIN)/python baselines/train.py --data cycling --out runs/$*_cycle --config baselines/$*/mini.yaml
+$(METHODS:%=runs/%_cycle/.trained): runs/%_cycle/.trained: | cycling/manifest.json $(VENV)/.installed-train
+	$(BIN)/python baselines/train.py --data cycling --out runs/$*_cycle --config baselines/$*/mini.yaml $(HALF)
 	touch $@
 
 test: lint
