@@ -1,0 +1,134 @@
+"""Skill of an analysis: how much of the background's error it took away, variable by variable.
+
+    skill = 100 % · (1 − mean over variables of mean over levels of RMSE / RMSE of the background)
+
+with RMSE area-weighted and pooled over samples. Each of the variables u10, v10, t2m, msl, z, q, u,
+v and t counts the same, however many levels it has and whatever its units are, as in the scorecards
+of forecast centres. A channel whose background has hardly any error cannot be improved; it would
+drown the others, so it is left out, and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import VARIABLES, parse_channels
+from dambench_hub.errors import ScoreError
+from dambench_hub.metrics.fields import weighted_mean
+from dambench_hub.metrics.streaming import StreamingScore
+
+SMALLEST_ERROR = 1e-3
+"""A background's RMSE below this part of σ leaves its channel out."""
+
+TEN_METRE_WIND = ("u10", "v10")
+"""Nearly the wind of the lowest level where a simulation derives one from the other."""
+
+
+def rmse_skill(
+    channels: Sequence[str], rmse: np.ndarray, background_rmse: np.ndarray, std: np.ndarray
+) -> dict[str, Any]:
+    """Skill from errors by channel.
+
+    >>> errors = np.array([1.0, 3.0, 2.0]), np.array([2.0, 4.0, 8.0])
+    >>> rmse_skill(["z500", "z850", "t2m"], *errors, np.ones(3))["rmse_skill"]
+    56.25
+
+    Args:
+        channels: Names of the C channels, any of `parse_channel`.
+        rmse: Area-weighted RMSE of the analysis pooled over samples, (C,), physical units.
+        background_rmse: The same of the background, (C,).
+        std: σ, (C,), physical units.
+
+    Returns:
+        In %, 100 for a perfect analysis, 0 for one as good as the background, negative for a worse
+        one: `rmse_skill`; `rmse_skill_without_10m_wind`, that of the other variables;
+        `rmse_skill_by_variable`. None where no channel is left. `rmse_skill_left_out`: the names of
+        the channels whose background RMSE is below `SMALLEST_ERROR` σ.
+
+    Raises:
+        ChannelError: When a name is unknown or stands there twice, or there is none.
+        ScoreError: When an array does not have one number per channel, or one is not finite.
+    """
+    parsed = parse_channels(list(channels))
+    arrays = [np.asarray(values, np.float64) for values in (rmse, background_rmse, std)]
+    for name, values in zip(("rmse", "background_rmse", "std"), arrays, strict=True):
+        if values.shape != (len(parsed),) or not np.isfinite(values).all():
+            raise ScoreError(
+                f"{name} must be {len(parsed)} finite numbers, one per channel, got shape "
+                f"{values.shape} with values {np.array2string(values, threshold=6)}."
+            )
+    error, background_error, sigma = arrays
+    kept = background_error >= SMALLEST_ERROR * sigma
+    ratio = error / np.where(kept, background_error, 1.0)
+    skills = {}
+    for variable in VARIABLES:
+        levels = [n for n, channel in enumerate(parsed) if channel.variable.name == variable]
+        if any(kept[levels]):
+            skills[variable] = 100 * (1 - float(ratio[levels][kept[levels]].mean()))
+    others = [skill for variable, skill in skills.items() if variable not in TEN_METRE_WIND]
+    return {
+        "rmse_skill": _mean(list(skills.values())),
+        "rmse_skill_without_10m_wind": _mean(others),
+        "rmse_skill_by_variable": skills,
+        "rmse_skill_left_out": [channel.name for n, channel in enumerate(parsed) if not kept[n]],
+    }
+
+
+class RmseSkill(StreamingScore):
+    """`rmse_skill` of fields, fed batch by batch.
+
+    Args:
+        channels: Names of the C channels.
+        grid: Y×X grid with poles.
+        std: σ, (C,), physical units.
+
+    Raises:
+        ChannelError: When a name is unknown or stands there twice, or there is none.
+    """
+
+    def __init__(self, channels: Sequence[str], grid: Grid, std: np.ndarray) -> None:
+        self.std = np.asarray(std, np.float64)
+        super().__init__(channels, grid, tuple(self.std.ravel().tolist()))
+
+    def update(self, analysis: np.ndarray, background: np.ndarray, reference: np.ndarray) -> None:
+        """Add a batch; all of it, or nothing when it has an error.
+
+        Args:
+            analysis: x̂, (N, C, Y, X), physical units; of an ensemble, its mean.
+            background: (N, C, Y, X).
+            reference: x, (N, C, Y, X).
+
+        Raises:
+            ScoreError: When shapes or labels do not fit, or a value is not finite or a fill value.
+        """
+        self._add(analysis=analysis, background=background, reference=reference)
+
+    def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
+        """Weighted mean squares of one sample's errors, (C,) each."""
+        analysis, background, reference = fields
+        return {
+            "analysis": self._mean_square(analysis, reference),
+            "background": self._mean_square(background, reference),
+        }
+
+    def compute(self) -> dict[str, Any]:
+        """What `rmse_skill` returns, of all samples so far.
+
+        Raises:
+            ScoreError: When nothing was added, or σ is not one number per channel.
+        """
+        rmse, background_rmse = np.sqrt(self.mean("analysis")), np.sqrt(self.mean("background"))
+        return rmse_skill(self.channels, rmse, background_rmse, self.std)
+
+    def _mean_square(self, field: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        error = np.subtract(field, reference, dtype=np.float64)
+        zonal_mean = np.einsum("cyx,cyx->cy", error, error) / self.grid.longitudes
+        return weighted_mean(zonal_mean, self.grid.weights)
+
+
+def _mean(skills: list[float]) -> float | None:
+    return sum(skills) / len(skills) if skills else None
