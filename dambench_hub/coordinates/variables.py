@@ -7,7 +7,10 @@ only such table; files carry its names and units, and readers select by name, ne
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from dambench_hub.errors import ChannelError, did_you_mean
 
@@ -164,3 +167,21 @@ def variable_groups(names: tuple[str, ...] | list[str]) -> dict[str, tuple[int, 
         group = "surface" if channel.level is None else channel.variable.name
         groups[group].append((channel.level or position, position))
     return {name: tuple(at for _, at in sorted(group)) for name, group in groups.items() if group}
+
+
+def wind_pairs(names: Sequence[str]) -> np.ndarray:
+    """Positions of the components of wind that have both, u and v of the same level, (2, W), int.
+
+    Raises:
+        ChannelError: When a name is unknown or stands there twice, or there is none.
+
+    >>> wind_pairs(["u500", "t2m", "v500", "u850"]).tolist()
+    [[0], [2]]
+    """
+    position = {channel.name: n for n, channel in enumerate(parse_channels(list(names)))}
+    pairs = [
+        (n, position["v" + name[1:]])
+        for name, n in position.items()
+        if name.startswith("u") and "v" + name[1:] in position
+    ]
+    return np.array(pairs, int).reshape(-1, 2).T

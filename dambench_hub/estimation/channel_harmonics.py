@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.harmonic_analysis import largest_degree
-from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.coordinates.variables import wind_pairs
 from dambench_hub.estimation.banded_harmonics import BandedAnalysis, BandedSynthesis, band_weights
 
 BANDS = 5
@@ -145,15 +145,3 @@ class ChannelHarmonics:
         result = np.zeros((channels, self.largest + 1, bands, self.largest + 1))
         result[:, self.order, :, self.degree] = values.transpose(1, 2, 0)
         return result.reshape(channels, self.largest + 1, bands * (self.largest + 1))
-
-
-def wind_pairs(channels: tuple[str, ...]) -> np.ndarray:
-    """Positions of the components of wind that have both, (2, W), int."""
-    position = {channel: n for n, channel in enumerate(parse_channels(channels))}
-    names = {channel.name: n for channel, n in position.items()}
-    pairs = [
-        (n, names["v" + name[1:]])
-        for name, n in names.items()
-        if name.startswith("u") and "v" + name[1:] in names
-    ]
-    return np.array(pairs, int).reshape(-1, 2).T

@@ -11,6 +11,7 @@ from dambench_hub.coordinates.variables import (
     VARIABLES,
     parse_channel,
     parse_channels,
+    wind_pairs,
 )
 from dambench_hub.errors import ChannelError, did_you_mean
 
@@ -67,3 +68,9 @@ def test_a_list_of_channels():
 
 def test_did_you_mean_falls_back_to_all_names():
     assert did_you_mean("xyz", ["beta", "alpha"]) == "Known are alpha, beta."
+
+
+def test_components_of_a_wind_find_each_other():
+    channels = ("u10", "v10", "z500", "u500", "t500", "v500", "u850")
+    assert wind_pairs(channels).tolist() == [[0, 3], [1, 5]]
+    assert wind_pairs(("z500", "u850")).shape == (2, 0)

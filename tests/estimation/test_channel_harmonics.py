@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.estimation.channel_harmonics import BANDS, ChannelHarmonics, wind_pairs
+from dambench_hub.estimation.channel_harmonics import BANDS, ChannelHarmonics
 
 GRID = Grid(17, 32)
 CHANNELS = ("u10", "v10", "z500", "u500", "t500", "v500", "u850")
@@ -18,11 +18,6 @@ def harmonics(request):
 def drawn(harmonics, channels, rng):
     shape = (channels, BANDS, len(harmonics.order))
     return rng.normal(size=shape) + 1j * rng.normal(size=shape) * (harmonics.order > 0)
-
-
-def test_components_of_a_wind_find_each_other():
-    np.testing.assert_array_equal(wind_pairs(CHANNELS), [[0, 3], [1, 5]])
-    assert wind_pairs(("z500", "u850")).shape == (2, 0)
 
 
 def test_adjoint(harmonics):
