@@ -1,9 +1,10 @@
-"""Scores of an ensemble: fair CRPS, spread-skill ratio and rank histogram."""
+"""Scores of an ensemble: fair CRPS, spread-skill ratio, rank histogram, error of the limit."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.fields import weighted_mean
 
 
@@ -104,3 +105,30 @@ def spread_skill(variance: np.ndarray, square_error: np.ndarray, members: int) -
     skill = np.sqrt(square_error)
     undefined = np.where(spread == 0, 1.0, 0.0)
     return np.where(skill == 0, undefined, spread / np.where(skill == 0, 1.0, skill))
+
+
+def infinite_ensemble_square(
+    variance: np.ndarray, square_error: np.ndarray, members: int
+) -> np.ndarray:
+    """Mean square error that the mean of infinitely many such members would have.
+
+        MSE_∞ = MSE_M − variance / M
+
+    The mean of M members is off by sampling as well, which makes small ensembles look worse than
+    the method that drew them. What remains is the mean of e_m e_n over pairs of members m ≠ n.
+
+    Args:
+        variance: Mean over samples and sphere of the ensemble variance (ddof = 1), (*).
+        square_error: Mean over samples and sphere of the squared error of the mean, (*).
+        members: M, 2 or more.
+
+    Returns:
+        (*), unbiased: its expectation does not depend on M if members are drawn independently. So
+        it can be below zero by chance where there is hardly any error.
+
+    Raises:
+        ScoreError: When there is a single member, whose variance is not known.
+    """
+    if members < 2:
+        raise ScoreError(f"The error of an infinite ensemble needs 2 members, got {members}.")
+    return square_error - variance / members

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dambench_hub.errors import ScoreError
 from dambench_hub.metrics import Scorer
-from dambench_hub.metrics.ensemble import fair_crps, rank_frequencies, spread_skill
+from dambench_hub.metrics.ensemble import (
+    fair_crps,
+    infinite_ensemble_square,
+    rank_frequencies,
+    spread_skill,
+)
 
 WEIGHTS = np.ones(1)
 
@@ -129,3 +135,32 @@ def test_members_equal_to_the_truth_score_zero(rng):
     assert scores["mse"] == scores["specdiv"] == scores["crps"]["c0"] == 0
     assert scores["spread_skill"]["c0"] == 1
     assert scores["rank_histogram"]["c0"] == pytest.approx([0.25] * 4)
+
+
+def infinite_square(members, reference):
+    square = (members.mean(axis=0) - reference) ** 2
+    variance = members.var(axis=0, ddof=1)
+    return infinite_ensemble_square(variance, square, len(members))
+
+
+@pytest.mark.parametrize("M", [2, 3, 8])
+def test_the_error_of_infinitely_many_members_is_that_of_pairs(M, rng):
+    """Members with different errors have no sampling error in common."""
+    members, reference = rng.normal(size=(M, 30)), rng.normal(size=30)
+    error = members - reference
+    pairs = [error[m] * error[n] for m in range(M) for n in range(M) if m != n]
+    np.testing.assert_allclose(
+        infinite_square(members, reference), np.mean(pairs, axis=0), rtol=1e-10, atol=1e-13
+    )
+
+
+def test_the_error_of_infinitely_many_members_does_not_know_their_number(rng):
+    """Members around a mean that is off by 0.5: 0.25, where that of M members is 0.25 + 1/M."""
+    for M in 2, 5, 20:
+        members = 0.5 + rng.normal(size=(M, 200_000))
+        assert infinite_square(members, np.zeros(200_000)).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_one_member_does_not_know_the_error_of_many():
+    with pytest.raises(ScoreError, match="needs 2 members, got 1"):
+        infinite_ensemble_square(np.zeros(2), np.ones(2), 1)
