@@ -1,4 +1,4 @@
-"""The scores: `Scorer`, fed batch by batch. Numpy only."""
+"""The scores, fed batch by batch: `Scorer`, and beside it what asks one thing each. Numpy only."""
 
 import lazy_loader
 

@@ -1,3 +1,10 @@
+from .distance_errors import DistanceErrors as DistanceErrors
+from .gaussian import GaussianCrps as GaussianCrps
+from .harmonic_spectra import HarmonicSpectra as HarmonicSpectra
+from .increment_balance import IncrementBalance as IncrementBalance
+from .negative_humidity import NegativeHumidity as NegativeHumidity
+from .regions import RegionErrors as RegionErrors
+from .rmse_skill import RmseSkill as RmseSkill
 from .scorer import SCORER_VERSION as SCORER_VERSION
 from .scorer import Scorer as Scorer
 from .scorer import as_array as as_array

@@ -22,7 +22,7 @@ from dambench_hub.metrics.fields import weighted_mean
 from dambench_hub.metrics.streaming import StreamingScore
 
 SMALLEST_ERROR = 1e-3
-"""A background's RMSE below this part of σ leaves its channel out."""
+"""A background's RMSE up to this part of σ leaves its channel out."""
 
 TEN_METRE_WIND = ("u10", "v10")
 """Nearly the wind of the lowest level where a simulation derives one from the other."""
@@ -47,22 +47,16 @@ def rmse_skill(
         In %, 100 for a perfect analysis, 0 for one as good as the background, negative for a worse
         one: `rmse_skill`; `rmse_skill_without_10m_wind`, that of the other variables;
         `rmse_skill_by_variable`. None where no channel is left. `rmse_skill_left_out`: the names of
-        the channels whose background RMSE is below `SMALLEST_ERROR` σ.
+        the channels whose background RMSE is not above `SMALLEST_ERROR` σ.
 
     Raises:
         ChannelError: When a name is unknown or stands there twice, or there is none.
-        ScoreError: When an array does not have one number per channel, or one is not finite.
+        ScoreError: When an array is not one finite number from 0 on per channel.
     """
     parsed = parse_channels(list(channels))
-    arrays = [np.asarray(values, np.float64) for values in (rmse, background_rmse, std)]
-    for name, values in zip(("rmse", "background_rmse", "std"), arrays, strict=True):
-        if values.shape != (len(parsed),) or not np.isfinite(values).all():
-            raise ScoreError(
-                f"{name} must be {len(parsed)} finite numbers, one per channel, got shape "
-                f"{values.shape} with values {np.array2string(values, threshold=6)}."
-            )
-    error, background_error, sigma = arrays
-    kept = background_error >= SMALLEST_ERROR * sigma
+    error = _by_channel("rmse", rmse, len(parsed))
+    background_error = _by_channel("background_rmse", background_rmse, len(parsed))
+    kept = background_error > SMALLEST_ERROR * _by_channel("std", std, len(parsed))
     ratio = error / np.where(kept, background_error, 1.0)
     skills = {}
     for variable in VARIABLES:
@@ -88,11 +82,12 @@ class RmseSkill(StreamingScore):
 
     Raises:
         ChannelError: When a name is unknown or stands there twice, or there is none.
+        ScoreError: When σ is not one finite number from 0 on per channel.
     """
 
     def __init__(self, channels: Sequence[str], grid: Grid, std: np.ndarray) -> None:
-        self.std = np.asarray(std, np.float64)
-        super().__init__(channels, grid, tuple(self.std.ravel().tolist()))
+        self.std = _by_channel("std", std, len(channels))
+        super().__init__(channels, grid, tuple(self.std.tolist()))
 
     def update(self, analysis: np.ndarray, background: np.ndarray, reference: np.ndarray) -> None:
         """Add a batch; all of it, or nothing when it has an error.
@@ -119,7 +114,7 @@ class RmseSkill(StreamingScore):
         """What `rmse_skill` returns, of all samples so far.
 
         Raises:
-            ScoreError: When nothing was added, or σ is not one number per channel.
+            ScoreError: When nothing was added.
         """
         rmse, background_rmse = np.sqrt(self.mean("analysis")), np.sqrt(self.mean("background"))
         return rmse_skill(self.channels, rmse, background_rmse, self.std)
@@ -132,3 +127,13 @@ class RmseSkill(StreamingScore):
 
 def _mean(skills: list[float]) -> float | None:
     return sum(skills) / len(skills) if skills else None
+
+
+def _by_channel(name: str, values: np.ndarray, channels: int) -> np.ndarray:
+    array = np.asarray(values, np.float64)
+    if array.shape != (channels,) or not np.all((array >= 0) & np.isfinite(array)):
+        raise ScoreError(
+            f"{name} must be {channels} finite numbers from 0 on, one per channel, got shape "
+            f"{array.shape} with values {np.array2string(array, threshold=6)}."
+        )
+    return array

@@ -86,18 +86,6 @@ def test_without_observations_all_is_far(rng):
     assert set(found["far"]) == set(CHANNELS)
 
 
-def test_batches_and_processes_do_not_matter(rng):
-    batch = drawn(rng)
-    one_by_one = [[field[n : n + 1] for field in batch] for n in range(3)]
-    assert distance_errors(*one_by_one) == distance_errors(batch)
-    first, second = DistanceErrors(CHANNELS, GRID), DistanceErrors(CHANNELS, GRID)
-    first.update(*one_by_one[0])
-    second.update(*(field[1:] for field in batch))
-    found = (second + first).compute()
-    for name, values in distance_errors(batch).items():
-        assert found[name] == pytest.approx(values, rel=1e-12)
-
-
 def test_wrong_observations_are_refused(rng):
     analysis, reference, observed = drawn(rng)
     with pytest.raises(ScoreError, match="must be boolean.*float64"):

@@ -58,12 +58,6 @@ def test_zero_deviation_gives_the_crps_of_one_member(rng):
     assert found == pytest.approx(scorer.compute()["crps"], rel=1e-12)
 
 
-def test_batches_do_not_matter(rng):
-    batch = np.abs(rng.normal(size=(3, 4, 2, *GRID.shape))).astype("float32")
-    one_by_one = [[field[n : n + 1] for field in batch] for n in range(4)]
-    assert gaussian_scores(*one_by_one) == gaussian_scores(batch)
-
-
 def test_a_negative_deviation_is_refused(rng):
     mean, deviation, reference = np.ones((3, 1, 2, *GRID.shape))
     deviation[0, 1, 2, 3] = -0.5

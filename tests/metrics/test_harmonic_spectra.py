@@ -129,15 +129,6 @@ def test_degrees_are_those_that_the_grid_holds(grid, largest):
         HarmonicSpectra(("z500",), grid, 60)
 
 
-def test_batches_and_processes_do_not_matter(rng):
-    analysis, reference = rng.normal(size=(2, 5, 4, *GRID.shape)).astype(np.float32)
-    whole, first, second = (HarmonicSpectra(CHANNELS, GRID, N) for _ in range(3))
-    whole.update(analysis, reference)
-    first.update(analysis[:2], reference[:2])
-    for n in range(2, 5):
-        second.update(analysis[n : n + 1], reference[n : n + 1])
-    found, expected = (first + second).compute(), whole.compute()
-    for kind, name in ((kind, name) for kind in expected for name in NAMES):
-        np.testing.assert_allclose(found[kind][name], expected[kind][name], rtol=1e-12)
+def test_spectra_of_other_degrees_do_not_add():
     with pytest.raises(ScoreError, match="same channels, grid and settings"):
-        whole + HarmonicSpectra(CHANNELS, GRID, N - 1)
+        HarmonicSpectra(CHANNELS, GRID, N) + HarmonicSpectra(CHANNELS, GRID, N - 1)

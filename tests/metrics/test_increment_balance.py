@@ -69,15 +69,6 @@ def test_independent_increments_are_in_none(rng):
     assert found == pytest.approx({"u500": 0, "v500": 0}, abs=0.05)
 
 
-def test_batches_and_processes_do_not_matter(rng):
-    batch = rng.normal(size=(2, 3, len(CHANNELS), *GRID.shape)).astype("float32")
-    parts = [IncrementBalance(CHANNELS, GRID) for _ in range(3)]
-    for n, part in enumerate(parts):
-        part.update(*batch[:, n : n + 1])
-    total = parts[0] + (parts[1] + parts[2])
-    assert total.compute() == pytest.approx(balance(batch), rel=1e-12)
-
-
 def test_without_increments_there_is_no_balance(rng):
     analysis = balanced(rng)
     background = analysis.copy()

@@ -57,17 +57,6 @@ def test_regions_add_to_the_sphere(rng):
         assert sum(squares) / 33 == pytest.approx(rmse**2, rel=1e-12)
 
 
-def test_batches_and_processes_do_not_matter(rng):
-    analysis, reference = rng.normal(size=(2, 4, 2, 33, 64)).astype("float32")
-    parts = [RegionErrors(CHANNELS, GRIDS[0]) for _ in range(4)]
-    for n, part in enumerate(parts):
-        part.update(analysis[n : n + 1], reference[n : n + 1])
-    found, whole = (parts[0] + parts[1] + (parts[2] + parts[3])).compute(), {}
-    whole = region_errors(analysis, reference)
-    for name, values in whole.items():
-        assert found[name] == pytest.approx(values, rel=1e-12)
-
-
 def test_a_coarse_grid_leaves_empty_regions_out():
     grid = Grid(3, 4)
     found = region_errors(np.ones((1, 2, 3, 4)), np.zeros((1, 2, 3, 4)), grid)
