@@ -35,6 +35,7 @@ from dambench_hub.estimation.localisation import (
 )
 from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.spectral_covariance import SpectralCovariance
 from dambench_hub.estimation.zonal_covariance import ZonalCovariance
 
 TOLERANCE = 1e-6
@@ -64,19 +65,8 @@ class HybridCovariance:
     ensemble_weight: float
 
     def __post_init__(self) -> None:
-        B, came = self.climatological, self.anomalies.shape[1:]
-        if came != (wanted := (len(B.scale), *B.grid.shape)):
-            raise DataError(
-                f"Members have shape {came}, the climatological covariance {wanted}: bring both "
-                "to one grid, and the same channels."
-            )
-        require_ensemble(len(self.anomalies))
-        if min(self.climatological_weight, self.ensemble_weight) < 0:
-            raise DataError(
-                "Weights of covariances are not negative, got "
-                f"{self.climatological_weight:g} and {self.ensemble_weight:g}."
-            )
-        require_resolved(self.localisation_km, np.pi * EARTH_RADIUS_KM / (B.grid.latitudes - 1))
+        weights = self.climatological_weight, self.ensemble_weight
+        require_parts(self.climatological, self.anomalies, self.localisation_km, weights)
 
     def __call__(self, state: np.ndarray) -> np.ndarray:
         """P x on the whole grid, (S, C, Y, X)."""
@@ -147,3 +137,29 @@ class HybridCovariance:
         factor = np.sqrt(self.ensemble_weight / (count - 1))
         flat = self.anomalies.reshape(count, channels, -1).transpose(2, 0, 1)
         return factor * np.ascontiguousarray(flat, np.float64)
+
+
+def require_parts(
+    B: ZonalCovariance | SpectralCovariance,
+    anomalies: np.ndarray,
+    localisation_km: float,
+    weights: tuple[float, ...],
+) -> None:
+    """Refuse parts that do not make a hybrid covariance.
+
+    Raises:
+        DataError: When there is one member only, members are on another grid than B, a weight is
+            negative, or the localisation is shorter than the grid spacing.
+    """
+    came = anomalies.shape[1:]
+    if came != (wanted := (len(B.scale), *B.grid.shape)):
+        raise DataError(
+            f"Members have shape {came}, the climatological covariance {wanted}: bring both "
+            "to one grid, and the same channels."
+        )
+    require_ensemble(len(anomalies))
+    if min(weights) < 0:
+        raise DataError(
+            f"Weights of covariances are not negative, got {weights[0]:g} and {weights[1]:g}."
+        )
+    require_resolved(localisation_km, np.pi * EARTH_RADIUS_KM / (B.grid.latitudes - 1))
