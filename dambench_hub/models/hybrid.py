@@ -9,15 +9,15 @@ import numpy as np
 
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import TaskError
+from dambench_hub.estimation.ensemble_transform import letkf_updates, updated
 from dambench_hub.estimation.hybrid_covariance import HybridCovariance
+from dambench_hub.estimation.hybrid_root import HybridRoot
 from dambench_hub.estimation.inflation import relax_to_prior_spread
 from dambench_hub.estimation.perturbed_observations import observation_perturbations
-from dambench_hub.estimation.zonal_covariance import (
-    ZonalCovariance,
-    fit_zonal_covariance,
-    required_bytes,
-)
-from dambench_hub.models.balanced_covariance import LARGEST_ZONAL_BYTES, fits_zonal
+from dambench_hub.estimation.spectral_covariance import SpectralCovariance
+from dambench_hub.estimation.spectral_estimation import SpectralErrors, fit_spectral_covariance
+from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
+from dambench_hub.models.balanced_covariance import BalancedCovariance, fits_zonal
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.ensemble_method import EnsembleMethod, Prior, require_share, summary
 
@@ -26,8 +26,16 @@ class Hybrid(EnsembleMethod):
     """x̄^a = x̄ + K (y − H x̄) with the gain K of P = β_c B + β_e ρ ∘ A Aᵀ / (N − 1).
 
     B is that of `var3d`, from the training errors; A are the anomalies of `background_members` of
-    the batch, or of a climatological ensemble. Each member is analysed with perturbed observations
-    and the same K.
+    the batch, or of a climatological ensemble. B has one of two forms, of which the grid decides,
+    as for `var3d`, and from which members follow:
+
+    - zonal, up to about 48×96 with 69 channels: K is solved in the space of the observations, and
+      each member is analysed with perturbed observations and the same K;
+    - spectral, on larger grids: K is solved by iteration in the space of controls (`HybridRoot`),
+      where each innovation costs as much as the mean's. So only the mean is analysed with K, and
+      members keep about it the anomalies of the LETKF with the same localisation. Their spread is
+      thus that of the ensemble's covariance alone, without B's part, as in weather services that
+      centre an ensemble filter on a hybrid analysis.
 
     Defaults were chosen in cycles of 20 members, in a world of another seed than the one that
     scores are of: analyses of the cycles 3 to 6 were wrong by 0.1265 of a random day with them,
@@ -51,11 +59,11 @@ class Hybrid(EnsembleMethod):
         seed: Of all that is drawn.
 
     Raises:
-        TaskError: When a value is out of range, or B too large in the zonal form, the only one
-            that its gain is solved with.
+        TaskError: When a value is out of range.
 
     References:
-        Hamill and Snyder (2000), Mon. Wea. Rev. 128, 2905-2919.
+        Hamill and Snyder (2000), Mon. Wea. Rev. 128, 2905-2919; Wang et al. (2013), Mon. Wea. Rev.
+        141, 4098-4117 (an ensemble filter centred on the hybrid's mean).
     """
 
     name = "hybrid"
@@ -91,20 +99,19 @@ class Hybrid(EnsembleMethod):
                 "Wanted climatological_weight ≥ 0 and ensemble_weight ≥ 0, not both 0, got "
                 f"{climatological_weight:g} and {ensemble_weight:g}."
             )
-        if not fits_zonal(climatology.channels, climatology.grid):
-            needed = required_bytes(len(climatology.channels), climatology.grid) / 1e9
-            raise TaskError(
-                f"The covariance of {self.name} would take {needed:.1f} GB on {climatology.grid}; "
-                f"wanted are at most {LARGEST_ZONAL_BYTES / 1e9:g} GB. Use var3d, whose covariance "
-                "has a form for large grids, or letkf."
-            )
         self.climatological_weight, self.ensemble_weight = weights
         self.relaxation = relaxation
 
     @cached_property
-    def covariance(self) -> ZonalCovariance:
-        """B, of the training errors, in the zonal form."""
-        return fit_zonal_covariance(self.climatology.errors, self.climatology.grid)
+    def covariance(self) -> BalancedCovariance:
+        """B, of the training errors, in the form that goes with the grid."""
+        known = self.climatology
+        if fits_zonal(known.channels, known.grid):
+            return fit_zonal_covariance(known.errors, known.grid)
+        sums = SpectralErrors(known.channels, known.grid)
+        for error, hours in zip(known.errors, known.hours, strict=True):
+            sums.add(error + known.bias, int(hours))  # they take the mean error out themselves
+        return fit_spectral_covariance(sums)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
@@ -112,20 +119,26 @@ class Hybrid(EnsembleMethod):
         Raises:
             DataError: As `priors`.
         """
-        members = self.room_for_members(batch)
+        members, B = self.room_for_members(batch), self.covariance
         for n, prior in enumerate(self.priors(batch)):
             index, error_std = batch.observation_index[n], batch.observation_error_std
-            members[n] = self._analysed(prior, index, error_std).reshape(members[n].shape)
+            if isinstance(B, ZonalCovariance):
+                analysis = self._each_analysed(B, prior, index, error_std)
+            else:
+                analysis = self._mean_analysed(B, prior, index, error_std)
+            members[n] = analysis.reshape(members[n].shape)
         return summary(members, batch.time)
 
-    def _analysed(self, prior: Prior, index: np.ndarray, error_std: np.ndarray) -> np.ndarray:
-        """Members of the analysis of one sample, (N, C, Y·X)."""
+    def _each_analysed(
+        self, B: ZonalCovariance, prior: Prior, index: np.ndarray, error_std: np.ndarray
+    ) -> np.ndarray:
+        """Members of the analysis of one sample, each with observations of its own, (N, C, Y·X)."""
         x = prior.members.astype(np.float64)
         mean, seen = x.mean(axis=0), prior.observed.mean(axis=0)
         A, Y = x - mean, prior.observed - seen
         P = HybridCovariance(
-            self.covariance,
-            A.reshape(*A.shape[:2], *self.climatology.grid.shape),
+            B,
+            A.reshape(*A.shape[:2], *B.grid.shape),
             prior.localisation.length,
             self.climatological_weight,
             self.ensemble_weight,
@@ -138,4 +151,29 @@ class Hybrid(EnsembleMethod):
         analysis = x + increments.reshape(x.shape)
         if self.relaxation:
             analysis = relax_to_prior_spread(analysis, A.std(axis=0, ddof=1), self.relaxation)
+        return analysis
+
+    def _mean_analysed(
+        self, B: SpectralCovariance, prior: Prior, index: np.ndarray, error_std: np.ndarray
+    ) -> np.ndarray:
+        """The same with the LETKF's anomalies about the hybrid's mean, float32."""
+        seen = prior.observed.mean(axis=0)
+        anomalies_only = letkf_updates(
+            prior.observed - seen,
+            np.zeros_like(seen),  # an innovation of 0: the filter leaves the mean where it is
+            prior.variance,
+            prior.place,
+            prior.localisation,
+        )
+        analysis = updated(prior.members, anomalies_only, self.relaxation)
+        A = prior.members - prior.members.mean(axis=0, dtype=np.float64).astype(np.float32)
+        U = HybridRoot(
+            B,
+            A.reshape(*A.shape[:2], *B.grid.shape),
+            prior.localisation.length,
+            self.climatological_weight,
+            self.ensemble_weight,
+        )
+        increment = U.gain(index, error_std)((prior.observations - seen)[None])
+        analysis += increment.reshape(analysis.shape[1:])
         return analysis

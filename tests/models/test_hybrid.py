@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.hybrid_covariance import HybridCovariance
 from dambench_hub.estimation.perturbed_observations import enkf, observation_perturbations
+from dambench_hub.estimation.spectral_covariance import SpectralCovariance
+from dambench_hub.models import balanced_covariance
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.hybrid import Hybrid
+from dambench_hub.models.letkf import LETKF
 from dambench_hub.models.var3d import Var3D
 
 TRAINING = 20
@@ -103,14 +105,48 @@ def test_weights_out_of_range_are_refused(climatology, weights):
         Hybrid(climatology, climatological_weight=weights[0], ensemble_weight=weights[1])
 
 
-def test_a_grid_too_large_for_its_covariance_is_refused():
-    grid, channels = Grid(61, 120), tuple(f"z{level}" for level in range(1, 61))
-    nothing = np.zeros((1, len(channels), *grid.shape), np.float32)
-    large = ClimatologicalEnsemble(channels, grid, nothing, np.zeros(1, int), nothing[0])
-    with pytest.raises(TaskError, match="2.9 GB on 61x120; wanted are at most 2 GB. Use var3d"):
-        Hybrid(large)
-
-
 def test_relaxation_out_of_range_is_refused(climatology):
     with pytest.raises(TaskError, match="relaxation is a share"):
         Hybrid(climatology, relaxation=1.1)
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """All grids are too large for the zonal form."""
+    monkeypatch.setattr(balanced_covariance, "LARGEST_ZONAL_BYTES", 1)
+
+
+def test_on_large_grids_without_the_ensemble_it_is_3d_var(large, small_world, climatology, batch):
+    method = Hybrid(climatology, members=10, climatological_weight=1.0, ensemble_weight=0.0)
+    var3d = Var3D.fit(training(small_world))
+    assert isinstance(method.covariance, SpectralCovariance)
+    scale, wanted = climatology.std[:, None, None], var3d.assimilate(batch).mean
+    np.testing.assert_allclose((method.assimilate(batch).mean - wanted) / scale, 0, atol=5e-3)
+
+
+def test_on_large_grids_the_ensemble_alone_has_the_same_mean(monkeypatch, climatology, batch):
+    """Without B, of which there are two forms, it is another way to solve the same."""
+    weights = {"climatological_weight": 0.0, "ensemble_weight": 1.0}
+    wanted = Hybrid(climatology, members=10, **weights).assimilate(batch).mean
+    monkeypatch.setattr(balanced_covariance, "LARGEST_ZONAL_BYTES", 1)
+    method, scale = Hybrid(climatology, members=10, **weights), climatology.std[:, None, None]
+    increment = (wanted - drawn(method, batch).mean(axis=0)) / scale
+    difference = (method.assimilate(batch).mean - wanted) / scale
+    assert np.linalg.norm(difference) < 0.03 * np.linalg.norm(increment)
+
+
+def test_on_large_grids_members_have_the_anomalies_of_the_letkf(large, climatology, batch):
+    options = {"members": 10, "localisation_km": 3000.0, "inflation": 1.1, "relaxation": 0.5}
+    came = Hybrid(climatology, **options).assimilate(batch)
+    wanted = LETKF(climatology, climatological_scale=1.0, **options).assimilate(batch)
+    scale = climatology.std[:, None, None]
+    one, other = (analysis.members - analysis.mean[:, None] for analysis in (came, wanted))
+    np.testing.assert_allclose((one - other) / scale, 0, atol=2e-3)
+    assert np.abs((came.mean - wanted.mean) / scale).max() > 0.1
+
+
+def test_on_large_grids_no_observation_changes_nothing(large, climatology, batch):
+    method = Hybrid(climatology, members=10)
+    np.testing.assert_array_equal(
+        method.assimilate(unobserved(batch)).members[0], drawn(method, batch)
+    )
