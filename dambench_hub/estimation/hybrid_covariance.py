@@ -4,7 +4,8 @@
 
 B knows the errors of all days, the anomalies A those of this day, as far as N members can; the
 taper ρ keeps distant points apart, whose sample correlations are noise. It acts in the horizontal
-only: channels and levels keep the balance that members have.
+only: channels and levels keep the balance that members have. Gains are solved in the space of the
+observations; `hybrid_root` solves them in that of controls, for large grids.
 
 References:
     Hamill and Snyder (2000), Mon. Wea. Rev. 128, 2905-2919; Lorenc (2003), Q. J. R. Meteorol. Soc.
