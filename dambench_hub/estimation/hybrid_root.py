@@ -95,10 +95,11 @@ class HybridRoot:
     def preconditioner(
         self, H: ObservedPoints, error_std: np.ndarray
     ) -> Callable[[np.ndarray], np.ndarray]:
-        """About (I + Uᵀ Hᵀ R⁻¹ H U)⁻¹: v and α as if apart, α by degree, as if P were even.
+        """About (I + Uᵀ Hᵀ R⁻¹ H U)⁻¹: v and α apart, and α by degree.
 
         Were the observations, and what members make of them, the same all over the sphere, α of
-        different harmonics would have nothing to do with each other.
+        different harmonics would have nothing to do with each other. With α left as they are,
+        iterations are more than twice as many.
 
         Args:
             H: Observed points.
