@@ -33,9 +33,9 @@ class Hybrid(EnsembleMethod):
       each member is analysed with perturbed observations and the same K;
     - spectral, on larger grids: K is solved by iteration in the space of controls (`HybridRoot`),
       where each innovation costs as much as the mean's. So only the mean is analysed with K, and
-      members keep about it the anomalies of the LETKF with the same localisation. Their spread is
-      thus that of the ensemble's covariance alone, without B's part, as in weather services that
-      centre an ensemble filter on a hybrid analysis.
+      members have about it the anomalies of the LETKF with the same L and relaxation. Their spread
+      is thus that of the ensemble's covariance alone, without B's part, as in weather services
+      that centre an ensemble filter on a hybrid analysis.
 
     Defaults were chosen in cycles of 20 members, in a world of another seed than the one that
     scores are of: analyses of the cycles 3 to 6 were wrong by 0.1265 of a random day with them,
