@@ -40,9 +40,14 @@ class Var3D(Assimilator):
         channels: Names of the C channels.
         covariance: B.
         bias: Mean background error, (C, Y, X), units of the channels.
+        background_scale: s, standard deviation of the background's errors over that of B; less than
+            1 where backgrounds are better than those of the training split, as in a good cycle.
         members: Samples of the posterior to draw, none or at least 2. Their mean is the analysis,
             their standard deviation (with which they are drawn) is its error as B and R have it.
         seed: Of the draws; valid times are the other part of their key.
+
+    Raises:
+        TaskError: When `background_scale` is not positive.
 
     References:
         Lorenc (1986), Q. J. R. Meteorol. Soc. 112, 1177-1194; Courtier et al. (1998), Q. J. R.
@@ -56,10 +61,15 @@ class Var3D(Assimilator):
         channels: tuple[str, ...],
         covariance: BalancedCovariance,
         bias: np.ndarray,
+        *,
+        background_scale: float = 1.0,
         members: int = 0,
         seed: int = 0,
     ) -> None:
+        if not background_scale > 0:
+            raise TaskError(f"background_scale must be positive, got {background_scale}.")
         self.channels, self.covariance, self.bias = tuple(channels), covariance, bias
+        self.background_scale = background_scale
         self.members, self.seed = members, seed
 
     @classmethod
@@ -88,7 +98,7 @@ class Var3D(Assimilator):
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
             index = batch.observation_index[n]
             H = GridSelection(len(batch.channels), batch.grid, index)
-            K = self.covariance.gain(index, batch.observation_error_std)
+            K = self.covariance.gain(index, batch.observation_error_std / self.background_scale)
             background = batch.background[n] - self.bias
             innovation = batch.observation_values[n] - H(background)
             mean[n] = background + K(innovation[None])[0]
@@ -105,7 +115,7 @@ class Var3D(Assimilator):
         if self.members < 2:
             raise TaskError(f"An ensemble needs two members at least, got {self.members}.")
         generator = np.random.default_rng([self.seed, hours])
-        background = self.covariance.draw(self.members, generator)
+        background = self.background_scale * self.covariance.draw(self.members, generator)
         noise = generator.standard_normal((self.members, *H.observation_shape))
         errors = background - K(H(background) + error_std[:, None] * noise)
         errors -= errors.mean(axis=0)
@@ -114,7 +124,7 @@ class Var3D(Assimilator):
     def save(self, folder: Path) -> None:
         """Write `model.safetensors` and `config.json`, for `load`."""
         config, arrays = covariance_files(self.covariance)
-        config |= {"method": self.name, "channels": self.channels}
+        config |= {"method": self.name, "channels": self.channels, "options": self.options}
         save_fitted(folder, config, arrays | {"bias": self.bias})
 
     @classmethod
@@ -131,4 +141,4 @@ class Var3D(Assimilator):
     @classmethod
     def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         B = covariance_from_files(config, arrays)
-        return cls(tuple(config["channels"]), B, arrays["bias"])
+        return cls(tuple(config["channels"]), B, arrays["bias"], **config["options"])

@@ -49,6 +49,15 @@ def test_increments_are_the_best_linear_ones(small_world, method):
     np.testing.assert_allclose(came, K @ innovation, atol=0.1)
 
 
+def test_better_backgrounds_are_as_worse_observations(small_world, method):
+    """s² B with R has the increments of B with R / s²."""
+    batch = small_world.batch(1, TRAINING, density=0.2)
+    half = replace_options(method, background_scale=0.5).assimilate(batch).mean
+    worse = replace(batch, observation_error_std=2 * batch.observation_error_std)
+    np.testing.assert_allclose(half, method.assimilate(worse).mean, rtol=1e-6)
+    assert np.any(half != method.assimilate(batch).mean)
+
+
 def test_a_sample_does_not_depend_on_its_batch(small_world, method):
     method = replace_options(method, members=3)
     batch = small_world.batch(3, TRAINING)
@@ -97,6 +106,7 @@ def test_members_have_the_analysis_as_mean_and_its_error_as_spread(small_world, 
 
 
 def test_saved_and_loaded_it_is_the_same(small_world, method, tmp_path):
+    method = replace_options(method, background_scale=0.7)
     method.save(tmp_path)
     batch = small_world.batch(1, TRAINING)
     again = load_method(tmp_path)
@@ -122,3 +132,5 @@ def test_what_cannot_be_fitted_or_analysed_is_refused(small_world, method):
         method.assimilate(replace(batch, channels=("a", "b", "c", "d", "e")))
     with pytest.raises(TaskError, match="two members at least, got 1"):
         replace_options(method, members=1).assimilate(batch)
+    with pytest.raises(TaskError, match="background_scale must be positive"):
+        replace_options(method, background_scale=0.0)
