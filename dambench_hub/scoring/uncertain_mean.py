@@ -1,0 +1,88 @@
+"""A mean, its sampling variance, and how well that variance is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.stats import t
+
+from dambench_hub.errors import ScoreError
+from dambench_hub.scoring.significance import Interval
+
+
+@dataclass(frozen=True)
+class UncertainMean:
+    """A mean whose error, over the root of its estimated variance, follows Student's t.
+
+    Attributes:
+        mean: The estimate, in the score's units.
+        variance: Of the estimate, not of single samples; the score's units squared.
+        degrees_of_freedom: Of `variance`; larger where it is known better.
+
+    Raises:
+        ScoreError: When the mean is not finite, the variance is not a finite number from 0 on, or
+            the degrees of freedom are not positive.
+    """
+
+    mean: float
+    variance: float
+    degrees_of_freedom: float
+
+    def __post_init__(self) -> None:
+        sound = math.isfinite(self.mean) and 0 <= self.variance < math.inf
+        if not (sound and self.degrees_of_freedom > 0):
+            raise ScoreError(
+                "An uncertain mean is finite, has a finite variance from 0 on and positive degrees "
+                f"of freedom; got {self.mean}, {self.variance} and {self.degrees_of_freedom}."
+            )
+
+    @property
+    def standard_error(self) -> float:
+        """√variance, in the score's units."""
+        return math.sqrt(self.variance)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The mean, and mean ± t_{ν, (1 + level) / 2} √variance.
+
+        Args:
+            level: Share of experiments in which the interval should hold the true mean.
+
+        Raises:
+            ScoreError: When the level does not lie between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ScoreError(f"The level of an interval lies between 0 and 1, got {level}.")
+        reach = self.standard_error * float(t.ppf((1 + level) / 2, self.degrees_of_freedom))
+        return Interval(self.mean, self.mean - reach, self.mean + reach)
+
+    @property
+    def p_value(self) -> float:
+        """Chance of a mean at least this far from 0, on either side, if the true mean is 0."""
+        if self.variance == 0:
+            return float(self.mean == 0)
+        return 2 * float(t.sf(abs(self.mean) / self.standard_error, self.degrees_of_freedom))
+
+    def with_variance(self, variance: float, degrees_of_freedom: float) -> UncertainMean:
+        """The same mean with another, independent source of error.
+
+        The variances add, V = V₁ + V₂, and V² / ν = V₁² / ν₁ + V₂² / ν₂.
+
+        Args:
+            variance: V₂, from 0 on, the score's units squared.
+            degrees_of_freedom: ν₂, positive.
+
+        Raises:
+            ScoreError: As the class.
+
+        References:
+            Satterthwaite (1946), Biometrics Bull. 2, 110-114.
+        """
+        other = UncertainMean(0.0, variance, degrees_of_freedom)
+        total = self.variance + other.variance
+        if total == 0:
+            return self
+        doubt = sum(
+            (part.variance / total) ** 2 / part.degrees_of_freedom for part in (self, other)
+        )
+        return UncertainMean(self.mean, total, 1 / doubt)
