@@ -1,0 +1,63 @@
+"""Which of many methods are told apart, all pairs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from dambench_hub.errors import ScoreError
+from dambench_hub.scoring.holm import holm
+from dambench_hub.scoring.paired_difference import paired_difference
+from dambench_hub.scoring.seed_variance import SeedVariance
+
+
+def pairwise_order(
+    scores: np.ndarray,
+    time: np.ndarray,
+    *,
+    between_seeds: SeedVariance | None = None,
+    seeds: Sequence[float] | None = None,
+    level: float = 0.95,
+) -> np.ndarray:
+    """The sign of each difference that chance of days and seeds hardly explains, else 0.
+
+    Args:
+        scores: Of E methods at N samples, (E, N), larger is better: `skill_by_day`, or −mse.
+        time: Valid times, datetime64, (N,).
+        between_seeds: Variance of a score over seeds, see `paired_difference`.
+        seeds: Of how many trainings each score is the mean, (E,), infinity for none; all 1 if not
+            said.
+        level: In at least this share of experiments no sign is wrong and no two equal methods are
+            told apart, by `holm` over all pairs.
+
+    Returns:
+        (E, E) integers: 1 where the row's method is better than the column's, −1 where it is worse,
+        0 where they are not told apart. Antisymmetric.
+
+    Raises:
+        ScoreError: When shapes do not fit or the level is out of range; as `paired_difference`.
+        TaskError: As `block_mean`.
+    """
+    scores = np.asarray(scores, np.float64)
+    seeds = [1.0] * len(scores) if seeds is None else list(seeds)
+    if scores.ndim != 2 or len(seeds) != len(scores) or not 0 < level < 1:
+        raise ScoreError(
+            "Pairs want scores (E, N), E numbers of seeds and a level between 0 and 1, got "
+            f"{scores.shape}, {len(seeds)} and {level}."
+        )
+    order = np.zeros((len(scores), len(scores)), np.int64)
+    pairs = list(combinations(range(len(scores)), 2))
+    differences = [
+        paired_difference(
+            scores[i], scores[j], time, between_seeds=between_seeds, seeds=(seeds[i], seeds[j])
+        )
+        for i, j in pairs
+    ]
+    adjusted = holm(np.array([difference.p_value for difference in differences]))
+    for (i, j), difference, p_value in zip(pairs, differences, adjusted, strict=True):
+        if p_value <= 1 - level:
+            order[i, j] = np.sign(difference.mean)
+            order[j, i] = -order[i, j]
+    return order

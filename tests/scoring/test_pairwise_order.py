@@ -1,0 +1,62 @@
+"""All pairs of a board: sure signs where differences are plain, none where chance explains them."""
+
+import numpy as np
+import pytest
+
+from dambench_hub.errors import ScoreError
+from dambench_hub.scoring.paired_difference import paired_difference
+from dambench_hub.scoring.pairwise_order import pairwise_order
+from dambench_hub.scoring.seed_variance import SeedVariance
+
+TIME = np.datetime64("2024-01-01", "D") + 6 * np.arange(60)
+
+
+def test_plain_differences_give_the_order_of_the_scores(rng):
+    quality = rng.permutation(5)
+    scores = 10.0 * quality[:, None] + rng.normal(size=(5, 60)) + 100 * rng.normal(size=60)
+    order = pairwise_order(scores, TIME)
+    np.testing.assert_array_equal(order, np.sign(quality[:, None] - quality))
+
+
+def test_two_methods_are_one_test(rng):
+    for shift in np.linspace(0, 1, 21):
+        one, other = rng.normal(size=(2, 60))
+        sure = paired_difference(one + shift, other, TIME).p_value <= 0.1
+        assert bool(pairwise_order([one + shift, other], TIME, level=0.9)[0, 1]) == sure
+
+
+def test_more_methods_need_plainer_differences(rng):
+    """Signs of a few rows stay when others leave the board, never the other way round."""
+    scores = rng.normal(size=(12, 60)) + 0.15 * np.arange(12)[:, None]
+    among_all, among_few = pairwise_order(scores, TIME), pairwise_order(scores[::3], TIME)
+    kept = among_all[::3, ::3]
+    assert np.all(among_few[kept != 0] == kept[kept != 0])
+    assert np.count_nonzero(among_few) > np.count_nonzero(kept)
+
+
+def test_of_equal_methods_one_board_in_twenty_tells_any_apart(rng):
+    wrong = sum(bool(np.any(pairwise_order(rng.normal(size=(4, 60)), TIME))) for _ in range(600))
+    assert 0.01 < wrong / 600 <= 0.06
+
+
+def test_training_noise_hides_what_days_say(rng):
+    scores = rng.normal(size=(3, 60)) + 2.0 * np.arange(3)[:, None]
+    noisy = SeedVariance(variance=25.0, degrees_of_freedom=6)
+    assert np.all(pairwise_order(scores, TIME)[~np.eye(3, dtype=bool)])
+    assert not np.any(pairwise_order(scores, TIME, between_seeds=noisy))
+    untrained = pairwise_order(scores, TIME, between_seeds=noisy, seeds=[1, np.inf, np.inf])
+    np.testing.assert_array_equal(untrained, [[0, 0, 0], [0, 0, -1], [0, 1, 0]])
+
+
+def test_one_method_or_none_has_no_pairs():
+    assert pairwise_order(np.zeros((1, 60)), TIME).tolist() == [[0]]
+    assert pairwise_order(np.zeros((0, 60)), TIME).shape == (0, 0)
+
+
+def test_wrong_input_stops_at_the_door():
+    with pytest.raises(ScoreError, match=r"got \(60,\)"):
+        pairwise_order(np.zeros(60), TIME)
+    with pytest.raises(ScoreError, match="E numbers of seeds"):
+        pairwise_order(np.zeros((2, 60)), TIME, seeds=[1])
+    with pytest.raises(ScoreError, match="level between 0 and 1"):
+        pairwise_order(np.zeros((2, 60)), TIME, level=95)
