@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 from dambench_hub.errors import ScoreError
 from dambench_hub.scoring.significance import Interval
@@ -53,7 +53,7 @@ class UncertainMean:
         """
         if not 0 < level < 1:
             raise ScoreError(f"The level of an interval lies between 0 and 1, got {level}.")
-        reach = self.standard_error * float(t.ppf((1 + level) / 2, self.degrees_of_freedom))
+        reach = self.standard_error * float(stdtrit(self.degrees_of_freedom, (1 + level) / 2))
         return Interval(self.mean, self.mean - reach, self.mean + reach)
 
     @property
@@ -61,7 +61,7 @@ class UncertainMean:
         """Chance of a mean at least this far from 0, on either side, if the true mean is 0."""
         if self.variance == 0:
             return float(self.mean == 0)
-        return 2 * float(t.sf(abs(self.mean) / self.standard_error, self.degrees_of_freedom))
+        return 2 * float(stdtr(self.degrees_of_freedom, -abs(self.mean) / self.standard_error))
 
     def with_variance(self, variance: float, degrees_of_freedom: float) -> UncertainMean:
         """The same mean with another, independent source of error.
