@@ -50,6 +50,10 @@ def seed_variance(scores: Sequence[Sequence[float]]) -> SeedVariance:
             days that differs from seed to seed is in it, too, so that adding it to a variance over
             days errs on the careful side.
 
+    Returns:
+        What `UncertainMean.with_variance` adds to the mean over days of a method with one training;
+        of several, its variance divided by their number.
+
     Raises:
         ScoreError: When there is no method, one has fewer than two seeds, or a score is not finite.
 

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from dambench_hub.scoring.pairwise_order import pairwise_order
 from dambench_hub.scoring.rank_groups import rank_groups
+from dambench_hub.scoring.seed_variance import seed_variance
+
+TIME = np.datetime64("2024-01-01", "D") + 6 * np.arange(60)
 
 
 def random_order(rows, rng):
@@ -43,3 +47,23 @@ def test_neighbours_share_groups_though_the_ends_of_the_ranking_differ():
     for i, j in ((0, 2), (0, 3), (1, 3)):
         order[i, j], order[j, i] = 1, -1
     assert rank_groups(order) == [range(2), range(1, 3), range(2, 4)]
+
+
+def test_two_seeds_of_a_method_share_a_group(rng):
+    """On a board of methods that differ much, each trained three times, each training a row."""
+    separated = 0
+    for _ in range(40):
+        quality = 15.0 * np.arange(4)[:, None, None]
+        trained = quality + rng.normal(size=(4, 3, 1)) + rng.normal(size=(4, 3, 60))
+        between_seeds = seed_variance(trained.mean(axis=-1))
+        best_first = np.argsort(-trained.mean(axis=-1).ravel())
+        board = trained.reshape(12, 60)[best_first]
+        groups = rank_groups(pairwise_order(board, TIME, between_seeds=between_seeds))
+        together, method = shared(groups, 12), best_first // 3
+        separated += sum(
+            method[i] == method[j] and (i, j) not in together
+            for i in range(12)
+            for j in range(i + 1, 12)
+        )
+        assert len(groups) >= 2
+    assert separated / (40 * 4 * 3) <= 0.05
