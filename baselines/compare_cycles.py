@@ -2,8 +2,8 @@
 
     python baselines/compare_cycles.py results/*.errors.nc --out results/cycles.png
 
-The files are those that baselines/cycle.py writes beside its prediction files. Errors are over all
-channels, each in units of what a random day of the season is wrong by.
+The files are those that baselines/cycle.py writes beside its prediction files. Errors are in
+units of what a random day of the season is wrong by, mean over levels, then over variables.
 """
 
 from __future__ import annotations

@@ -185,3 +185,33 @@ def wind_pairs(names: Sequence[str]) -> np.ndarray:
         if name.startswith("u") and "v" + name[1:] in position
     ]
     return np.array(pairs, int).reshape(-1, 2).T
+
+
+def mean_over_variables(names: Sequence[str], values: np.ndarray) -> np.ndarray:
+    """Mean over variables of the mean over their levels: none counts more for having more levels.
+
+    Args:
+        names: Of the C channels.
+        values: (*, C), in units that compare.
+
+    Returns:
+        (*,).
+
+    Raises:
+        ChannelError: When a name is unknown.
+
+    >>> float(mean_over_variables(["t2m", "z500", "z850"], np.array([1.0, 2.0, 6.0])))
+    2.5
+    """
+    return np.mean(list(means_by_variable(names, values).values()), axis=0)
+
+
+def means_by_variable(names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean over the levels of each variable, (*,), of values (*, C), in the order of `VARIABLES`.
+
+    Raises:
+        ChannelError: When a name is unknown.
+    """
+    variable = np.array([channel.variable.name for channel in map(parse_channel, names)])
+    means = {name: values[..., variable == name] for name in VARIABLES}
+    return {name: its.mean(axis=-1) for name, its in means.items() if its.shape[-1]}

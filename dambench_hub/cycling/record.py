@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dambench_hub.coordinates.variables import mean_over_variables
 from dambench_hub.cycling.verification import Verification
 from dambench_hub.errors import DataError
 from dambench_hub.runtime.files import atomic_path
@@ -59,12 +60,15 @@ class CycleRecord:
         self.done += 1
 
     def normalised(self, name: str) -> np.ndarray:
-        """An error or a spread over all channels: root mean square of its ratio to saturation.
+        """An error or a spread over all variables: mean of its ratio to saturation.
+
+        The mean is that over levels, then over variables: humidity above 300 hPa, which models know
+        least, would else be most of it.
 
         Returns:
             (K,) or (K, L).
         """
-        return np.sqrt(np.mean((self.arrays[name] / self.saturation) ** 2, axis=-1))
+        return mean_over_variables(self.channels, self.arrays[name] / self.saturation)
 
     def mean(self, name: str, discard: int = 0) -> np.ndarray:
         """Root mean square over the cycles after the first ones, (C,) or (L, C); NaN if none."""
@@ -75,8 +79,8 @@ class CycleRecord:
         return np.sqrt(np.where(count, total / np.maximum(count, 1), np.nan))
 
     def overall(self, name: str, discard: int = 0) -> np.ndarray:
-        """The same over all channels, each in units of its saturation, () or (L,)."""
-        return np.sqrt(np.mean((self.mean(name, discard) / self.saturation) ** 2, axis=-1))
+        """Mean over variables of `mean`'s ratio to saturation, as in `normalised`, () or (L,)."""
+        return mean_over_variables(self.channels, self.mean(name, discard) / self.saturation)
 
     @property
     def lost(self) -> int | None:

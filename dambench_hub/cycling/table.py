@@ -57,7 +57,7 @@ def fate(record: CycleRecord, before: str = "") -> str:
 
 
 def comparison_table(records: Sequence[CycleRecord], discard: int) -> Table:
-    """One row a method: all channels together, in units of what a random day is wrong by."""
+    """One row a method: mean over variables, in units of what a random day is wrong by."""
     days = [day for day in DAYS if all(24 * day in record.lead_hours for record in records)]
     table = Table(title=f"Errors after {discard} cycles, 1 = a random day", box=box.SIMPLE)
     table.add_column("method", no_wrap=True)

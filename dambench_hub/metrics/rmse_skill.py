@@ -11,12 +11,13 @@ drown the others, so it is left out, and named.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.variables import VARIABLES, parse_channels
+from dambench_hub.coordinates.variables import means_by_variable, parse_channels
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.fields import weighted_mean
 from dambench_hub.metrics.streaming import StreamingScore
@@ -53,22 +54,18 @@ def rmse_skill(
         ChannelError: When a name is unknown or stands there twice, or there is none.
         ScoreError: When an array is not one finite number from 0 on per channel.
     """
-    parsed = parse_channels(list(channels))
-    error = _by_channel("rmse", rmse, len(parsed))
-    background_error = _by_channel("background_rmse", background_rmse, len(parsed))
-    kept = background_error > SMALLEST_ERROR * _by_channel("std", std, len(parsed))
-    ratio = error / np.where(kept, background_error, 1.0)
-    skills = {}
-    for variable in VARIABLES:
-        levels = [n for n, channel in enumerate(parsed) if channel.variable.name == variable]
-        if any(kept[levels]):
-            skills[variable] = 100 * (1 - float(ratio[levels][kept[levels]].mean()))
+    names = [channel.name for channel in parse_channels(list(channels))]
+    error = _by_channel("rmse", rmse, len(names))
+    background_error = _by_channel("background_rmse", background_rmse, len(names))
+    kept = background_error > SMALLEST_ERROR * _by_channel("std", std, len(names))
+    ratios = means_by_variable(list(compress(names, kept)), error[kept] / background_error[kept])
+    skills = {variable: 100 * (1 - float(ratio)) for variable, ratio in ratios.items()}
     others = [skill for variable, skill in skills.items() if variable not in TEN_METRE_WIND]
     return {
         "rmse_skill": _mean(list(skills.values())),
         "rmse_skill_without_10m_wind": _mean(others),
         "rmse_skill_by_variable": skills,
-        "rmse_skill_left_out": [channel.name for n, channel in enumerate(parsed) if not kept[n]],
+        "rmse_skill_left_out": list(compress(names, ~kept)),
     }
 
 

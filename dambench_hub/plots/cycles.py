@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from dambench_hub.cycling.record import CycleRecord
 from dambench_hub.plots.figures import GREY, STYLE
@@ -19,9 +20,11 @@ from dambench_hub.runtime.files import atomic_path
 COLOURS = ("#2a6f97", "#d1823a", "#4d8b57", "#9b4f96", "#b5453c", "#6b6f2a", "#3d3d8f", "#8a6d4b")
 """One for each cycle; beyond, they come again with broken lines."""
 
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+
 
 def plot_cycles(records: Sequence[CycleRecord], path: Path, discard: int = 0) -> Path:
-    """Draw cycles beside one another: all channels, in units of what a random day is wrong by.
+    """Draw cycles beside one another: means over variables, 1 being what a random day is wrong by.
 
     Args:
         records: At least one.
@@ -47,11 +50,16 @@ def plot_cycles(records: Sequence[CycleRecord], path: Path, discard: int = 0) ->
         for axes in (by_time, by_lead):
             axes.axhline(1, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
             axes.grid(True)
-        by_time.set_ylim(0, 1.3)
+        least = min(np.nanmin(record.normalised("analysis_error")) for record in records)
+        by_time.set_yscale("log")
+        by_time.set_ylim(0.8 * min(least, 0.5), 1.3)
+        by_time.yaxis.set_major_locator(FixedLocator(TICKS))
+        by_time.yaxis.set_major_formatter("{x:g}")
+        by_time.yaxis.set_minor_locator(NullLocator())
         by_time.text(0.01, 1.02, "a random day", color=GREY, fontsize=8,
                      transform=by_time.get_yaxis_transform())  # fmt: skip
         by_time.set_title("Background (pale), analysis; dotted: spread of the background")
-        by_time.set_ylabel("error of all channels, 1 = a random day")
+        by_time.set_ylabel("error, mean over variables, 1 = a random day")
         by_time.xaxis.set_major_locator(locator := AutoDateLocator())
         by_time.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         by_lead.set_title("Forecasts from the analyses; dotted: spread")

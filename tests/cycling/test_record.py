@@ -21,11 +21,20 @@ def add(record, *errors):
         record.add(found, found)
 
 
-def test_all_channels_count_in_units_of_their_saturation(record):
+def test_errors_count_in_units_of_their_saturation(record):
     add(record, 0.3, 0.4)
     np.testing.assert_allclose(record.normalised("background_error")[:2], [0.3, 0.4])
     np.testing.assert_allclose(record.normalised("analysis_spread")[:2], [0.15, 0.2])
     assert np.isnan(record.normalised("background_error")[2:]).all()
+
+
+def test_a_variable_does_not_count_more_for_its_levels():
+    names, saturation = ("q500", "q700", "q850", "t850"), np.array([1e-3, 2e-3, 4e-3, 2.0])
+    record = CycleRecord("letkf", TIMES, names, np.array([24]), saturation)
+    found = Verification(np.array([0.9, 0.6, 0.3, 0.2]) * saturation, 0 * saturation)
+    record.add(found, found)
+    assert record.normalised("analysis_error")[0] == pytest.approx((0.6 + 0.2) / 2)
+    assert record.overall("analysis_error") == pytest.approx((0.6 + 0.2) / 2)
 
 
 def test_means_over_cycles_are_root_mean_squares_after_spin_up(record):
