@@ -4,6 +4,7 @@
 
 The files are those that baselines/cycle.py writes beside its prediction files. Errors are in
 units of what a random day of the season is wrong by, mean over levels, then over variables.
+Forecasts are those from analyses that all of them made forecasts from. Backgrounds rank.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dambench_hub.cycling import CycleRecord
+from dambench_hub.cycling import CycleRecord, on_common_starts
 from dambench_hub.cycling.table import comparison_table
 from dambench_hub.errors import DataError
 from dambench_hub.plots import plot_cycles
@@ -39,6 +40,7 @@ def compare(args: argparse.Namespace) -> None:
     """Print the table, draw the picture."""
     records = [CycleRecord.read(path) for path in args.records]
     require_comparable(records)
+    records = on_common_starts(records)
     table_console().print(comparison_table(records, args.discard))
     if args.out:
         print(plot_cycles(records, args.out, args.discard))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,23 @@ class CycleRecord:
             raise DataError(
                 f"{path} is no record of a cycle ({error}); baselines/cycle.py writes them."
             ) from error
+
+
+def on_common_starts(records: Sequence[CycleRecord]) -> list[CycleRecord]:
+    """Records of the same times, with those forecasts only that all have whose cycles have any.
+
+    Forecasts from other days are easier or harder.
+    """
+    leads = min(len(record.lead_hours) for record in records)
+    known = [np.isfinite(record.arrays["forecast_error"][:, :leads]).all(-1) for record in records]
+    common = np.logical_and.reduce([one for one in known if one.any()] or known)
+    shared = []
+    for record in records:
+        arrays = {name: record.arrays[name].copy() for name in BY_LEAD}
+        for array in arrays.values():
+            array[:, :leads][~common] = np.nan
+        shared.append(replace(record, arrays=record.arrays | arrays))
+    return shared
 
 
 def saturation(references: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

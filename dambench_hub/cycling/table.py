@@ -57,7 +57,11 @@ def fate(record: CycleRecord, before: str = "") -> str:
 
 
 def comparison_table(records: Sequence[CycleRecord], discard: int) -> Table:
-    """One row a method: mean over variables, in units of what a random day is wrong by."""
+    """One row a method: mean over variables, in units of what a random day is wrong by.
+
+    Backgrounds rank. They are model states of every method; analyses are what a method says, which
+    the model cannot always hold.
+    """
     days = [day for day in DAYS if all(24 * day in record.lead_hours for record in records)]
     table = Table(title=f"Errors after {discard} cycles, 1 = a random day", box=box.SIMPLE)
     table.add_column("method", no_wrap=True)
@@ -65,7 +69,7 @@ def comparison_table(records: Sequence[CycleRecord], discard: int) -> Table:
         table.add_column(name, justify="right")
     table.add_column("how it went")
     for record in sorted(
-        records, key=lambda record: float(record.overall("analysis_error", discard))
+        records, key=lambda record: float(record.overall("background_error", discard))
     ):
         background = float(record.overall("background_error", discard))
         spread = float(record.overall("background_spread", discard))

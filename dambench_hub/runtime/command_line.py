@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-WIDTH = 120
+WIDTH = 130
 """Of tables in files and pipes, characters."""
 
 

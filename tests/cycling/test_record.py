@@ -1,9 +1,11 @@
 """What is known of a cycle: means over cycles, when it is lost, and its file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from dambench_hub.cycling.record import CycleRecord, saturation
+from dambench_hub.cycling.record import CycleRecord, on_common_starts, saturation
 from dambench_hub.cycling.verification import Verification
 from dambench_hub.errors import DataError
 
@@ -44,6 +46,19 @@ def test_means_over_cycles_are_root_mean_squares_after_spin_up(record):
     np.testing.assert_allclose(record.mean("background_error", 1), expected * record.saturation)
     record.arrays["forecast_error"][1:3, 0] = np.array([[30.0, 0.6], [40.0, 0.8]])
     np.testing.assert_allclose(record.overall("forecast_error", 1), [expected, np.nan])
+
+
+def test_forecasts_compare_from_common_starts(record):
+    often, seldom, never = (replace(record, arrays={}) for _ in range(3))
+    often.arrays["forecast_error"][:4] = 1.0
+    often.arrays["forecast_error"][3] = 9.0
+    seldom.arrays["forecast_error"][[1, 3], 0] = 2.0
+    one, other, nothing = on_common_starts([often, seldom, never])
+    starts = np.isfinite(one.arrays["forecast_error"]).all(axis=-1)
+    np.testing.assert_array_equal(np.argwhere(starts), [[1, 0], [3, 0]])
+    np.testing.assert_array_equal(other.arrays["forecast_error"], seldom.arrays["forecast_error"])
+    assert np.isnan(nothing.arrays["forecast_error"]).all()
+    assert np.isfinite(often.arrays["forecast_error"][:4]).all()  # what was given stays
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_channels_have_their_units_and_forecasts_their_days(make):
     assert " ".join(row.split()) == "z500 m² s⁻² 200 100 100 10 400 400 – – 1000"
 
 
-def test_methods_are_ranked_by_their_analyses_and_failures_are_said(make):
+def test_methods_are_ranked_by_their_backgrounds_and_failures_are_said(make):
     lost, diverged = make("free", 1.2), make("wild", 0.6, done=4)
     diverged.diverged = "the forecast is not finite in cycle 5, 2024-01-05T00"
     lines = shown(comparison_table([lost, diverged, make("letkf", 0.2)], 1)).splitlines()
