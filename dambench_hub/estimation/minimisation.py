@@ -1,7 +1,8 @@
 """The minimum of a cost in whitened controls, and what became of the search for it.
 
 Any cost is searched by L-BFGS, as well as the rounding of J allows: that hides gradients below
-about 1e-7. A quadratic one is a linear system, solved by conjugate gradients to 1e-10.
+about 1e-7. Where a trial step makes a forecast diverge, the search steps back. A quadratic cost is
+a linear system, solved by conjugate gradients to 1e-10.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from dambench_hub.errors import DataError
+from dambench_hub.errors import DataError, ForecastError
 from dambench_hub.estimation.conjugate_gradients import conjugate_gradients
 
 Cost = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -64,24 +65,21 @@ def minimise(
             from the minimum, in the root mean square over its components: the tolerance is the
             analysis' numerical error in standard deviations of the background error.
         max_iterations: At most so many steps.
+
+    Raises:
+        ForecastError: When the forecast from the start diverges.
     """
-    first: list[tuple[float, float]] = []
-
-    def recorded(control: np.ndarray) -> tuple[float, np.ndarray]:
-        J, gradient = cost(control)
-        if not first:
-            first.append((J, float(np.linalg.norm(gradient))))
-        return J, gradient
-
+    walled = _Walled(cost)
     result = minimize(
-        recorded,
+        walled,
         start,
         jac=True,
         method="L-BFGS-B",
         options={"maxcor": HISTORY, "gtol": tolerance, "ftol": 0.0}
         | {"maxiter": max_iterations, "maxfun": 20 * max_iterations + 20},
     )
-    largest, ((cost_start, norm),) = float(np.abs(result.jac).max()), first
+    largest = float(np.abs(result.jac).max())
+    cost_start, norm = walled.cost_start, walled.norm_start
     converged = largest <= tolerance
     if converged:
         reason = f"the gradient is at most {tolerance:g} everywhere"
@@ -99,6 +97,33 @@ def minimise(
         converged=converged,
         reason=reason,
     )
+
+
+class _Walled:
+    """J with a wall about where it cannot be computed.
+
+    There it is taken as a bowl about the last v where it could, which rises by J of the start.
+    """
+
+    def __init__(self, cost: Cost) -> None:
+        self.cost = cost
+        self.last: tuple[np.ndarray, float] | None = None
+
+    def __call__(self, control: np.ndarray) -> tuple[float, np.ndarray]:
+        try:
+            J, gradient = self.cost(control)
+        except ForecastError:
+            if self.last is None:
+                raise
+            return self._wall(control, *self.last)
+        if self.last is None:
+            self.cost_start, self.norm_start = J, float(np.linalg.norm(gradient))
+        self.last = control.copy(), J
+        return J, gradient
+
+    def _wall(self, control: np.ndarray, last: np.ndarray, J: float) -> tuple[float, np.ndarray]:
+        step = control - last
+        return J + self.cost_start, 2 * self.cost_start * step / (step @ step)
 
 
 def minimise_quadratic(cost: Cost, controls: int) -> Minimum:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import rosen, rosen_der
 
-from dambench_hub.errors import DataError
+from dambench_hub.errors import DataError, ForecastError
 from dambench_hub.estimation.minimisation import minimise, minimise_quadratic
 
 
@@ -35,6 +35,24 @@ def test_curved_valleys_are_followed():
     found = minimise(lambda v: (rosen(v), rosen_der(v)), np.zeros(10), tolerance=1e-8)
     np.testing.assert_allclose(found.control, 1, atol=1e-6)
     assert found.evaluations >= found.iterations > 10
+
+
+def test_a_search_steps_back_from_where_the_forecast_diverges():
+    refused = 0
+
+    def cost(v):
+        nonlocal refused
+        if v.max() > 0.5:  # the first step goes to 1
+            refused += 1
+            raise ForecastError("The forecast diverged.")
+        return 10 * float((v - 0.4) @ (v - 0.4)), 20 * (v - 0.4)
+
+    found = minimise(cost, np.zeros(1), tolerance=1e-6)
+    assert refused and found.converged
+    assert found.control == pytest.approx(0.4, abs=1e-6)
+    assert found.cost_start == pytest.approx(1.6)
+    with pytest.raises(ForecastError, match="diverged"):
+        minimise(cost, np.ones(1))
 
 
 def test_a_limit_of_iterations_is_said():
