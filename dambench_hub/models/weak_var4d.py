@@ -7,7 +7,7 @@ import numpy as np
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.covariance_roots import MappedRoot
 from dambench_hub.models.balanced_covariance import BalancedCovariance
-from dambench_hub.models.window_method import WindowMethod
+from dambench_hub.models.window_method import Increments, WindowMethod
 
 
 class WeakVar4D(WindowMethod):
@@ -74,5 +74,5 @@ class WeakVar4D(WindowMethod):
             )
         self.model_error_scale = model_error_scale
 
-    def _model_error_root(self, state: np.ndarray) -> MappedRoot:
-        return self._root_at(state, self.model_error_scale)
+    def _model_error_root(self, G: Increments) -> MappedRoot:
+        return self._root_through(G, self.model_error_scale)

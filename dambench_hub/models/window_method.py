@@ -11,7 +11,7 @@ import numpy as np
 
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.dynamics.forecast_model import LinearisedForecast
-from dambench_hub.dynamics.model_view import ModelView
+from dambench_hub.dynamics.model_view import LinearIncrement, ModelView
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.covariance_roots import CovarianceRoot, MappedRoot
 from dambench_hub.estimation.observation_covariance import floored
@@ -30,6 +30,9 @@ from dambench_hub.models.balanced_covariance import (
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.observations.operators import GridSelection
+
+Increments = tuple[LinearIncrement, Pullback]
+"""G, linearised about a window's first state, and its adjoint."""
 
 
 class WindowMethod(Assimilator):
@@ -150,36 +153,35 @@ class WindowMethod(Assimilator):
         view = self._require_view()
         state = view.model.require_states(state, most_axes=0)
         hours = self._times(start, batches)
+        G = view.linear_increments(state)
         return WindowCost(
             background=state,
-            root=self._root_at(state, self.background_scale),
+            root=self._root_through(G, self.background_scale),
             observations=[
                 self._timed(batch, hours.index(self._hours(batch, start))) for batch in batches
             ],
-            steps=self._steps(state, start, hours),
-            model_error_root=self._model_error_root(state),
+            steps=self._steps(G, start, hours),
+            model_error_root=self._model_error_root(G),
         )
 
     def _steps(
-        self, state: np.ndarray, start: np.datetime64, hours: Sequence[float]
+        self, G: Increments, start: np.datetime64, hours: Sequence[float]
     ) -> list[LinearisedForecast]:
         """The model from time to time of the window, less its drift."""
-        view = self._require_view()
-        forward, _ = view.linear_increments(state)
+        forward, _ = G
         drift = forward(self.bias) / self.lead_hours
-        steps = view.model.window(hours, start)
+        steps = self._require_view().model.window(hours, start)
         return [
             _less(step, length * drift) for step, length in zip(steps, np.diff(hours), strict=True)
         ]
 
-    def _model_error_root(self, state: np.ndarray) -> CovarianceRoot | None:
-        """Q^½ in the window that begins at a state; None for a strong constraint."""
+    def _model_error_root(self, G: Increments) -> CovarianceRoot | None:
+        """Q^½ of the window; None for a strong constraint."""
         return None
 
-    def _root_at(self, state: np.ndarray, scale: float) -> MappedRoot:
-        """Times `scale`, G U, with G linearised about a state."""
-        forward, backward = self._require_view().linear_increments(state)
-        return MappedRoot(self._root, forward, backward, scale)
+    def _root_through(self, G: Increments, scale: float) -> MappedRoot:
+        """Times `scale`, G U."""
+        return MappedRoot(self._root, *G, scale)
 
     @cached_property
     def _root(self) -> CovarianceRoot:
