@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.building.builder import Fields, Source, build_dataset
+from dambench_hub.building.builder import build_dataset
+from dambench_hub.building.examples import Fields, Source
 from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import parse_channels

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.builder import build_dataset
+from dambench_hub.building.examples import Source
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.dynamics.forecast_model import ForecastModel
 from dambench_hub.observations import ObservationSettings

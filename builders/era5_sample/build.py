@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from dambench_hub.building import Fields, Plan, Source, build_dataset
-from dambench_hub.building.builder import Reader
+from dambench_hub.building.examples import Reader
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import VARIABLES

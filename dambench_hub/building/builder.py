@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
@@ -20,13 +20,19 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.building.card import write_card
+from dambench_hub.building.examples import (
+    Fields,
+    Reader,
+    Source,
+    checked,
+    with_observations,
+    without_gaps,
+)
 from dambench_hub.building.geography import write_geography
 from dambench_hub.building.plan import Job, Plan, jobs
 from dambench_hub.building.workspace import WORK, clear, lock, note_plan, refuse_other
 from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.errors import BuildError
-from dambench_hub.observations import draw_observations
 from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
@@ -53,32 +59,8 @@ GAPS = "gaps.json"
 RECORDS = f"shards-{FORMAT_VERSION}"
 """Records of finished shards; those of another format version do not count."""
 
-Fields = Mapping[str, np.ndarray]
-"""`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
-
-Reader = Callable[[str, int], Fields]
-"""(split, index) -> the fields of one example. May be called twice, in any order."""
-
 CHUNK = 16
 """Examples whose moments are taken together; always the same ones, so that sums round alike."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the fields of a plan's examples come from.
-
-    Attributes:
-        read: Gives the fields of one example; the index counts the plan's times, gaps included.
-        gaps: What the source does not have; these examples are left out of the data set.
-        orography: Height of the surface, (Y, X), m, for a plan with geography; None if unknown.
-        statistics: If given, they are taken as they are, and `read` gives whole examples: `time`,
-            `observation_index` and `observations` too.
-    """
-
-    read: Reader
-    gaps: tuple[Gap, ...] = ()
-    orography: np.ndarray | None = None
-    statistics: Statistics | None = None
 
 
 def build_dataset(
@@ -121,7 +103,7 @@ def build_dataset(
             _reopen(out, work, manifest)
         note_plan(work, plan)
         source = open_source(work)
-        plan, read = _without_gaps(plan, source)
+        plan, read = without_gaps(plan, source)
         _note_gaps(work, source.gaps)
         statistics, error_std, read = _completed(work, plan, read, source.statistics, run)
         statistics.write(out / STATISTICS)
@@ -195,25 +177,6 @@ def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
     (out / MANIFEST).unlink()
 
 
-def _without_gaps(plan: Plan, source: Source) -> tuple[Plan, Reader]:
-    """The plan of the examples that exist, and their reader."""
-    absent = {(gap.split, gap.hours) for gap in source.gaps if gap.what == "example"}
-    kept = {
-        split: [
-            n for n, hours in enumerate(hours_since_epoch(times)) if (split, hours) not in absent
-        ]
-        for split, times in plan.times.items()
-    }
-    for split, indices in kept.items():
-        if not indices:
-            reason = next(gap.reason for gap in source.gaps if gap.split == split)
-            raise BuildError(
-                f"Nothing is left of the split {split}: the source has gaps ({reason})."
-            )
-    times = {split: plan.times[split][indices] for split, indices in kept.items()}
-    return replace(plan, times=times), lambda split, index: source.read(split, kept[split][index])
-
-
 def _note_gaps(work: Path, gaps: tuple[Gap, ...]) -> None:
     """Forget what was made with other gaps: statistics, and all that depends on them."""
     record, content = work / GAPS, json.dumps([asdict(gap) for gap in gaps])
@@ -229,41 +192,10 @@ def _completed(
     work: Path, plan: Plan, read: Reader, known: Statistics | None, run: Run
 ) -> tuple[Statistics, np.ndarray, Reader]:
     """The statistics, the observation error's standard deviation, a reader of whole examples."""
-    read = read if known else _checked(plan, read)
+    read = read if known else checked(plan, read)
     statistics = known or _statistics(work, plan, read, run)
     error_std = plan.observations.error_scale * statistics.background_error_std
-    return statistics, error_std, read if known else _with_observations(plan, read, error_std)
-
-
-def _checked(plan: Plan, read: Reader) -> Reader:
-    """The reader, with every field checked and as float32."""
-    state = (len(plan.channels), *plan.grid.shape)
-    shapes: dict[str, tuple[int, ...]] = {"background": state, "reference": state}
-    shapes |= {name: plan.grid.shape for name in plan.modalities}
-
-    def checked(split: str, index: int) -> Fields:
-        at = f"{split} {plan.times[split][index]}"
-        try:
-            came = read(split, index)
-        except OSError as error:
-            raise BuildError(f"{at}: the source cannot be read ({error}).") from error
-        fields = {}
-        for name, shape in shapes.items():
-            if name not in came or came[name].shape != shape:
-                got = came[name].shape if name in came else "nothing"
-                raise BuildError(f"{at}: {name} must have shape {shape}, the source gave {got}.")
-            with np.errstate(over="ignore"):  # becomes infinite, which is refused below
-                fields[name] = np.ascontiguousarray(np.ma.filled(came[name], np.nan), "<f4")
-            # In the modalities NaN means that nothing was measured.
-            bad = np.isinf(fields[name]) if name in MODALITIES else ~np.isfinite(fields[name])
-            if np.any(bad):
-                channel = (
-                    "" if name in MODALITIES else f" in {plan.channels[np.argwhere(bad)[0, 0]]}"
-                )
-                raise BuildError(f"{at}: {name} has values{channel} that are not finite.")
-        return fields
-
-    return checked
+    return statistics, error_std, read if known else with_observations(plan, read, error_std)
 
 
 def _statistics(work: Path, plan: Plan, read: Reader, run: Run) -> Statistics:
@@ -302,20 +234,6 @@ def _moments(read: Reader, indices: range) -> tuple[Moments, Moments]:
         states.append(Moments.of(fields["reference"]))
         errors.append(Moments.of(fields["background"].astype(np.float64) - fields["reference"]))
     return reduce(add, states), reduce(add, errors)
-
-
-def _with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reader:
-    """The reader, with `time` and the keyed observations added."""
-
-    def example(split: str, index: int) -> Fields:
-        fields, time = dict(read(split, index)), plan.times[split][index]
-        fields["time"] = np.asarray(time, "datetime64[h]")
-        fields["observation_index"], fields["observations"] = draw_observations(
-            plan.observations, plan.grid, fields["reference"], error_std, time
-        )
-        return fields
-
-    return example
 
 
 def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.building.builder import Fields, Source, build_dataset
+from dambench_hub.building.builder import build_dataset
+from dambench_hub.building.examples import Fields, Source
 from dambench_hub.building.plan import Plan, manifest_settings
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.data.dataset import Data, load_data

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dambench_hub.building.builder import RECORDS, Source, build_dataset
+from dambench_hub.building.builder import RECORDS, build_dataset
+from dambench_hub.building.examples import Source
 from dambench_hub.building.plan import Plan, _split_jobs
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch

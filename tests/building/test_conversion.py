@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 
-from dambench_hub.building import builder
-from dambench_hub.building.builder import RECORDS, Source, build_dataset
+from dambench_hub.building import builder, examples
+from dambench_hub.building.builder import RECORDS, build_dataset
 from dambench_hub.building.conversion import conversion_plan, convert_dataset
+from dambench_hub.building.examples import Source
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import BuildError, DambenchError, DataError
@@ -125,7 +126,7 @@ def test_nothing_is_drawn_or_computed_again(original, tmp_path, monkeypatch):
     def never(*args):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(builder, "draw_observations", never)
+    monkeypatch.setattr(examples, "draw_observations", never)
     monkeypatch.setattr(Moments, "of", never)
     convert_dataset(original, tmp_path, format="arrow", keep_bits=8)
 

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.builder import build_dataset
+from dambench_hub.building.examples import Source
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.workers import in_process, open_workers
 from dambench_hub.testing import TinyAtmosphere, tiny_plan

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.builder import build_dataset
+from dambench_hub.building.examples import Source
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import TaskError, TrainingError

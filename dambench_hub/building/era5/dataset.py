@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.building.builder import Source, begin_part
+from dambench_hub.building.builder import begin_part
 from dambench_hub.building.era5.alignment import MODES
 from dambench_hub.building.era5.ingestion import Patience, Segments, absent, ingest
 from dambench_hub.building.era5.recipe import Recipe
@@ -22,6 +22,7 @@ from dambench_hub.building.era5.streams import (
     streams,
 )
 from dambench_hub.building.era5.triplets import Triplets
+from dambench_hub.building.examples import Source
 from dambench_hub.building.plan import Plan
 from dambench_hub.building.sources.cds import download as cds
 from dambench_hub.building.sources.fengwu.model import STEP_HOURS

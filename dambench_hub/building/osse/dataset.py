@@ -6,7 +6,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from dambench_hub.building.builder import Source
+from dambench_hub.building.examples import Source
 from dambench_hub.building.osse.archive import Archive
 from dambench_hub.building.osse.simulation import MEANS, simulate
 from dambench_hub.building.osse.world import IMPERFECTIONS, World

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dambench_hub.building.builder import Source, build_dataset
+from dambench_hub.building.builder import build_dataset
+from dambench_hub.building.examples import Source
 from dambench_hub.data.dataset import load_data
 from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
 

@@ -1,0 +1,104 @@
+"""The examples of a data set while it is built: what a source gives, checked and completed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dambench_hub.building.plan import Plan
+from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import MODALITIES
+from dambench_hub.errors import BuildError
+from dambench_hub.observations import draw_observations
+from dambench_hub.storage.manifest import Gap
+from dambench_hub.storage.statistics import Statistics
+
+Fields = Mapping[str, np.ndarray]
+"""`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
+
+Reader = Callable[[str, int], Fields]
+"""(split, index) -> the fields of one example. May be called twice, in any order."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the fields of a plan's examples come from.
+
+    Attributes:
+        read: Gives the fields of one example; the index counts the plan's times, gaps included.
+        gaps: What the source does not have; these examples are left out of the data set.
+        orography: Height of the surface, (Y, X), m, for a plan with geography; None if unknown.
+        statistics: If given, they are taken as they are, and `read` gives whole examples: `time`,
+            `observation_index` and `observations` too.
+    """
+
+    read: Reader
+    gaps: tuple[Gap, ...] = ()
+    orography: np.ndarray | None = None
+    statistics: Statistics | None = None
+
+
+def without_gaps(plan: Plan, source: Source) -> tuple[Plan, Reader]:
+    """The plan of the examples that exist, and their reader."""
+    absent = {(gap.split, gap.hours) for gap in source.gaps if gap.what == "example"}
+    kept = {
+        split: [
+            n for n, hours in enumerate(hours_since_epoch(times)) if (split, hours) not in absent
+        ]
+        for split, times in plan.times.items()
+    }
+    for split, indices in kept.items():
+        if not indices:
+            reason = next(gap.reason for gap in source.gaps if gap.split == split)
+            raise BuildError(
+                f"Nothing is left of the split {split}: the source has gaps ({reason})."
+            )
+    times = {split: plan.times[split][indices] for split, indices in kept.items()}
+    return replace(plan, times=times), lambda split, index: source.read(split, kept[split][index])
+
+
+def checked(plan: Plan, read: Reader) -> Reader:
+    """The reader, with every field checked and as float32."""
+    state = (len(plan.channels), *plan.grid.shape)
+    shapes: dict[str, tuple[int, ...]] = {"background": state, "reference": state}
+    shapes |= {name: plan.grid.shape for name in plan.modalities}
+
+    def checked(split: str, index: int) -> Fields:
+        at = f"{split} {plan.times[split][index]}"
+        try:
+            came = read(split, index)
+        except OSError as error:
+            raise BuildError(f"{at}: the source cannot be read ({error}).") from error
+        fields = {}
+        for name, shape in shapes.items():
+            if name not in came or came[name].shape != shape:
+                got = came[name].shape if name in came else "nothing"
+                raise BuildError(f"{at}: {name} must have shape {shape}, the source gave {got}.")
+            with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+                fields[name] = np.ascontiguousarray(np.ma.filled(came[name], np.nan), "<f4")
+            # In the modalities NaN means that nothing was measured.
+            bad = np.isinf(fields[name]) if name in MODALITIES else ~np.isfinite(fields[name])
+            if np.any(bad):
+                channel = (
+                    "" if name in MODALITIES else f" in {plan.channels[np.argwhere(bad)[0, 0]]}"
+                )
+                raise BuildError(f"{at}: {name} has values{channel} that are not finite.")
+        return fields
+
+    return checked
+
+
+def with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reader:
+    """The reader, with `time` and the keyed observations added."""
+
+    def example(split: str, index: int) -> Fields:
+        fields, time = dict(read(split, index)), plan.times[split][index]
+        fields["time"] = np.asarray(time, "datetime64[h]")
+        fields["observation_index"], fields["observations"] = draw_observations(
+            plan.observations, plan.grid, fields["reference"], error_std, time
+        )
+        return fields
+
+    return example
