@@ -51,8 +51,8 @@ def smooth_field(grid: Grid, scale: float, rng: np.random.Generator) -> np.ndarr
 class TinyAtmosphere:
     """Smooth fields that correlate between channels and days, with smooth background errors.
 
-    Reference, background error (a fifth of the variability), precipitation and outgoing longwave
-    radiation of one example depend on (seed, split, index) alone.
+    Reference, background error (a fifth of the variability), precipitation, outgoing longwave
+    radiation and the background's equivalents of one example depend on (seed, split, index) alone.
     """
 
     def __init__(self, plan: Plan, seed: int = 0) -> None:
@@ -82,10 +82,14 @@ class TinyAtmosphere:
         }
         if self.plan.modalities:
             rain = np.maximum(0, 3 * smooth_field(grid, 0.3, rng))
-            olr = 240 + 40 * smooth_field(grid, 0.3, rng)
+            clear = 240 + 40 * smooth_field(grid, 0.3, rng)
+            olr = clear.copy()
             olr[:, rng.integers(grid.longitudes)] = np.nan
             fields["precipitation"] = np.where(self.gauges, rain, np.nan).astype("f4")
             fields["olr"] = olr.astype("f4")
+            errors = [smooth_field(grid, 0.3, rng) for _ in range(2)]
+            fields["background_precipitation"] = np.maximum(0, rain + errors[0]).astype("f4")
+            fields["background_olr"] = (clear + 10 * errors[1]).astype("f4")
         return fields
 
 

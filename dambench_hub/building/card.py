@@ -247,5 +247,9 @@ def _modalities(manifest: Manifest) -> str:
     return (
         "`precipitation` (mm day-1) and `olr` (outgoing longwave radiation, W m-2) cover the day "
         f"before the valid time (alignment `{manifest.alignment}`); NaN means that nothing was "
-        "measured there."
+        "measured there. `background_precipitation` and `background_olr` are the background's "
+        "equivalents, in the same units over the same day: what its forecast says would have been "
+        "measured. The departure, observation − equivalent, is what the background did not know. "
+        "NaN means that the background has no equivalent. The configs `stations` and `satellite` "
+        "have the observation and its equivalent."
     )

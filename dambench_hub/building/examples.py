@@ -9,14 +9,18 @@ import numpy as np
 
 from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.coordinates.variables import MODALITIES
+from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, equivalent_of
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import draw_observations
 from dambench_hub.storage.manifest import Gap
 from dambench_hub.storage.statistics import Statistics
 
 Fields = Mapping[str, np.ndarray]
-"""`background` and `reference` (C, Y, X), and each modality (Y, X), float32."""
+"""`background` and `reference` (C, Y, X), and each modality (Y, X), float32.
+
+`background_precipitation` and `background_olr` (Y, X) are the background's equivalents of the
+modalities, means over the same 24 h in the same units; those that a source leaves out are NaN.
+"""
 
 Reader = Callable[[str, int], Fields]
 """(split, index) -> the fields of one example. May be called twice, in any order."""
@@ -64,11 +68,14 @@ def checked(plan: Plan, read: Reader) -> Reader:
     state = (len(plan.channels), *plan.grid.shape)
     shapes: dict[str, tuple[int, ...]] = {"background": state, "reference": state}
     shapes |= {name: plan.grid.shape for name in plan.modalities}
+    equivalents = [equivalent_of(name) for name in plan.modalities]
+    shapes |= dict.fromkeys(equivalents, plan.grid.shape)
+    unknown = dict.fromkeys(equivalents, np.full(plan.grid.shape, np.nan, "f4"))
 
     def checked(split: str, index: int) -> Fields:
         at = f"{split} {plan.times[split][index]}"
         try:
-            came = read(split, index)
+            came = {**unknown, **read(split, index)}
         except OSError as error:
             raise BuildError(f"{at}: the source cannot be read ({error}).") from error
         fields = {}
@@ -78,12 +85,11 @@ def checked(plan: Plan, read: Reader) -> Reader:
                 raise BuildError(f"{at}: {name} must have shape {shape}, the source gave {got}.")
             with np.errstate(over="ignore"):  # becomes infinite, which is refused below
                 fields[name] = np.ascontiguousarray(np.ma.filled(came[name], np.nan), "<f4")
-            # In the modalities NaN means that nothing was measured.
-            bad = np.isinf(fields[name]) if name in MODALITIES else ~np.isfinite(fields[name])
+            # In modalities NaN means not measured, in equivalents that the background has none.
+            may_lack = name in MODALITIES or name in EQUIVALENTS
+            bad = np.isinf(fields[name]) if may_lack else ~np.isfinite(fields[name])
             if np.any(bad):
-                channel = (
-                    "" if name in MODALITIES else f" in {plan.channels[np.argwhere(bad)[0, 0]]}"
-                )
+                channel = "" if may_lack else f" in {plan.channels[np.argwhere(bad)[0, 0]]}"
                 raise BuildError(f"{at}: {name} has values{channel} that are not finite.")
         return fields
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dambench_hub.coordinates.times import from_hours
-from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.coordinates.variables import equivalent_of, parse_channels
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.tasks.task import Task, load_task
 
@@ -205,9 +205,13 @@ def _modalities(data: Data) -> str:
     """Names and, from the first example, the share of the grid where they are."""
     names = list(data.manifest.modalities)
     split = next(split for split in data.manifest.splits if data.size(split))
-    example = data.example(split, 0, names) if names else {}
+    columns = [*names, *map(equivalent_of, names)]
+    example = data.example(split, 0, columns) if names else {}
+    known = {name: 100 * np.isfinite(values).mean() for name, values in example.items()}
     shares = (
-        f"{name} ({100 * np.isfinite(v).mean():.0f} % of the grid)" for name, v in example.items()
+        f"{name} ({known[name]:.0f} % of the grid, {known[equivalent_of(name)]:.0f} % in the "
+        "background)"
+        for name in names
     )
     return ", ".join(shares) or "none"
 

@@ -85,6 +85,23 @@ MODALITIES = {
 }
 """Real observations beside the channels, on the same grid, NaN where there is none."""
 
+
+def equivalent_of(modality: str) -> str:
+    """Name of the background's equivalent of a modality: what it says would have been measured."""
+    return f"background_{modality}"
+
+
+EQUIVALENTS = {
+    equivalent_of(name): Variable(
+        equivalent_of(name),
+        f"{variable.long_name}, as the background has it",
+        variable.standard_name,
+        variable.units,
+    )
+    for name, variable in MODALITIES.items()
+}
+"""The background's equivalents of the modalities, on the same grid, NaN where it has none."""
+
 STANDARD_CHANNELS = tuple(
     name if not variable.on_levels else f"{name}{level}"
     for name, variable in VARIABLES.items()

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
-from itertools import accumulate
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import equivalent_of
 from dambench_hub.data.batch import Batch
-from dambench_hub.errors import DataError, TaskError, did_you_mean
-from dambench_hub.observations import ObservationSettings, draw_observations
+from dambench_hub.data.loader import Loader
+from dambench_hub.data.stored_examples import StoredExamples
+from dambench_hub.errors import DataError, TaskError
+from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.storage.features import column_shapes
 from dambench_hub.storage.manifest import STATISTICS, Manifest
-from dambench_hub.storage.shards import READERS, ShardReader
 from dambench_hub.storage.statistics import Statistics
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     import xarray as xr
-
-OPEN_SHARDS = 64
-"""How many shards stay open; opening one costs a millisecond."""
 
 
 def load_data(path: str | Path, *, revision: str | None = None, full: bool = False) -> Data:
@@ -82,14 +79,13 @@ class Data:
         self.shapes = column_shapes(
             len(manifest.channels), manifest.grid, points, manifest.modalities
         )
-        self._reader = lru_cache(OPEN_SHARDS)(self._open)
-        self._bounds = {
-            split: [0, *accumulate(len(shard.hours) for shard in shards)]
-            for split, shards in manifest.splits.items()
-        }
+        absent = set(map(equivalent_of, manifest.modalities)) - set(manifest.equivalents)
+        self._examples = StoredExamples(
+            folder, manifest.format, manifest.splits, self.shapes, absent
+        )
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{split} {bounds[-1]}" for split, bounds in self._bounds.items())
+        splits = ", ".join(f"{split} {size}" for split, size in self._examples.sizes.items())
         return f"Data({self.manifest.name}, revision {self.revision}, {splits})"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -121,7 +117,7 @@ class Data:
     def size(self, split: str) -> int:
         """Number of samples in a split."""
         self.manifest.shards(split)  # names the splits if there is no such one
-        return self._bounds[split][-1]
+        return self._examples.sizes[split]
 
     def example(
         self, split: str, index: int, columns: Sequence[str] | None = None
@@ -135,19 +131,16 @@ class Data:
 
         Returns:
             Read-only views of the mapped shard for Arrow and HDF5, decoded arrays for Parquet.
+            The background's equivalents of the modalities are NaN where the data set is of a format
+            version before 3.
 
         Raises:
             IndexError: When there is no such example.
             DataError: When there is no such column, or the shard cannot be read; the message names
                 it.
         """
-        columns = tuple(self.shapes if columns is None else columns)
-        for name in columns:
-            if name not in self.shapes:
-                advice = did_you_mean(name, self.shapes)
-                raise DataError(f"The data set has no column {name!r}. {advice}")
-        reader, row = self._locate(split, index)
-        return reader.read(row, columns)
+        self.manifest.shards(split)  # names the splits if there is no such one
+        return self._examples.read(split, index, columns)
 
     def fill(self, split: str, index: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy columns of one example into the given C-contiguous arrays.
@@ -156,8 +149,8 @@ class Data:
             IndexError: When there is no such example.
             DataError: When the shard cannot be read; the message names it.
         """
-        reader, row = self._locate(split, index)
-        reader.fill(row, arrays)
+        self.manifest.shards(split)  # names the splits if there is no such one
+        self._examples.fill(split, index, arrays)
 
     def background(self, split: str, index: int) -> np.ndarray:
         """x^b of one example, (C, Y, X), float32, perhaps read-only."""
@@ -201,7 +194,9 @@ class Data:
             DataError: When a shard cannot be read.
         """
         task = load_task(task)
-        loader = _Loader(self, task, split or task.split, redraw)
+        loader = Loader(
+            self.manifest, self.statistics, self._examples, task, split or task.split, redraw
+        )
         if indices is None:
             stride = task.stride if split in (None, task.split) else 1
             indices = np.arange(0, self.size(loader.split), stride)
@@ -227,70 +222,3 @@ class Data:
         from dambench_hub.data.xarray_view import lazy_dataset
 
         return lazy_dataset(self.manifest, split, self.shapes, partial(self.example, split))
-
-    def _locate(self, split: str, index: int) -> tuple[ShardReader, int]:
-        """The shard of an example, and its row there."""
-        size = self.size(split)
-        if not -size <= index < size:
-            raise IndexError(f"{split} has {size} examples, there is no number {index}.")
-        index %= size
-        shard = bisect_right(self._bounds[split], index) - 1
-        return self._reader(split, shard), index - self._bounds[split][shard]
-
-    def _open(self, split: str, shard: int) -> ShardReader:
-        path = self.folder / self.manifest.shards(split)[shard].path
-        return READERS[self.manifest.format](path, self.shapes)
-
-
-class _Loader:
-    """Fills arrays with the samples of one task."""
-
-    def __init__(self, data: Data, task: Task, split: str, redraw: int | None) -> None:
-        self.data = data
-        self.split = split
-        self.redraw = redraw
-        self.modalities = task.modalities(data.manifest)
-        self.settings = task.observation_settings(data.manifest)
-        self.stored = redraw is None and self.settings == data.manifest.observations
-        self.error_std = data.observation_error_std(self.settings)
-        columns = ["background", "reference", *self.modalities]
-        self.columns = columns + ["observation_index", "observations"] * self.stored
-        self.times = data.times(split)
-
-    def empty(self, size: int) -> dict[str, np.ndarray]:
-        """Arrays for `size` samples."""
-        grid, shapes = self.data.grid, dict(self.data.shapes)
-        channels, points = len(self.data.channels), self.settings.points(grid)
-        iid = self.settings.network == "iid"
-        shapes["observation_index"] = (channels, points) if iid else (points,)
-        shapes["observations"] = (channels, points)
-        types = {"time": "datetime64[h]", "observation_index": "int32"}
-        names = dict.fromkeys(["time", *self.columns, "observation_index", "observations"])
-        return {name: np.empty((size, *shapes[name]), types.get(name, "f4")) for name in names}
-
-    def load(self, indices: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
-        """Copy the samples into `arrays` and wrap them."""
-        arrays = {name: array[: len(indices)] for name, array in arrays.items()}
-        for row, index in enumerate(indices):
-            self.data.fill(self.split, int(index), {n: arrays[n][row] for n in self.columns})
-            arrays["time"][row] = self.times[index]
-            if not self.stored:
-                arrays["observation_index"][row], arrays["observations"][row] = draw_observations(
-                    self.settings,
-                    self.data.grid,
-                    arrays["reference"][row],
-                    self.error_std,
-                    arrays["time"][row],
-                    self.redraw,
-                )
-        return Batch(
-            channels=self.data.channels,
-            grid=self.data.grid,
-            time=arrays["time"],
-            background=arrays["background"],
-            observation_index=arrays["observation_index"],
-            observation_values=arrays["observations"],
-            observation_error_std=self.error_std,
-            modalities={name: arrays[name] for name in self.modalities},
-            reference=arrays["reference"],
-        )

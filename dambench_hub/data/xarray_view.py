@@ -10,7 +10,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from dambench_hub.coordinates.variables import MODALITIES, parse_channels
+from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, parse_channels
 from dambench_hub.storage.manifest import Manifest
 
 Read = Callable[[int, list[str]], Mapping[str, np.ndarray]]
@@ -21,8 +21,7 @@ DIMENSIONS = {
     "reference": ("time", "channel", "latitude", "longitude"),
     "observations": ("time", "channel", "point"),
     "observation_index": ("time", "point"),
-    "precipitation": ("time", "latitude", "longitude"),
-    "olr": ("time", "latitude", "longitude"),
+    **dict.fromkeys((*MODALITIES, *EQUIVALENTS), ("time", "latitude", "longitude")),
 }
 
 LONG_NAMES = {
@@ -79,8 +78,7 @@ def _axis(name: str, units: str, axis: str) -> dict[str, str]:
 
 
 def _attributes(manifest: Manifest, name: str) -> dict[str, Any]:
-    if name in MODALITIES:
-        variable = MODALITIES[name]
+    if variable := {**MODALITIES, **EQUIVALENTS}.get(name):
         return {
             "standard_name": variable.standard_name,
             "long_name": variable.long_name,

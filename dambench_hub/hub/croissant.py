@@ -83,6 +83,10 @@ DESCRIPTIONS = {
     "observations": "Observed values at those points: reference + error.",
     "precipitation": "Station precipitation of the last day, mm day-1; NaN: not measured.",
     "olr": "Outgoing longwave radiation of the last day, W m-2; NaN: not measured.",
+    "background_precipitation": "What the background says that stations would have measured over "
+    "the same day, mm day-1; NaN: the background has none.",
+    "background_olr": "What the background says that the satellite would have measured over the "
+    "same day, W m-2; NaN: the background has none.",
     "reference": "The state to be found.",
 }
 OF_PREVIEW = {

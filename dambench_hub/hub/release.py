@@ -238,9 +238,9 @@ def _data_set(
     manifest = Manifest.read(folder)
     if manifest.format_version != FORMAT_VERSION:
         raise BuildError(
-            f"{folder} is of format version {manifest.format_version}, whose times torch and jax "
-            f"cannot read. Write it again: dambench convert {folder} --out NEW --format "
-            f"{manifest.format}"
+            f"{folder} is of format version {manifest.format_version}, published are data sets of "
+            f"version {FORMAT_VERSION}. Write it again: dambench convert {folder} --out NEW "
+            f"--format {manifest.format}"
         )
     if damage := manifest.damage(folder, full=True):
         raise BuildError(

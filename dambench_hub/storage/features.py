@@ -14,6 +14,7 @@ from datasets import Array2D, Array3D, Features, List, Value
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import from_hours, hours_since_epoch
+from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, equivalent_of
 
 CONFIGS: Mapping[str, tuple[str, ...]] = {
     "multimodal": (
@@ -23,14 +24,16 @@ CONFIGS: Mapping[str, tuple[str, ...]] = {
         "observations",
         "precipitation",
         "olr",
+        "background_precipitation",
+        "background_olr",
         "reference",
     ),
     "unimodal": ("time", "background", "observation_index", "observations", "reference"),
     "background": ("time", "background"),
     "reanalysis": ("time", "reference"),
     "observations": ("time", "observation_index", "observations"),
-    "stations": ("time", "precipitation"),
-    "satellite": ("time", "olr"),
+    "stations": ("time", "precipitation", "background_precipitation"),
+    "satellite": ("time", "olr", "background_olr"),
 }
 """Configs of the data set and their columns; the first is the default and has them all."""
 
@@ -41,7 +44,8 @@ def config_columns(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
     Without modalities, `multimodal` has the columns of `unimodal`, and `stations` and `satellite`
     do not exist.
     """
-    absent = {"precipitation", "olr"} - set(modalities)
+    others = MODALITIES.keys() - set(modalities)
+    absent = others | {equivalent_of(name) for name in others}
     kept = {
         config: tuple(column for column in columns if column not in absent)
         for config, columns in CONFIGS.items()
@@ -59,9 +63,8 @@ def column_shapes(
         "background": state,
         "observation_index": (points,),
         "observations": (channels, points),
-        "precipitation": grid.shape,
-        "olr": grid.shape,
         "reference": state,
+        **dict.fromkeys((*MODALITIES, *EQUIVALENTS), grid.shape),
     }
     return {name: shapes[name] for name in config_columns(modalities)["multimodal"]}
 

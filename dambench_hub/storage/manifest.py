@@ -18,14 +18,15 @@ import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import from_hours
-from dambench_hub.coordinates.variables import MODALITIES, parse_channels
+from dambench_hub.coordinates.variables import MODALITIES, equivalent_of, parse_channels
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
 from dambench_hub.storage.rounding import Rounding
 
-FORMAT_VERSION = 2
-"""In version 1, shards had `time` as a timestamp in milliseconds; it is read still."""
+FORMAT_VERSION = 3
+"""Older versions are read still. In version 2, shards had no equivalents of the background; they
+are NaN. In version 1, `time` was a timestamp in milliseconds, too."""
 
 FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
@@ -100,7 +101,7 @@ class Manifest:
         gaps: What the source does not have, in the order of time.
         rounding: What was rounded away from the backgrounds, or None.
         geography_sha256: Hash of the file with the config `geography`, None if there is none.
-        format_version: 1 or 2, see `FORMAT_VERSION`.
+        format_version: 1 to 3, see `FORMAT_VERSION`.
     """
 
     name: str
@@ -130,6 +131,11 @@ class Manifest:
     def geography(self) -> bool:
         """Whether there is a config `geography`."""
         return self.geography_sha256 is not None
+
+    @property
+    def equivalents(self) -> tuple[str, ...]:
+        """Columns with the background's equivalents of the modalities; none before version 3."""
+        return tuple(map(equivalent_of, self.modalities)) if self.format_version > 2 else ()
 
     @property
     def keep_bits(self) -> int | None:

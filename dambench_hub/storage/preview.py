@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Features, Value
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.variables import HEADLINE_CHANNELS, MODALITIES
+from dambench_hub.coordinates.variables import EQUIVALENTS, HEADLINE_CHANNELS, MODALITIES
 from dambench_hub.storage.features import config_columns, example_features
 
 PREVIEW = "preview"
@@ -42,7 +42,7 @@ def preview_shapes(
     step = coarsening(grid)
     field = (-(-grid.latitudes // step), -(-grid.longitudes // step))
     state = (len(preview_channels(channels)), *field)
-    special = {"time": (), **dict.fromkeys(MODALITIES, field)}
+    special = {"time": (), **dict.fromkeys((*MODALITIES, *EQUIVALENTS), field)}
     columns = config_columns(modalities)["multimodal"]
     return {name: special.get(name, state) for name in columns if name != "observation_index"}
 

@@ -128,7 +128,8 @@ def _stored(name: str, value: np.ndarray) -> np.ndarray:
 def _hashed_bytes(name: str, value: np.ndarray) -> bytes:
     """What the content hash is of: times count in milliseconds, as format version 1 stored them.
 
-    So a data set keeps its content hashes when it is converted from that version.
+    So a data set without modalities keeps its content hashes when it is converted from that
+    version; with them it gets columns that it did not have.
     """
     exact = np.asarray(value, "datetime64[ms]").astype("<i8") if name == "time" else value
     return np.ascontiguousarray(exact).tobytes()

@@ -277,6 +277,8 @@ def fail(fields):
         (put("background", (0, 0, 0), np.inf), "background has values in z500"),
         (put("background", (1, 0, 0), 1e300, "f8"), "background has values in t850"),
         (put("olr", (0, 0), -np.inf), "olr has values that are not finite"),
+        (put("background_olr", (0, 0), np.inf), "background_olr has values that are not finite"),
+        (replace("background_olr", np.zeros(4)), r"background_olr must have shape \(3, 4\)"),
         (
             lambda f: f.update(reference=np.ma.masked_greater(f["reference"], 1e4)),
             "reference has values in z500 that are not finite",
@@ -302,6 +304,19 @@ def test_what_a_source_gives_wrong_is_named(tmp_path, change, message):
 def test_nan_in_a_modality_means_nothing_was_measured(tmp_path):
     build(tmp_path, spoilt(put("olr", ..., np.nan)))
     assert np.all(np.isnan(load_data(tmp_path).example("train", 5)["olr"]))
+
+
+def test_a_background_without_equivalents_has_nan(tmp_path):
+    source = TinyAtmosphere(small_plan())
+
+    def read(split, index):
+        fields = source.read(split, index)
+        return {name: f for name, f in fields.items() if name != "background_precipitation"}
+
+    build(tmp_path, read)
+    example = load_data(tmp_path).example("test", 1)
+    assert np.all(np.isnan(example["background_precipitation"]))
+    np.testing.assert_array_equal(example["background_olr"], read("test", 1)["background_olr"])
 
 
 @pytest.mark.parametrize("name", ["std", "background_error_std"])

@@ -419,7 +419,8 @@ def test_configs_with_files_of_their_own_are_rounded_too(original, tmp_path):
 
 
 def test_fewer_bits_make_smaller_files(tmp_path):
-    build(tmp_path / "old", grid=Grid(33, 64), times={"train": days("2001-01-01", 2)})
+    times = {"train": days("2001-01-01", 2)}
+    build(tmp_path / "old", grid=Grid(33, 64), times=times, modalities=())
     sizes = [
         convert_dataset(tmp_path / "old", tmp_path / str(bits), format="parquet", keep_bits=bits)
         .splits["train"][0]

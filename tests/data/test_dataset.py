@@ -10,9 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from dambench_hub.data import dataset as data_module
+from dambench_hub.data import stored_examples
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.dataset import load_data
+from dambench_hub.data.loader import Loader
 from dambench_hub.data.sampling import sample_order
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import draw_observations
@@ -123,9 +124,9 @@ def test_buffers_are_used_again(data):
 
 def test_the_next_batch_is_loaded_ahead(data, monkeypatch):
     loaded = []
-    load = data_module._Loader.load
+    load = Loader.load
     monkeypatch.setattr(
-        data_module._Loader,
+        Loader,
         "load",
         lambda self, indices, arrays: loaded.append(list(indices)) or load(self, indices, arrays),
     )
@@ -205,7 +206,7 @@ def test_stored_and_redrawn_observations_are_the_same_bits(data):
     """The tiny data set stores a density of 0.1: the task asks for it, in other words."""
     stored = list(data.batches("unimodal", batch_size=5))
     asked = list(data.batches("density-10", batch_size=5))
-    fresh = data_module._Loader(data, load_task("unimodal"), "test", None)
+    fresh = Loader(data.manifest, data.statistics, data._examples, load_task("unimodal"), "test")
     fresh.stored = False
     drawn = fresh.load(range(5), fresh.empty(5))
     for other in (asked[0], drawn):
@@ -269,7 +270,7 @@ def test_workers_get_a_copy(data):
 
 
 def test_more_shards_than_may_be_open(data, monkeypatch):
-    monkeypatch.setattr(data_module, "OPEN_SHARDS", 2)
+    monkeypatch.setattr(stored_examples, "OPEN_SHARDS", 2)
     few = pickle.loads(pickle.dumps(data))
     for index in (0, 7, 3, 5, 0):
         np.testing.assert_array_equal(few.reference("train", index), data.reference("train", index))

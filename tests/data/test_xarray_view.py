@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dambench_hub.coordinates.variables import MODALITIES, parse_channel
+from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, parse_channel
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import DataError, TaskError
 
@@ -122,8 +122,8 @@ def test_names_units_and_coordinates(dataset, tiny_data):
     assert list(dataset.channel_units.values) == [
         parse_channel(name).units for name in tiny_data.channels
     ]
-    for name in MODALITIES:
-        assert dataset[name].attrs["units"] == MODALITIES[name].units
+    for name, variable in {**MODALITIES, **EQUIVALENTS}.items():
+        assert dataset[name].attrs["units"] == variable.units
     for name in ("background", "reference", "observations", "observation_index"):
         assert dataset[name].attrs["long_name"]
     assert dataset.background.attrs["lead_hours"] == 24

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import EQUIVALENTS, equivalent_of
 from dambench_hub.storage.features import (
     CONFIGS,
     column_shapes,
@@ -31,7 +32,7 @@ def test_columns_are_those_of_the_contract():
     assert config_columns(BOTH) == CONFIGS
     assert CONFIGS["multimodal"] == (
         *("time", "background", "observation_index", "observations"),
-        *("precipitation", "olr", "reference"),
+        *("precipitation", "olr", "background_precipitation", "background_olr", "reference"),
     )
     assert list(column_shapes(3, Grid(5, 8), 4, BOTH)) == list(CONFIGS["multimodal"])
 
@@ -41,6 +42,7 @@ def test_absent_modalities_are_in_no_config(modalities):
     configs = config_columns(modalities)
     every = set().union(*configs.values())
     assert every & set(BOTH) == set(modalities)
+    assert every & set(EQUIVALENTS) == {equivalent_of(name) for name in modalities}
     assert all(len(columns) > 1 and columns[0] == "time" for columns in configs.values())
     assert ("stations" in configs) == ("precipitation" in modalities)
     assert ("satellite" in configs) == ("olr" in modalities)

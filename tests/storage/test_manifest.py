@@ -80,7 +80,7 @@ def changed_fields(manifest):
     yield {"observations": dataclasses.replace(manifest.observations, seed=1)}
     yield {"observation_error_std": (*manifest.observation_error_std[:-1], 1.0)}
     yield {"format": "arrow"}
-    yield {"format_version": 1}
+    yield {"format_version": 2}
     yield {"source": {**manifest.source, "settings": {"seed": 1}}}
     yield {"statistics_sha256": "0"}
     yield {"geography_sha256": "0"}
@@ -141,10 +141,10 @@ def test_every_change_by_hand_is_detected(small):
         ("{", "cannot be read"),
         ("\xff", "cannot be read"),
         ("[]", "not a manifest"),
-        ("{}", "format version None, this package reads up to 2"),
-        ('{"format_version": 3}', "format version 3, this package reads up to 2"),
+        ("{}", "format version None, this package reads up to 3"),
+        ('{"format_version": 4}', "format version 4, this package reads up to 3"),
         ('{"format_version": 1}', "incomplete or damaged"),
-        ('{"format_version": 2}', "incomplete or damaged"),
+        ('{"format_version": 3}', "incomplete or damaged"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):

@@ -42,6 +42,7 @@ def test_means_are_of_what_is_known():
         "observation_index": np.array([0, 1, 122, 365], "i4"),
         "observations": np.array([[1, 3, np.nan, 7]], "f4"),
         "olr": olr,
+        "background_olr": olr + 1,
         "reference": reference,
     }
     row = preview_row(example, ("z500",), grid)

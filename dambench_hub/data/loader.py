@@ -1,0 +1,84 @@
+"""Samples of a task: columns of the shards, observations perhaps drawn anew, as a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dambench_hub.data.batch import Batch
+from dambench_hub.data.stored_examples import StoredExamples
+from dambench_hub.observations import draw_observations
+from dambench_hub.storage.manifest import Manifest
+from dambench_hub.storage.statistics import Statistics
+from dambench_hub.tasks.task import Task
+
+
+class Loader:
+    """Fills arrays with the samples of one task.
+
+    Args:
+        manifest: Of the data set.
+        statistics: Of the data set.
+        examples: Of the data set.
+        task: What a sample has.
+        split: Which samples.
+        redraw: Draw other observations, keyed by this number; None for those of the task.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        statistics: Statistics,
+        examples: StoredExamples,
+        task: Task,
+        split: str,
+        redraw: int | None = None,
+    ) -> None:
+        self.manifest, self.examples = manifest, examples
+        self.split, self.redraw = split, redraw
+        self.modalities = task.modalities(manifest)
+        self.settings = task.observation_settings(manifest)
+        self.stored = redraw is None and self.settings == manifest.observations
+        self.error_std = self.settings.error_scale * statistics.background_error_std
+        columns = ["background", "reference", *self.modalities]
+        self.columns = columns + ["observation_index", "observations"] * self.stored
+        self.times = manifest.times(split)
+
+    def empty(self, size: int) -> dict[str, np.ndarray]:
+        """Arrays for `size` samples."""
+        grid, shapes = self.manifest.grid, dict(self.examples.shapes)
+        channels, points = len(self.manifest.channels), self.settings.points(grid)
+        iid = self.settings.network == "iid"
+        shapes["observation_index"] = (channels, points) if iid else (points,)
+        shapes["observations"] = (channels, points)
+        types = {"time": "datetime64[h]", "observation_index": "int32"}
+        names = dict.fromkeys(["time", *self.columns, "observation_index", "observations"])
+        return {name: np.empty((size, *shapes[name]), types.get(name, "f4")) for name in names}
+
+    def load(self, indices: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
+        """Copy the samples into `arrays` and wrap them."""
+        arrays = {name: array[: len(indices)] for name, array in arrays.items()}
+        for row, index in enumerate(indices):
+            self.examples.fill(self.split, int(index), {n: arrays[n][row] for n in self.columns})
+            arrays["time"][row] = self.times[index]
+            if not self.stored:
+                arrays["observation_index"][row], arrays["observations"][row] = draw_observations(
+                    self.settings,
+                    self.manifest.grid,
+                    arrays["reference"][row],
+                    self.error_std,
+                    arrays["time"][row],
+                    self.redraw,
+                )
+        return Batch(
+            channels=self.manifest.channels,
+            grid=self.manifest.grid,
+            time=arrays["time"],
+            background=arrays["background"],
+            observation_index=arrays["observation_index"],
+            observation_values=arrays["observations"],
+            observation_error_std=self.error_std,
+            modalities={name: arrays[name] for name in self.modalities},
+            reference=arrays["reference"],
+        )
