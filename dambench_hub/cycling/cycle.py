@@ -91,10 +91,10 @@ class Cycle:
     def _of_fields(self, seen: np.ndarray, batch: Batch) -> np.ndarray:
         """Analyses of the members' fields, (M, C, Y, X)."""
         if len(seen) == 1 or not isinstance(self.method, EnsembleMethod):
-            batch = replace(self._perturbed(batch, len(seen)), background=seen)
+            batch = self._perturbed(batch, len(seen)).with_background(seen)
             return as_array("analysis", self.method.assimilate(batch, self.generator).mean)
         mean = seen.mean(axis=0, dtype=np.float64).astype(seen.dtype)
-        batch = replace(batch, background=mean[None], background_members=seen[None])
+        batch = batch.with_background(mean[None], members=seen[None])
         analysis = self.method.assimilate(batch, self.generator)
         if analysis.members is not None:
             return as_array("members", analysis.members)[0]
@@ -129,6 +129,9 @@ class Cycle:
             modalities={
                 name: np.repeat(field, members, axis=0) for name, field in batch.modalities.items()
             },
+            background_modalities={},
+            background_members=None,
+            background_members_modalities={},
         )
 
 

@@ -38,9 +38,16 @@ class Batch:
         reference: What the analysis is scored against, float32, (B, C, Y, X), or None.
         background_members: Forecasts of an ensemble, valid at `time`, float32, (B, M, C, Y, X), or
             None; `background` is the one that scores compare with, their mean or another forecast.
+        background_modalities: The background's equivalents of the modalities by the same names,
+            what its forecast says would have been measured, float32, (B, Y, X), NaN where it has
+            none. A departure is `modalities[name] − background_modalities[name]`. All NaN if left
+            out; without modalities empty.
+        background_members_modalities: The members' equivalents, float32, (B, M, Y, X), NaN where
+            they have none; without modalities or members empty.
 
     Raises:
-        DataError: When shapes do not belong together, or an ensemble has fewer than two members.
+        DataError: When shapes or names do not belong together, or an ensemble has fewer than two
+            members.
     """
 
     channels: tuple[str, ...]
@@ -53,8 +60,12 @@ class Batch:
     modalities: Mapping[str, Array] = field(default_factory=dict)
     reference: Array | None = None
     background_members: Array | None = None
+    background_modalities: Mapping[str, Array] = field(default_factory=dict)
+    background_members_modalities: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        members = self._ensemble_size()
+        self._match_equivalents()
         state = (len(self.time), len(self.channels), *self.grid.shape)
         size, count, points = state[0], state[1], self.observation_values.shape[-1]
         shapes: dict[str, tuple[Array, list[tuple[int, ...]]]] = {
@@ -65,27 +76,48 @@ class Batch:
             ),
             "observation_values": (self.observation_values, [(size, count, points)]),
             "observation_error_std": (self.observation_error_std, [(count,)]),
-            **{
-                name: (values, [(size, *self.grid.shape)])
-                for name, values in self.modalities.items()
-            },
         }
         if self.reference is not None:
             shapes["reference"] = (self.reference, [state])
         if self.background_members is not None:
-            came = tuple(self.background_members.shape)
-            members = came[1] if len(came) == 5 else 2
-            shapes["background_members"] = (
-                self.background_members,
-                [(size, members, *state[1:])],
-            )
-            if members < 2:
-                raise DataError(f"An ensemble needs two members at least, got {came[1]}.")
+            each_state = (size, members, *state[1:])
+            shapes["background_members"] = (self.background_members, [each_state])
+        one, each = (size, *self.grid.shape), (size, members, *self.grid.shape)
+        for values, prefix, shape in (
+            (self.modalities, "", one),
+            (self.background_modalities, "background ", one),
+            (self.background_members_modalities, "background members' ", each),
+        ):
+            shapes |= {prefix + name: (field, [shape]) for name, field in values.items()}
         for name, (values, wanted) in shapes.items():
             if tuple(values.shape) not in wanted:
                 raise DataError(
                     f"A batch of {size} samples needs {name} of shape "
                     f"{' or '.join(str(shape) for shape in wanted)}, got {tuple(values.shape)}."
+                )
+
+    def _ensemble_size(self) -> int:
+        """M, or what it would have to be at least."""
+        shape = () if self.background_members is None else tuple(self.background_members.shape)
+        if len(shape) != 5:
+            return 2
+        if shape[1] < 2:
+            raise DataError(f"An ensemble needs two members at least, got {shape[1]}.")
+        return shape[1]
+
+    def _match_equivalents(self) -> None:
+        """Equivalents are of the modalities that there are, and members' of members."""
+        given = self.background_modalities if self.modalities else {}
+        object.__setattr__(self, "background_modalities", given or _not_known(self.modalities))
+        if not self.modalities or self.background_members is None:
+            object.__setattr__(self, "background_members_modalities", {})
+        wanted = list(self.modalities)
+        for name in "background_modalities", "background_members_modalities":
+            came = list(getattr(self, name))
+            if came and sorted(came) != sorted(wanted):
+                raise DataError(
+                    f"{name} has {came}, modalities are {wanted}. Give both, or {name}={{}} for "
+                    "equivalents that are not known."
                 )
 
     def __len__(self) -> int:
@@ -109,6 +141,21 @@ class Batch:
         """The same batch as a method may see it at analysis time."""
         return replace(self, reference=None)
 
+    def with_background(self, background: Array, members: Array | None = None) -> Batch:
+        """The same observations with another background, whose equivalents are not known.
+
+        Args:
+            background: x^b, (B, C, Y, X).
+            members: Of its ensemble, (B, M, C, Y, X), or None.
+        """
+        return replace(
+            self,
+            background=background,
+            background_members=members,
+            background_modalities={},
+            background_members_modalities={},
+        )
+
     def to_torch(self, device: Any = "cpu") -> Batch:
         """The same batch with torch tensors on `device`; `time` stays numpy.
 
@@ -121,13 +168,18 @@ class Batch:
             writable = values if values.flags.writeable else values.copy()
             return torch.from_numpy(writable).to(device, non_blocking=True)
 
+        def tensors(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+            return {name: tensor(values) for name, values in fields.items()}
+
         return replace(
             self,
             background=tensor(self.background),
             observation_index=tensor(self.observation_index),
             observation_values=tensor(self.observation_values),
             observation_error_std=tensor(self.observation_error_std),
-            modalities={name: tensor(values) for name, values in self.modalities.items()},
+            modalities=tensors(self.modalities),
+            background_modalities=tensors(self.background_modalities),
+            background_members_modalities=tensors(self.background_members_modalities),
             reference=None if self.reference is None else tensor(self.reference),
             background_members=(
                 None if self.background_members is None else tensor(self.background_members)
@@ -146,6 +198,16 @@ class Batch:
         else:
             flat = values.new_zeros(shape).scatter(2, index.expand(values.shape).long(), values)
         return flat.reshape(*shape[:2], *self.grid.shape)
+
+
+def _not_known(modalities: Mapping[str, Array]) -> dict[str, Array]:
+    """NaN in the place of each modality."""
+    return {
+        name: np.full_like(values, np.nan)
+        if isinstance(values, np.ndarray)
+        else values.new_full(values.shape, np.nan)
+        for name, values in modalities.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)

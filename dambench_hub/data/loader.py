@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dambench_hub.coordinates.variables import equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.stored_examples import StoredExamples
 from dambench_hub.observations import draw_observations
@@ -41,7 +42,8 @@ class Loader:
         self.settings = task.observation_settings(manifest)
         self.stored = redraw is None and self.settings == manifest.observations
         self.error_std = self.settings.error_scale * statistics.background_error_std
-        columns = ["background", "reference", *self.modalities]
+        equivalents = map(equivalent_of, self.modalities)
+        columns = ["background", "reference", *self.modalities, *equivalents]
         self.columns = columns + ["observation_index", "observations"] * self.stored
         self.times = manifest.times(split)
 
@@ -80,5 +82,6 @@ class Loader:
             observation_values=arrays["observations"],
             observation_error_std=self.error_std,
             modalities={name: arrays[name] for name in self.modalities},
+            background_modalities={n: arrays[equivalent_of(n)] for n in self.modalities},
             reference=arrays["reference"],
         )

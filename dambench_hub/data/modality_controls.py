@@ -3,6 +3,10 @@
 A gain is due to the modalities only if it vanishes when these replace them. A method trained under
 `constant` has all the capacity of the adapter and none of the information. No control uses the
 future.
+
+The background's equivalents go with the modalities: a method that takes departures gets those of
+the other day, which are as large as ever and know nothing of this day's background. Members'
+equivalents, which training days do not have, are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError, TaskError, did_you_mean
 from dambench_hub.storage.manifest import TRAIN_SPLIT
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
 
 Fields = dict[str, np.ndarray]
-"""The modalities of one sample by name, (Y, X), NaN where missing."""
+"""The modalities of one sample and their equivalents by column, (Y, X), NaN where missing."""
 
 CONTROLS = {
     "constant": "the same at all times: the mean over training days",
@@ -74,17 +79,31 @@ def _replaced(
     for batch in batches:
         given = [fields(time) for time in batch.time]
         missing = np.full(batch.grid.shape, np.nan, np.float32)
-        modalities = {
-            name: np.stack([missing if sample is None else sample[name] for sample in given])
-            for name in batch.modalities
-        }
-        yield replace(batch, modalities=modalities)
+        modalities, equivalents = (
+            {
+                name: np.stack([missing if one is None else one[column(name)] for one in given])
+                for name in batch.modalities
+            }
+            for column in (str, equivalent_of)
+        )
+        yield replace(
+            batch,
+            modalities=modalities,
+            background_modalities=equivalents,
+            background_members_modalities={},
+        )
+
+
+def _columns(data: Data) -> list[str]:
+    """The modalities and their equivalents."""
+    modalities = data.manifest.modalities
+    return [*modalities, *map(equivalent_of, modalities)]
 
 
 def _constant(data: Data) -> Callable[[np.datetime64], Fields]:
     indices = np.unique(np.linspace(0, data.size(TRAIN_SPLIT) - 1, MEAN_SAMPLES).astype(int))
-    samples = [data.example(TRAIN_SPLIT, int(i), data.manifest.modalities) for i in indices]
-    mean = {name: _mean([s[name] for s in samples]) for name in data.manifest.modalities}
+    samples = [data.example(TRAIN_SPLIT, int(i), _columns(data)) for i in indices]
+    mean = {name: _mean([s[name] for s in samples]) for name in _columns(data)}
     return lambda time: mean
 
 
@@ -108,7 +127,7 @@ def _shuffled(data: Data, seed: int) -> Callable[[np.datetime64], Fields | None]
         if not candidates:
             return None
         index = int(np.random.default_rng([seed, now]).integers(candidates))
-        return data.example(TRAIN_SPLIT, index, data.manifest.modalities)
+        return data.example(TRAIN_SPLIT, index, _columns(data))
 
     return donor
 
@@ -118,6 +137,6 @@ def _lagged(data: Data, split: str) -> Callable[[np.datetime64], Fields | None]:
 
     def donor(time: np.datetime64) -> Fields | None:
         earlier = int(np.searchsorted(hours, hours_since_epoch(time) - LAG_HOURS, side="right"))
-        return data.example(split, earlier - 1, data.manifest.modalities) if earlier else None
+        return data.example(split, earlier - 1, _columns(data)) if earlier else None
 
     return donor

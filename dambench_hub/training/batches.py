@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +65,9 @@ def rolled(batch: Batch, key: int) -> Batch:
     def fields(values: torch.Tensor) -> torch.Tensor:
         return torch.stack([v.roll(s, -1) for v, s in zip(values, shifts, strict=True)])
 
+    def named(values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {name: fields(field) for name, field in values.items()}
+
     # Rows stay, columns move; observations stay in ascending order of their grid points.
     at = batch.observation_index
     shift = at.new_tensor(shifts).reshape(-1, *[1] * (at.ndim - 1))
@@ -72,11 +75,15 @@ def rolled(batch: Batch, key: int) -> Batch:
     turned, order = turned.sort(dim=-1)
     order = order if order.ndim == 3 else order[:, None]
     values = batch.observation_values
+    members = batch.background_members
     return replace(
         batch,
         background=fields(batch.background),
+        background_members=None if members is None else fields(members),
         reference=None if batch.reference is None else fields(batch.reference),
-        modalities={name: fields(field) for name, field in batch.modalities.items()},
+        modalities=named(batch.modalities),
+        background_modalities=named(batch.background_modalities),
+        background_members_modalities=named(batch.background_members_modalities),
         observation_index=turned,
         observation_values=values.gather(2, order.expand(values.shape)),
     )

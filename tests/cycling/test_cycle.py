@@ -45,6 +45,24 @@ def test_the_batch_s_own_background_is_not_looked_at(view, batch, training):
     np.testing.assert_array_equal(cycle.analyse(states, batch)[0], cycle.analyse(states, other)[0])
 
 
+def test_a_background_of_the_cycle_has_no_equivalents_of_the_data_set(view, batch):
+    """Those stored are of another forecast."""
+    given = []
+
+    class Watching(Background):
+        def assimilate(self, batch, generator=None):
+            given.append(batch)
+            return super().assimilate(batch)
+
+    fields = {"olr": np.ones((1, *GRID.shape), "f4")}
+    sample = dataclasses.replace(batch, modalities=fields, background_modalities=fields)
+    cycle = Cycle(view, Watching())
+    for states in batch.background.astype(float), np.repeat(batch.background, 3, axis=0):
+        cycle.analyse(states, sample)
+        assert (given[-1].modalities["olr"] == 1).all() and len(given[-1]) == len(states)
+        assert np.isnan(given[-1].background_modalities["olr"]).all()
+
+
 def test_an_ensemble_method_gets_the_members(view, batch, training, rng):
     method = LETKF.fit(training)
     states = batch.background + 500 * rng.normal(size=(5, *view.model.state_shape))

@@ -187,3 +187,72 @@ def test_members_of_an_ensemble_travel_with_the_batch(rng):
         make(rng, background_members=members[:, :1])
     with pytest.raises(DataError, match="needs background_members of shape"):
         make(rng, background_members=members[..., :-1])
+
+
+# Equivalents of the modalities
+
+
+def test_equivalents_that_nobody_gave_are_not_known(rng):
+    batch = make(rng)
+    assert batch.background_modalities.keys() == batch.modalities.keys()
+    assert np.isnan(batch.background_modalities["olr"]).all()
+    assert batch.background_members_modalities == {}
+    torch = pytest.importorskip("torch")
+    tensors = {"olr": torch.ones(SIZE, *GRID.shape)}
+    unknown = dataclasses.replace(make(rng), modalities=tensors, background_modalities={})
+    assert torch.isnan(unknown.background_modalities["olr"]).all()
+
+
+def with_equivalents(rng):
+    members = rng.normal(size=(SIZE, 5, CHANNELS, *GRID.shape)).astype("f4")
+    return make(
+        rng,
+        background_members=members,
+        background_modalities={"olr": rng.normal(size=(SIZE, *GRID.shape)).astype("f4")},
+        background_members_modalities={"olr": members[:, :, 0]},
+    )
+
+
+def test_equivalents_travel_with_the_batch(rng):
+    pytest.importorskip("torch")
+    batch = with_equivalents(rng)
+    assert batch.without_reference().background_modalities is batch.background_modalities
+    tensors = batch.to_torch()
+    for name in "background_modalities", "background_members_modalities":
+        wanted = getattr(batch, name)["olr"]
+        np.testing.assert_array_equal(getattr(tensors, name)["olr"].numpy(), wanted)
+
+
+def test_another_background_has_other_equivalents(rng):
+    batch = with_equivalents(rng)
+    other = batch.with_background(batch.background + 1, batch.background_members[:, :2])
+    assert other.background is not batch.background and other.background_members.shape[1] == 2
+    assert np.isnan(other.background_modalities["olr"]).all()
+    assert other.background_members_modalities == {}
+    assert other.modalities is batch.modalities and other.reference is batch.reference
+    assert batch.with_background(batch.background).background_members is None
+
+
+def test_what_is_taken_away_takes_its_equivalents_along(rng):
+    batch = with_equivalents(rng)
+    unimodal = dataclasses.replace(batch, modalities={})
+    assert unimodal.background_modalities == unimodal.background_members_modalities == {}
+    alone = dataclasses.replace(batch, background_members=None)
+    assert alone.background_members_modalities == {}
+    assert alone.background_modalities is batch.background_modalities
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"background_modalities": {"rain": np.zeros((SIZE, 5, 6))}}, r"has \['rain'\], mod"),
+        ({"background_modalities": {"olr": np.zeros((SIZE, 5, 5))}}, "background olr of shape"),
+        (
+            {"background_members_modalities": {"olr": np.zeros((SIZE, 4, 5, 6))}},
+            r"background members' olr of shape \(2, 5, 5, 6\)",
+        ),
+    ],
+)
+def test_wrong_equivalents_are_refused(rng, changes, message):
+    with pytest.raises(DataError, match=message):
+        dataclasses.replace(with_equivalents(rng), **changes)

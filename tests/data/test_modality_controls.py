@@ -55,6 +55,31 @@ def test_batches_change_nothing(data, control):
     assert all(same(one[name], four[name]) for name in MODALITIES)
 
 
+@pytest.mark.parametrize("control", ["shuffled", "lagged"])
+def test_departures_are_those_of_one_other_day(data, control):
+    """Observation and equivalent come from the same day, so departures are as large as ever."""
+
+    def departures(batches):
+        parts = [b.modalities["olr"] - b.background_modalities["olr"] for b in batches]
+        return np.concatenate(parts)
+
+    split = "train" if control == "shuffled" else "test"
+    real = departures(data.batches("multimodal", split, 4))
+    test = data.batches("multimodal", "test", 4)
+    found = donors(departures(controlled(test, data, "test", control)), real)
+    if control == "shuffled":
+        assert min(found) >= 0
+    else:
+        assert found == [-1, *range(len(real) - 1)]  # the first has no day before
+
+
+def test_constant_equivalents_are_the_mean_of_training(data):
+    batches = controlled(data.batches("multimodal", "test", 4), data, "test", "constant")
+    constant = next(iter(batches)).background_modalities["olr"]
+    train = [data.example("train", n, ["background_olr"])["background_olr"] for n in range(60)]
+    np.testing.assert_allclose(constant[1], np.mean(train, axis=0, dtype="f8"), rtol=1e-5)
+
+
 def test_constant_is_the_mean_of_training(data):
     constant, train = (modalities(data, *which) for which in (("test", "constant"), ("train", "")))
     for name in MODALITIES:

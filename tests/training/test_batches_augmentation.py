@@ -27,6 +27,9 @@ def sample_batch(rng, iid=False):
         observation_error_std=np.ones(channels),
         modalities={"olr": reference[:, 0] * 2},
         reference=reference,
+        background_members=np.stack([reference + 2, reference + 3], axis=1),
+        background_modalities={"olr": reference[:, 0] * 3},
+        background_members_modalities={"olr": np.stack([reference[:, 0]] * 2, axis=1)},
     ).to_torch()
 
 
@@ -37,6 +40,11 @@ def test_everything_turns_together(rng, iid):
     assert not torch.equal(turned.reference, batch.reference)
     torch.testing.assert_close(turned.background, turned.reference + 1)
     torch.testing.assert_close(turned.modalities["olr"], turned.reference[:, 0] * 2)
+    torch.testing.assert_close(turned.background_modalities["olr"], turned.reference[:, 0] * 3)
+    for member, more in enumerate((2, 3)):
+        of_member = turned.background_members_modalities["olr"][:, member]
+        torch.testing.assert_close(turned.background_members[:, member], turned.reference + more)
+        torch.testing.assert_close(of_member, turned.reference[:, 0])
     observed = turned.observed
     assert torch.equal(turned.observations[observed], turned.reference[observed])
     assert (turned.observation_index.diff(dim=-1) > 0).all()
