@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.building.builder import build_dataset
-from dambench_hub.building.examples import Fields, Source
+from dambench_hub.building.examples import Fields, Members, Source
 from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.coordinates.variables import equivalent_of, members_equivalent_of, parse_channels
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.manifest import Manifest
 
@@ -69,16 +69,11 @@ class TinyAtmosphere:
     def read(self, split: str, index: int) -> Fields:
         """The fields of one example, as `build_dataset` wants them."""
         rng = np.random.default_rng([self.seed, list(self.plan.times).index(split), index])
-        grid, count = self.plan.grid, len(self.plan.channels)
-
-        def mixed(scale: float) -> np.ndarray:
-            fields = np.stack([smooth_field(grid, scale, rng) for _ in range(count)])
-            return np.tensordot(self.mixing, fields, axes=1) * self.std[:, None, None]
-
-        reference = mixed(0.5) + self.mean[:, None, None]
+        grid = self.plan.grid
+        reference = self._mixed(0.5, rng) + self.mean[:, None, None]
         fields = {
             "reference": reference.astype("f4"),
-            "background": (reference + 0.2 * mixed(0.3)).astype("f4"),
+            "background": (reference + 0.2 * self._mixed(0.3, rng)).astype("f4"),
         }
         if self.plan.modalities:
             rain = np.maximum(0, 3 * smooth_field(grid, 0.3, rng))
@@ -91,6 +86,23 @@ class TinyAtmosphere:
             fields["background_precipitation"] = np.maximum(0, rain + errors[0]).astype("f4")
             fields["background_olr"] = (clear + 10 * errors[1]).astype("f4")
         return fields
+
+    def read_members(self, split: str, index: int) -> Members:
+        """The members of one example: its background, with errors as large as its own."""
+        rng = np.random.default_rng([self.seed, list(self.plan.times).index(split), index, 1])
+        fields, size = self.read(split, index), range(self.plan.ensemble_size)
+        errors = np.stack([0.2 * self._mixed(0.3, rng) for _ in size])
+        members = {"background_members": (fields["background"] + errors).astype("f4")}
+        for name in self.plan.modalities:
+            noise = np.stack([smooth_field(self.plan.grid, 0.3, rng) for _ in size])
+            equivalents = np.maximum(0, fields[equivalent_of(name)] + noise)
+            members[members_equivalent_of(name)] = equivalents.astype("f4")
+        return members
+
+    def _mixed(self, scale: float, rng: np.random.Generator) -> np.ndarray:
+        """Smooth fields that correlate between channels, (C, Y, X)."""
+        fields = np.stack([smooth_field(self.plan.grid, scale, rng) for _ in self.plan.channels])
+        return np.tensordot(self.mixing, fields, axes=1) * self.std[:, None, None]
 
 
 def tiny_plan(**changes: Any) -> Plan:
@@ -121,4 +133,7 @@ def write_tiny_dataset(folder: Path, **changes: Any) -> Manifest:
     """Build the tiny data set in `folder`; `changes` are fields of its plan."""
     plan = tiny_plan(**changes)
     seed = plan.source["settings"]["seed"]
-    return build_dataset(folder, plan, lambda work: Source(TinyAtmosphere(plan, seed).read))
+    world = TinyAtmosphere(plan, seed)
+    return build_dataset(
+        folder, plan, lambda work: Source(world.read, read_members=world.read_members)
+    )

@@ -25,6 +25,7 @@ from dambench_hub.building.examples import (
     Reader,
     Source,
     checked,
+    checked_members,
     with_observations,
     without_gaps,
 )
@@ -36,6 +37,7 @@ from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
+from dambench_hub.storage.features import ENSEMBLE
 from dambench_hub.storage.manifest import (
     FORMAT_VERSION,
     GEOGRAPHY,
@@ -51,6 +53,7 @@ from dambench_hub.storage.rounding import (
     note_rounding,
     noted_rounding,
     rounded_backgrounds,
+    rounded_members,
 )
 from dambench_hub.storage.shards import READERS, write_shard
 from dambench_hub.storage.statistics import Moments, Statistics
@@ -103,13 +106,18 @@ def build_dataset(
             _reopen(out, work, manifest)
         note_plan(work, plan)
         source = open_source(work)
-        plan, read = without_gaps(plan, source)
+        plan, source = without_gaps(plan, source)
         _note_gaps(work, source.gaps)
-        statistics, error_std, read = _completed(work, plan, read, source.statistics, run)
+        members = checked_members(plan, source.read_members) if plan.ensemble_size else source.read
+        statistics, error_std, read = _completed(work, plan, source, run)
         statistics.write(out / STATISTICS)
         todo = jobs(plan)
         written = dict(
-            track(run(partial(_shard, out, work, plan, read), todo), len(todo), "Writing shards")
+            track(
+                run(partial(_shard, out, work, plan, read, members), todo),
+                len(todo),
+                "Writing shards",
+            )
         )
         shards = {job: written[job] for job in todo}
         configs = dict.fromkeys(job.config for job in todo)
@@ -130,6 +138,7 @@ def build_dataset(
             statistics_sha256=sha256(out / STATISTICS),
             gaps=source.gaps,
             geography_sha256=_geography(out, work, plan, source.orography),
+            ensemble_size=plan.ensemble_size,
             rounding=noted_rounding(
                 work,
                 [job.path for job in todo if job.config == "multimodal"],  # each example once
@@ -189,10 +198,11 @@ def _note_gaps(work: Path, gaps: tuple[Gap, ...]) -> None:
 
 
 def _completed(
-    work: Path, plan: Plan, read: Reader, known: Statistics | None, run: Run
+    work: Path, plan: Plan, source: Source, run: Run
 ) -> tuple[Statistics, np.ndarray, Reader]:
     """The statistics, the observation error's standard deviation, a reader of whole examples."""
-    read = read if known else checked(plan, read)
+    known = source.statistics
+    read = source.read if known else checked(plan, source.read)
     statistics = known or _statistics(work, plan, read, run)
     error_std = plan.observations.error_scale * statistics.background_error_std
     return statistics, error_std, read if known else with_observations(plan, read, error_std)
@@ -236,7 +246,9 @@ def _moments(read: Reader, indices: range) -> tuple[Moments, Moments]:
     return reduce(add, states), reduce(add, errors)
 
 
-def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
+def _shard(
+    out: Path, work: Path, plan: Plan, read: Reader, read_members: Reader, job: Job
+) -> Shard:
     """Write one shard and its record, unless both are there and agree."""
     path = out / job.path
     hours = tuple(hours_since_epoch(plan.times[job.split][job.start : job.stop]).tolist())
@@ -246,8 +258,11 @@ def _shard(out: Path, work: Path, plan: Plan, read: Reader, job: Job) -> Shard:
         if same and sha256(path) == shard.sha256:
             return shard
     features = plan.features(job.config)
+    read = read_members if job.config == ENSEMBLE else read
     examples: Iterable[Fields] = (read(job.split, i) for i in range(job.start, job.stop))
-    if plan.keep_bits is not None and "background" in features:
+    if plan.keep_bits is not None and job.config == ENSEMBLE:
+        examples = rounded_members(examples, plan.keep_bits)
+    elif plan.keep_bits is not None and "background" in features:
         examples = rounded_backgrounds(examples, plan.keep_bits, work, job.path)
     if job.config == PREVIEW:
         examples = (preview_row(example, plan.channels, plan.grid) for example in examples)

@@ -13,7 +13,13 @@ import yaml
 
 from dambench_hub.building.geography import ATTRIBUTION, card_config
 from dambench_hub.runtime.files import write_atomic
-from dambench_hub.storage.features import column_shapes, config_columns, example_features
+from dambench_hub.storage.features import (
+    ENSEMBLE,
+    column_shapes,
+    config_columns,
+    ensemble_shapes,
+    example_features,
+)
 from dambench_hub.storage.manifest import GEOGRAPHY, Manifest, Shard
 from dambench_hub.storage.preview import (
     PREVIEW,
@@ -89,12 +95,30 @@ def _configs(folder: Path, manifest: Manifest) -> list[tuple[dict[str, Any], dic
             # For HDF5, `features` chooses the columns; without a batch size a whole file is read.
             entry |= {"features": features, "batch_size": 4}
         entries.append((entry, _info(config, features, splits, _example_bytes(chosen))))
+    if manifest.ensemble_size:
+        entries.append(_ensemble(manifest))
     if PREVIEW in manifest.copies:
         entries.append(_preview(manifest))
     if manifest.geography and manifest.format == "parquet":
         # A folder has one reader, that of its first config; other formats need another call.
         entries.append(card_config(folder))
     return entries
+
+
+def _ensemble(manifest: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of the config `ensemble`."""
+    shapes = _ensemble_shapes(manifest)
+    features, splits = example_features(shapes)._to_yaml_list(), manifest.copies[ENSEMBLE]
+    entry: dict[str, Any] = {"config_name": ENSEMBLE, "data_files": _data_files(splits)}
+    if manifest.format == "hdf5":
+        entry |= {"features": features, "batch_size": 1}
+    return entry, _info(ENSEMBLE, features, splits, _example_bytes(shapes))
+
+
+def _ensemble_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    return ensemble_shapes(
+        len(manifest.channels), manifest.grid, manifest.ensemble_size, manifest.modalities
+    )
 
 
 def _preview(manifest: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -176,6 +200,7 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
             f"`{entry['config_name']}`" for entry, _ in _configs(folder, manifest)
         ),
         "preview": _preview_text(manifest),
+        "ensemble": _ensemble_text(folder, manifest),
         "geography": _geography(folder, manifest),
         "archives": _archives(manifest),
         "gaps": _gaps(manifest),
@@ -204,6 +229,21 @@ def _preview_text(manifest: Manifest) -> str:
     return (
         f" `{PREVIEW}` is for a first look: the beginning of each split, {listed} as means over "
         f"{step} × {step} points, NaN where nothing was observed, and `time` as text."
+    )
+
+
+def _ensemble_text(folder: Path, manifest: Manifest) -> str:
+    if not manifest.ensemble_size:
+        return ""
+    shapes = _ensemble_shapes(manifest)
+    columns = [f"`{name}` {shape}" for name, shape in shapes.items() if name != "time"]
+    splits = manifest.ensemble_splits
+    return (
+        f'`load_dataset("{folder.resolve().name}", "{ENSEMBLE}", split="{splits[-1]}")` gives the '
+        f"{manifest.ensemble_size} members of the background's ensemble, in the splits "
+        f"{' and '.join(splits)}, with the times of the other configs: {', '.join(columns)}. "
+        "`background` is the forecast of the unperturbed run; the members' spread says how wrong "
+        "it may be.\n\n"
     )
 
 
@@ -236,7 +276,8 @@ def _rounding(manifest: Manifest) -> str:
     if not manifest.rounding:
         return ""
     return (
-        f"Backgrounds keep {manifest.rounding.keep_bits} bits of their mantissa; `rounding` in "
+        f"Backgrounds, and members of their ensemble, keep {manifest.rounding.keep_bits} bits of "
+        "their mantissa; `rounding` in "
         "`manifest.json` says what that changed. References and observations are not rounded.\n"
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.building.builder import build_dataset
-from dambench_hub.building.examples import Fields, Source
+from dambench_hub.building.examples import Fields, Members, Source
 from dambench_hub.building.plan import Plan, manifest_settings
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.data.dataset import Data, load_data
@@ -92,6 +92,8 @@ def conversion_plan(
         configs=tuple(settings["configs"] if configs is None else configs),
         keep_bits=rounded if keep_bits is None else keep_bits,
         geography=manifest.geography,
+        ensemble_size=manifest.ensemble_size,
+        ensemble_splits=manifest.ensemble_splits,
     )
 
 
@@ -122,7 +124,10 @@ def _open(old: Data, plan: Plan, work: Path) -> Source:
     def read(split: str, index: int) -> Fields:
         return old.example(split, int(rows[split][index]))
 
-    return Source(read, old.manifest.gaps, _orography(old), old.statistics)
+    def read_members(split: str, index: int) -> Members:
+        return old.members(split, int(rows[split][index]))
+
+    return Source(read, old.manifest.gaps, _orography(old), old.statistics, read_members)
 
 
 def _orography(old: Data) -> np.ndarray | None:

@@ -17,7 +17,13 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
-from dambench_hub.storage.features import column_shapes, config_columns, example_features
+from dambench_hub.storage.features import (
+    ENSEMBLE,
+    column_shapes,
+    config_columns,
+    ensemble_shapes,
+    example_features,
+)
 from dambench_hub.storage.manifest import FORMATS, SUFFIX, Manifest
 from dambench_hub.storage.preview import EXAMPLES, PREVIEW, preview_features, preview_shapes
 from dambench_hub.storage.rounding import require_keep_bits
@@ -47,7 +53,10 @@ class Plan:
             no column selection, so each is written again; the other formats offer all anyway.
         geography: Whether to add the config `geography`, which does not depend on time.
         keep_bits: Explicit mantissa bits of the backgrounds, 1 to 23, None for all. Statistics and
-            observations are those of the backgrounds before.
+            observations are those of the backgrounds before. Members are rounded alike.
+        ensemble_size: Members of the background's ensemble, which the source's `read_members`
+            gives; 0 for none.
+        ensemble_splits: The splits that have them.
 
     Raises:
         BuildError: When a value cannot be used.
@@ -66,6 +75,8 @@ class Plan:
     configs: tuple[str, ...] = ()
     keep_bits: int | None = None
     geography: bool = False
+    ensemble_size: int = 0
+    ensemble_splits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parse_channels(self.channels)
@@ -96,6 +107,18 @@ class Plan:
             # Training examples may share a valid time (members of an ensemble); scored ones cannot.
             if np.any(steps < 0) or (split != "train" and np.any(steps == 0)):
                 raise BuildError(f"The times of split {split} must ascend, each once.")
+        self._require_ensemble()
+
+    def _require_ensemble(self) -> None:
+        if bool(self.ensemble_size) != bool(self.ensemble_splits) or self.ensemble_size in (1, -1):
+            raise BuildError(
+                "An ensemble has two members at least, and splits; got ensemble_size "
+                f"{self.ensemble_size} and ensemble_splits {self.ensemble_splits}."
+            )
+        for split in self.ensemble_splits:
+            if split not in self.times:
+                advice = did_you_mean(split, self.times)
+                raise BuildError(f"There is no split {split!r} to have an ensemble. {advice}")
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -111,6 +134,10 @@ class Plan:
         """Shapes of the columns of a config, in the order of the files."""
         if config == PREVIEW:
             return preview_shapes(self.channels, self.grid, self.modalities)
+        if config == ENSEMBLE:
+            return ensemble_shapes(
+                len(self.channels), self.grid, self.ensemble_size, self.modalities
+            )
         points = self.observations.points(self.grid)
         shapes = column_shapes(len(self.channels), self.grid, points, self.modalities)
         return {name: shapes[name] for name in config_columns(self.modalities)[config]}
@@ -127,7 +154,7 @@ def manifest_settings(manifest: Manifest) -> dict[str, Any]:
     for gap in manifest.gaps:
         if gap.what == "example":
             hours[gap.split] = sorted([*hours[gap.split], gap.hours])
-    copies = tuple(config for config in manifest.copies if config != PREVIEW)
+    copies = tuple(config for config in manifest.copies if config not in (PREVIEW, ENSEMBLE))
     return _settings(manifest, hours, copies)
 
 
@@ -146,6 +173,8 @@ def _settings(
         "configs": sorted(copies),
         "keep_bits": of.keep_bits,
         "geography": of.geography,
+        "ensemble_size": of.ensemble_size,
+        "ensemble_splits": sorted(of.ensemble_splits),
         "source": dict(of.source),
         "times": dict(hours),
     }
@@ -166,11 +195,13 @@ class Job:
 def jobs(plan: Plan) -> list[Job]:
     """Every shard of the data set, in the order of writing."""
     found: list[Job] = []
-    for config in ("multimodal", *plan.copies):
+    of_ensemble = [ENSEMBLE] if plan.ensemble_size else []
+    for config in ("multimodal", *plan.copies, *of_ensemble):
         shapes = plan.shapes(config)
         example_bytes = 4 * sum(prod(shape) for shape in shapes.values())
         for split, times in plan.times.items():
-            found += _split_jobs(plan, config, split, len(times), example_bytes)
+            if config != ENSEMBLE or split in plan.ensemble_splits:
+                found += _split_jobs(plan, config, split, len(times), example_bytes)
     if plan.format == "parquet":
         for split, times in plan.times.items():
             path = f"{PREVIEW}/{split}-00000-of-00001.parquet"

@@ -157,6 +157,9 @@ def info_tables(data: Data) -> RenderableType:
         f"error {observations.error_scale:g} × background error",
         "rounding": _rounding(manifest),
         "modalities": _modalities(data),
+        "ensemble": f"{manifest.ensemble_size} members in {' and '.join(manifest.ensemble_splits)}"
+        if manifest.ensemble_size
+        else "",
         "geography": "land, heights, texts and pictures" if manifest.geography else "",
         "gaps": _gaps(manifest),
         "format": f"{manifest.format}, {size / 1e6:,.1f} MB in {data.folder}",

@@ -91,6 +91,11 @@ def equivalent_of(modality: str) -> str:
     return f"background_{modality}"
 
 
+def members_equivalent_of(modality: str) -> str:
+    """Name of the equivalents of a modality in the members of the background's ensemble."""
+    return f"background_members_{modality}"
+
+
 EQUIVALENTS = {
     equivalent_of(name): Variable(
         equivalent_of(name),

@@ -18,7 +18,7 @@ from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.prefetching import prefetched
-from dambench_hub.storage.features import column_shapes
+from dambench_hub.storage.features import ENSEMBLE, column_shapes, ensemble_shapes
 from dambench_hub.storage.manifest import STATISTICS, Manifest
 from dambench_hub.storage.statistics import Statistics
 from dambench_hub.tasks.task import Task, load_task
@@ -78,6 +78,12 @@ class Data:
         points = manifest.observations.points(manifest.grid)
         self.shapes = column_shapes(
             len(manifest.channels), manifest.grid, points, manifest.modalities
+        )
+        members = ensemble_shapes(
+            len(manifest.channels), manifest.grid, manifest.ensemble_size, manifest.modalities
+        )
+        self._members = StoredExamples(
+            folder, manifest.format, manifest.copies.get(ENSEMBLE, {}), members
         )
         absent = set(map(equivalent_of, manifest.modalities)) - set(manifest.equivalents)
         self._examples = StoredExamples(
@@ -152,6 +158,34 @@ class Data:
         self.manifest.shards(split)  # names the splits if there is no such one
         self._examples.fill(split, index, arrays)
 
+    def members(
+        self, split: str, index: int, columns: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The members of the background's ensemble in one example.
+
+        Args:
+            split: One of `manifest.ensemble_splits`.
+            index: 0 … size − 1, as of `example`; negative counts from the end.
+            columns: Which of them; None for all.
+
+        Returns:
+            `time`; `background_members`, (M, C, Y, X), float32; and their equivalents of the
+            modalities, `background_members_precipitation` and `background_members_olr`, (M, Y, X),
+            NaN where there are none. Perhaps read-only.
+
+        Raises:
+            IndexError: When there is no such example.
+            DataError: When the split has no ensemble, there is no such column, or the shard cannot
+                be read.
+        """
+        self.manifest.shards(split)  # names the splits if there is no such one
+        if split not in self._members.sizes:
+            having = " and ".join(self._members.sizes) or "no split"
+            raise DataError(
+                f"The split {split} of {self.manifest.name} has no ensemble; {having} has one."
+            )
+        return self._members.read(split, index, columns)
+
     def background(self, split: str, index: int) -> np.ndarray:
         """x^b of one example, (C, Y, X), float32, perhaps read-only."""
         return self.example(split, index, ["background"])["background"]
@@ -173,6 +207,7 @@ class Data:
         indices: Sequence[int] | np.ndarray | None = None,
         redraw: int | None = None,
         buffers: int | None = None,
+        ensemble: bool = False,
     ) -> Iterator[Batch]:
         """Samples of a task, in batches; the last one may be smaller.
 
@@ -188,14 +223,18 @@ class Data:
             buffers: None gives every batch arrays of its own. A number reuses that many batches'
                 memory in turn, which is faster; from 2 on, a thread fills the next while you work.
                 A batch is then valid until the next one is asked for.
+            ensemble: Give the members of the background's ensemble, too, in splits that have one;
+                they are M times as much to read.
 
         Raises:
             TaskError: When the task does not fit the data set.
             DataError: When a shard cannot be read.
         """
         task = load_task(task)
+        wanted = split or task.split
+        members = self._members if ensemble and wanted in self._members.sizes else None
         loader = Loader(
-            self.manifest, self.statistics, self._examples, task, split or task.split, redraw
+            self.manifest, self.statistics, self._examples, members, task, wanted, redraw
         )
         if indices is None:
             stride = task.stride if split in (None, task.split) else 1
@@ -211,14 +250,24 @@ class Data:
         loaded = (loader.load(part, ring[i % len(ring)]) for i, part in enumerate(parts))
         return loaded if buffers < 2 else prefetched(loaded, buffers - 1)
 
-    def to_xarray(self, split: str) -> xr.Dataset:
+    def to_xarray(self, split: str, *, ensemble: bool = False) -> xr.Dataset:
         """A split as a lazy xarray data set with CF names and units; reads only what is used.
 
+        Args:
+            split: `train`, `validation` or `test`.
+            ensemble: Also the members of the background's ensemble, (time, member, channel,
+                latitude, longitude), and their equivalents, in splits that have one.
+
         Returns:
-            `background` and `reference` (time, channel, latitude, longitude), the modalities
-            (time, latitude, longitude), and the stored observations (time, channel, point) with
-            their `observation_index` (time, point).
+            `background` and `reference` (time, channel, latitude, longitude), the modalities and
+            the background's equivalents (time, latitude, longitude), and the stored observations
+            (time, channel, point) with their `observation_index` (time, point).
         """
         from dambench_hub.data.xarray_view import lazy_dataset
 
-        return lazy_dataset(self.manifest, split, self.shapes, partial(self.example, split))
+        examples = lazy_dataset(self.manifest, split, self.shapes, partial(self.example, split))
+        if not ensemble or split not in self._members.sizes:
+            return examples
+        read = partial(self.members, split)
+        members = lazy_dataset(self.manifest, split, self._members.shapes, read)
+        return examples.assign(members.data_vars)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dambench_hub.coordinates.variables import equivalent_of
+from dambench_hub.coordinates.variables import equivalent_of, members_equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.stored_examples import StoredExamples
 from dambench_hub.observations import draw_observations
@@ -22,6 +22,7 @@ class Loader:
         manifest: Of the data set.
         statistics: Of the data set.
         examples: Of the data set.
+        members: Of the background's ensemble, if they are wanted.
         task: What a sample has.
         split: Which samples.
         redraw: Draw other observations, keyed by this number; None for those of the task.
@@ -32,11 +33,12 @@ class Loader:
         manifest: Manifest,
         statistics: Statistics,
         examples: StoredExamples,
+        members: StoredExamples | None,
         task: Task,
         split: str,
         redraw: int | None = None,
     ) -> None:
-        self.manifest, self.examples = manifest, examples
+        self.manifest, self.examples, self.members = manifest, examples, members
         self.split, self.redraw = split, redraw
         self.modalities = task.modalities(manifest)
         self.settings = task.observation_settings(manifest)
@@ -45,17 +47,21 @@ class Loader:
         equivalents = map(equivalent_of, self.modalities)
         columns = ["background", "reference", *self.modalities, *equivalents]
         self.columns = columns + ["observation_index", "observations"] * self.stored
+        of_members = ["background_members", *map(members_equivalent_of, self.modalities)]
+        self.member_columns = of_members if members else []
         self.times = manifest.times(split)
 
     def empty(self, size: int) -> dict[str, np.ndarray]:
         """Arrays for `size` samples."""
         grid, shapes = self.manifest.grid, dict(self.examples.shapes)
+        shapes |= self.members.shapes if self.members else {}
         channels, points = len(self.manifest.channels), self.settings.points(grid)
         iid = self.settings.network == "iid"
         shapes["observation_index"] = (channels, points) if iid else (points,)
         shapes["observations"] = (channels, points)
         types = {"time": "datetime64[h]", "observation_index": "int32"}
         names = dict.fromkeys(["time", *self.columns, "observation_index", "observations"])
+        names |= dict.fromkeys(self.member_columns)
         return {name: np.empty((size, *shapes[name]), types.get(name, "f4")) for name in names}
 
     def load(self, indices: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
@@ -63,6 +69,9 @@ class Loader:
         arrays = {name: array[: len(indices)] for name, array in arrays.items()}
         for row, index in enumerate(indices):
             self.examples.fill(self.split, int(index), {n: arrays[n][row] for n in self.columns})
+            if self.members:
+                of_row = {n: arrays[n][row] for n in self.member_columns}
+                self.members.fill(self.split, int(index), of_row)
             arrays["time"][row] = self.times[index]
             if not self.stored:
                 arrays["observation_index"][row], arrays["observations"][row] = draw_observations(
@@ -84,4 +93,8 @@ class Loader:
             modalities={name: arrays[name] for name in self.modalities},
             background_modalities={n: arrays[equivalent_of(n)] for n in self.modalities},
             reference=arrays["reference"],
+            background_members=arrays.get("background_members"),
+            background_members_modalities={
+                n: arrays[members_equivalent_of(n)] for n in self.modalities if self.members
+            },
         )

@@ -10,11 +10,20 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, parse_channels
+from dambench_hub.coordinates.variables import (
+    EQUIVALENTS,
+    MODALITIES,
+    equivalent_of,
+    members_equivalent_of,
+    parse_channels,
+)
 from dambench_hub.storage.manifest import Manifest
 
 Read = Callable[[int, list[str]], Mapping[str, np.ndarray]]
 """Some columns of one example of the split, by its number."""
+
+MEMBERS_EQUIVALENTS = {members_equivalent_of(name): name for name in MODALITIES}
+"""The columns with the equivalents that members have, and their modalities."""
 
 DIMENSIONS = {
     "background": ("time", "channel", "latitude", "longitude"),
@@ -22,10 +31,13 @@ DIMENSIONS = {
     "observations": ("time", "channel", "point"),
     "observation_index": ("time", "point"),
     **dict.fromkeys((*MODALITIES, *EQUIVALENTS), ("time", "latitude", "longitude")),
+    "background_members": ("time", "member", "channel", "latitude", "longitude"),
+    **dict.fromkeys(MEMBERS_EQUIVALENTS, ("time", "member", "latitude", "longitude")),
 }
 
 LONG_NAMES = {
     "background": "background: forecast valid at time",
+    "background_members": "members of the background's ensemble: forecasts valid at time",
     "reference": "reference state at time",
     "observations": "observed values",
     "observation_index": "observed grid point, row-major latitude * X + longitude",
@@ -35,7 +47,7 @@ LONG_NAMES = {
 def lazy_dataset(
     manifest: Manifest, split: str, shapes: Mapping[str, tuple[int, ...]], read: Read
 ) -> xr.Dataset:
-    """All columns of a split; values are read when they are used, one example at a time.
+    """These columns of a split; values are read when they are used, one example at a time.
 
     Args:
         manifest: Of the data set.
@@ -78,13 +90,14 @@ def _axis(name: str, units: str, axis: str) -> dict[str, str]:
 
 
 def _attributes(manifest: Manifest, name: str) -> dict[str, Any]:
-    if variable := {**MODALITIES, **EQUIVALENTS}.get(name):
+    modality = MEMBERS_EQUIVALENTS.get(name, "")
+    if variable := {**MODALITIES, **EQUIVALENTS}.get(equivalent_of(modality) if modality else name):
         return {
             "standard_name": variable.standard_name,
             "long_name": variable.long_name,
             "units": variable.units,
         }
-    if name == "background":
+    if name in ("background", "background_members"):
         return {"long_name": LONG_NAMES[name], "lead_hours": manifest.lead_hours}
     return {"long_name": LONG_NAMES[name]}
 

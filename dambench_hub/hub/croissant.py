@@ -10,7 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dambench_hub.storage.features import column_shapes, config_columns
+from dambench_hub.storage.features import (
+    ENSEMBLE,
+    column_shapes,
+    config_columns,
+    ensemble_shapes,
+)
 from dambench_hub.storage.manifest import GEOGRAPHY, STATISTICS, Manifest, Shard
 from dambench_hub.storage.preview import PREVIEW, preview_shapes
 
@@ -88,6 +93,9 @@ DESCRIPTIONS = {
     "background_olr": "What the background says that the satellite would have measured over the "
     "same day, W m-2; NaN: the background has none.",
     "reference": "The state to be found.",
+    "background_members": "Forecasts of the members of an ensemble, valid at `time`.",
+    "background_members_precipitation": "What each member says that stations would have measured.",
+    "background_members_olr": "What each member says that the satellite would have measured.",
 }
 OF_PREVIEW = {
     "time": "Valid time of the analysis, UTC.",
@@ -204,6 +212,11 @@ def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
         for config, columns in configs.items()
         if config in shared or config in manifest.copies
     ]
+    if manifest.ensemble_size:
+        members = ensemble_shapes(
+            len(manifest.channels), manifest.grid, manifest.ensemble_size, manifest.modalities
+        )
+        records.append(_record_set(manifest, ENSEMBLE, members))
     if PREVIEW in manifest.copies:
         coarse = preview_shapes(manifest.channels, manifest.grid, manifest.modalities)
         records.append(_record_set(manifest, PREVIEW, coarse))

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from dambench_hub.errors import BuildError
 from dambench_hub.hub.release import Release, ReleaseFile
 from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
-from dambench_hub.storage.features import CONFIGS
+from dambench_hub.storage.features import CONFIGS, ENSEMBLE
 from dambench_hub.storage.preview import PREVIEW
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-SHARD_FOLDERS = {*CONFIGS, PREVIEW, "geography"}
+SHARD_FOLDERS = {*CONFIGS, ENSEMBLE, PREVIEW, "geography"}
 REPO_TYPES = {"dataset": "dataset", "metric": "space", "model": "model", "space": "space"}
 
 

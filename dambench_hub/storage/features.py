@@ -10,11 +10,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from datasets import Array2D, Array3D, Features, List, Value
+from datasets import Array2D, Array3D, Array4D, Features, List, Value
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import from_hours, hours_since_epoch
-from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, equivalent_of
+from dambench_hub.coordinates.variables import (
+    EQUIVALENTS,
+    MODALITIES,
+    equivalent_of,
+    members_equivalent_of,
+)
 
 CONFIGS: Mapping[str, tuple[str, ...]] = {
     "multimodal": (
@@ -36,6 +41,9 @@ CONFIGS: Mapping[str, tuple[str, ...]] = {
     "satellite": ("time", "olr", "background_olr"),
 }
 """Configs of the data set and their columns; the first is the default and has them all."""
+
+ENSEMBLE = "ensemble"
+"""Config with the members of the background's ensemble, in files of its own."""
 
 
 def config_columns(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -69,6 +77,18 @@ def column_shapes(
     return {name: shapes[name] for name in config_columns(modalities)["multimodal"]}
 
 
+def ensemble_shapes(
+    channels: int, grid: Grid, members: int, modalities: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    """Shape of one example's value in each column of the config `ensemble`."""
+    equivalents = (members_equivalent_of(name) for name in MODALITIES if name in modalities)
+    return {
+        "time": (),
+        "background_members": (members, channels, *grid.shape),
+        **dict.fromkeys(equivalents, (members, *grid.shape)),
+    }
+
+
 def example_features(shapes: Mapping[str, tuple[int, ...]]) -> Features:
     """Hugging Face features of columns with these shapes."""
 
@@ -80,6 +100,8 @@ def example_features(shapes: Mapping[str, tuple[int, ...]]) -> Features:
                 return List(Value("int32"), length=shape[0])
             case _, 2:
                 return Array2D(shape, "float32")
+            case _, 4:
+                return Array4D(shape, "float32")
             case _:
                 return Array3D(shape, "float32")
 

@@ -22,11 +22,13 @@ from dambench_hub.coordinates.variables import MODALITIES, equivalent_of, parse_
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
+from dambench_hub.storage.features import ENSEMBLE
 from dambench_hub.storage.rounding import Rounding
 
 FORMAT_VERSION = 3
-"""Older versions are read still. In version 2, shards had no equivalents of the background; they
-are NaN. In version 1, `time` was a timestamp in milliseconds, too."""
+"""Older versions are read still. In version 2, there were no ensembles, and shards had no
+equivalents of the background; they are NaN. In version 1, `time` was a timestamp in milliseconds,
+too."""
 
 FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
@@ -95,12 +97,13 @@ class Manifest:
         format: `parquet`, `arrow` or `hdf5`.
         source: Where the fields come from: kind, settings, versions, licence, attribution, ….
         splits: Shards of each split, in order.
-        copies: Shards of the configs that have files of their own, by config and split: `preview`
-            in Parquet, and in Arrow every config but `multimodal`.
+        copies: Shards of the configs that have files of their own, by config and split: `ensemble`
+            if there is one, `preview` in Parquet, and in Arrow every config but `multimodal`.
         statistics_sha256: Hash of `statistics.safetensors`.
         gaps: What the source does not have, in the order of time.
         rounding: What was rounded away from the backgrounds, or None.
         geography_sha256: Hash of the file with the config `geography`, None if there is none.
+        ensemble_size: Members of the background's ensemble, 0 if there is none.
         format_version: 1 to 3, see `FORMAT_VERSION`.
     """
 
@@ -120,6 +123,7 @@ class Manifest:
     gaps: tuple[Gap, ...] = ()
     rounding: Rounding | None = None
     geography_sha256: str | None = None
+    ensemble_size: int = 0
     format_version: int = FORMAT_VERSION
 
     @cached_property
@@ -131,6 +135,11 @@ class Manifest:
     def geography(self) -> bool:
         """Whether there is a config `geography`."""
         return self.geography_sha256 is not None
+
+    @property
+    def ensemble_splits(self) -> tuple[str, ...]:
+        """The splits that have the members of the background's ensemble."""
+        return tuple(self.copies.get(ENSEMBLE, {}))
 
     @property
     def equivalents(self) -> tuple[str, ...]:
@@ -176,6 +185,7 @@ class Manifest:
             "geography": {"path": GEOGRAPHY, "sha256": self.geography_sha256}
             if self.geography_sha256
             else None,
+            **({"ensemble_size": self.ensemble_size} if self.format_version > 2 else {}),
         }
 
     @classmethod
@@ -186,7 +196,7 @@ class Manifest:
             DataError: When a field is missing or wrong, or the revision is not that of the content.
         """
         version = raw.get("format_version")
-        if version not in range(1, FORMAT_VERSION + 1):
+        if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
             raise DataError(
                 f"The manifest has format version {version}, this package reads up to "
                 f"{FORMAT_VERSION}. "
@@ -213,7 +223,8 @@ class Manifest:
                 gaps=tuple(Gap(**gap) for gap in raw["gaps"]),
                 rounding=Rounding.from_dict(raw["rounding"]) if raw["rounding"] else None,
                 geography_sha256=raw["geography"]["sha256"] if raw["geography"] else None,
-                format_version=raw["format_version"],
+                ensemble_size=raw["ensemble_size"] if version > 2 else 0,
+                format_version=version,
             )
             content = _hash({key: value for key, value in raw.items() if key != "revision"})
             whole = raw["revision"] == content == manifest.revision

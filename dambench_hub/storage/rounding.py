@@ -1,7 +1,8 @@
 """Rounded mantissas: fewer bits of the background, files that compress far better, a known error.
 
 A float32 has 23 explicit mantissa bits. The last ones of a forecast are noise to its user, and
-noise is what no codec can compress. Only backgrounds are rounded, never references or observations:
+noise is what no codec can compress. Only backgrounds are rounded, with the members of their
+ensemble; references and observations never are:
 scores and stored observations are those of the data set that was not rounded.
 
 The error is relative to the value, so fields with a large mean need the most bits. In the twin
@@ -164,16 +165,32 @@ def rounded_backgrounds(
     """
     errors = []
     for example in examples:
-        background = example["background"]
-        rounded = round_mantissa(background, keep_bits)
-        if not np.all(np.isfinite(rounded)):
-            raise BuildError(
-                f"The background at {example['time']} has values that {keep_bits} mantissa bits "
-                "cannot hold. Is its unit right?"
-            )
-        errors.append(RoundingError.of(background, rounded))
+        rounded = _rounded(example, "background", keep_bits)
+        errors.append(RoundingError.of(example["background"], rounded))
         yield {**example, "background": rounded}
     write_atomic(_note_path(work, shard), reduce(add, errors).to_json())
+
+
+def rounded_members(
+    examples: Iterable[Mapping[str, np.ndarray]], keep_bits: int
+) -> Iterator[Mapping[str, np.ndarray]]:
+    """Examples of the config `ensemble` with members that are rounded as backgrounds are.
+
+    Raises:
+        BuildError: When a member is so large that it becomes infinite.
+    """
+    for example in examples:
+        yield {**example, "background_members": _rounded(example, "background_members", keep_bits)}
+
+
+def _rounded(example: Mapping[str, np.ndarray], name: str, keep_bits: int) -> np.ndarray:
+    rounded = round_mantissa(example[name], keep_bits)
+    if not np.all(np.isfinite(rounded)):
+        raise BuildError(
+            f"{name} at {example['time']} has values that {keep_bits} mantissa bits cannot hold. "
+            "Is its unit right?"
+        )
+    return rounded
 
 
 def note_rounding(work: Path, rounding: Rounding) -> None:

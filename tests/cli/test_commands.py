@@ -196,6 +196,10 @@ def test_tasks_and_info(dambench, tiny_folder, tmp_path):
     assert code == 0
     for words in "revision", "9x16", "t2m, msl, z500", "cc0-1.0", "2024-02-27T00", "olr (", "MB":
         assert words in out
+    assert "ensemble" not in out
+    options = {"ensemble_size": 3, "ensemble_splits": ("validation", "test")}
+    write_tiny_dataset(tmp_path / "members", channels=("t2m",), **options)
+    assert "3 members in validation and test" in dambench("info", tmp_path / "members")[1]
 
 
 def test_verify_finds_a_changed_byte(dambench, tmp_path):

@@ -69,6 +69,8 @@ def test_batches_are_the_examples_in_order(data, batch_size):
         np.testing.assert_array_equal(batch.observation_values[row], example["observations"])
         for name in ("precipitation", "olr"):
             np.testing.assert_array_equal(batch.modalities[name][row], example[name])
+            equivalent = batch.background_modalities[name][row]
+            np.testing.assert_array_equal(equivalent, example[f"background_{name}"])
         values = batch.observations[row].reshape(5, -1)[:, example["observation_index"]]
         np.testing.assert_array_equal(values, example["observations"])
 
@@ -182,6 +184,57 @@ def test_threads_of_several_loaders_do_not_disturb_each_other(data):
             assert_equal(batch, batches[-1])
 
 
+# Ensembles
+
+
+@pytest.fixture(scope="module", params=["parquet", "arrow", "hdf5"])
+def with_members(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("members") / request.param
+    options = {"ensemble_size": 3, "ensemble_splits": ("validation", "test")}
+    write_tiny_dataset(folder, format=request.param, **options)
+    return load_data(folder)
+
+
+@pytest.mark.parametrize("buffers", [None, 1, 2])
+def test_batches_have_the_members_when_asked_for(with_members, buffers):
+    options = {"batch_size": 2, "buffers": buffers, "ensemble": True}
+    count = 0
+    for count, batch in enumerate(with_members.batches("multimodal", **options), 1):
+        for row in range(len(batch)):
+            wanted = with_members.members("test", 2 * (count - 1) + row)
+            assert batch.time[row] == wanted["time"]
+            found = batch.background_members[row]
+            np.testing.assert_array_equal(found, wanted["background_members"])
+            for name, values in batch.background_members_modalities.items():
+                np.testing.assert_array_equal(
+                    values[row], wanted[f"background_members_{name}"], err_msg=name
+                )
+        assert set(batch.background_members_modalities) == {"precipitation", "olr"}
+    assert count == 3
+
+
+def test_members_are_given_only_where_they_are_and_are_asked_for(with_members):
+    def given(*which, **options):
+        batch = next(with_members.batches(*which, **options))
+        return batch.background_members, batch.background_members_modalities
+
+    assert given("multimodal") == given("multimodal", "train", ensemble=True) == (None, {})
+    members, equivalents = given("unimodal", ensemble=True)
+    assert members.shape == (1, 3, 5, 9, 16) and equivalents == {}
+
+
+def test_no_members_where_there_are_none(data, with_members):
+    with pytest.raises(DataError, match="test of tiny has no ensemble; no split has one"):
+        data.members("test", 0)
+    with pytest.raises(DataError, match="train of tiny .*; validation and test has one"):
+        with_members.members("train", 0)
+    with pytest.raises(IndexError, match="test has 5 examples"):
+        with_members.members("test", 5)
+    with pytest.raises(TaskError, match="Did you mean 'test'"):
+        with_members.members("tset", 0)
+    assert list(with_members.members("test", 0, ["time"])) == ["time"]
+
+
 # Observations drawn again
 
 
@@ -206,7 +259,9 @@ def test_stored_and_redrawn_observations_are_the_same_bits(data):
     """The tiny data set stores a density of 0.1: the task asks for it, in other words."""
     stored = list(data.batches("unimodal", batch_size=5))
     asked = list(data.batches("density-10", batch_size=5))
-    fresh = Loader(data.manifest, data.statistics, data._examples, load_task("unimodal"), "test")
+    fresh = Loader(
+        data.manifest, data.statistics, data._examples, None, load_task("unimodal"), "test"
+    )
     fresh.stored = False
     drawn = fresh.load(range(5), fresh.empty(5))
     for other in (asked[0], drawn):

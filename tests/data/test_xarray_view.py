@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dambench_hub.coordinates.variables import EQUIVALENTS, MODALITIES, parse_channel
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.errors import DataError, TaskError
+from dambench_hub.testing import write_tiny_dataset
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,25 @@ def test_it_holds_the_examples(dataset, loaded):
         np.testing.assert_array_equal(dataset[name].values, values)
         if name != "time":
             assert dataset[name].dtype == values.dtype
+
+
+def test_members_are_there_when_asked_for(tmp_path):
+    options = {"ensemble_size": 3, "ensemble_splits": ("test",), "channels": ("t2m", "z500")}
+    write_tiny_dataset(tmp_path, **options)
+    data = load_data(tmp_path)
+    assert "background_members" not in data.to_xarray("test")
+    assert "background_members" not in data.to_xarray("train", ensemble=True)
+    view = data.to_xarray("test", ensemble=True)
+    members, olr = view.background_members, view.background_members_olr
+    assert members.dims == ("time", "member", "channel", "latitude", "longitude")
+    assert olr.dims == ("time", "member", "latitude", "longitude")
+    assert olr.units == "W m-2" and members.lead_hours == 24
+    wanted = data.members("test", 2)
+    some = members.isel(time=2, member=[0, 2], channel=1)
+    np.testing.assert_array_equal(some, wanted["background_members"][[0, 2], 1])
+    np.testing.assert_array_equal(olr[2], wanted["background_members_olr"])
+    np.testing.assert_array_equal(view.background[2], data.background("test", 2))
+    assert view.attrs["dataset_revision"] == data.revision
 
 
 def test_opening_reads_nothing(tiny_data, monkeypatch):

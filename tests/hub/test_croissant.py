@@ -90,6 +90,24 @@ def test_shapes_and_columns_are_those_of_the_shards(described, tiny_folder, mani
         assert field.get("isArray", False) == bool(shape)
 
 
+def test_an_ensemble_has_a_record_of_its_own(tmp_path):
+    options = {"channels": ("z500", "t850"), "ensemble_size": 3, "ensemble_splits": ("test",)}
+    manifest = write_tiny_dataset(tmp_path, **options)
+    described = croissant(manifest)
+    record = nodes(described, "cr:RecordSet")["ensemble"]
+    split, time, members, *equivalents = record["field"]
+    assert members["arrayShape"] == "3,2,9,16"
+    assert {field["arrayShape"] for field in equivalents} == {"3,9,16"} and len(equivalents) == 2
+    assert time["dataType"] == "cr:Int64"
+    assert set(references(record)) == {"files-of-ensemble", "splits/name"}
+    files = nodes(described, "cr:FileObject")
+    assert all(shard.path in files for shard in manifest.copies["ensemble"]["test"])
+    assert re.match(
+        split["source"]["transform"]["regex"], "/x/ensemble/test-00000-of-00001.parquet"
+    )
+    assert mlcroissant.Dataset(jsonld=described).metadata.record_sets
+
+
 def test_splits_are_found_in_the_paths(described, manifest):
     field = nodes(described, "cr:RecordSet")["unimodal"]["field"][0]
     pattern = re.compile(field["source"]["transform"]["regex"])

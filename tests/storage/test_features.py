@@ -12,6 +12,7 @@ from dambench_hub.storage.features import (
     CONFIGS,
     column_shapes,
     config_columns,
+    ensemble_shapes,
     example_features,
     from_arrow,
     to_record_batch,
@@ -61,6 +62,17 @@ def test_values_go_there_and_back(channels, rows, columns, points):
         value = from_arrow(batch[name], shape)
         assert value.dtype == example[name].dtype
         np.testing.assert_array_equal(value, example[name])
+
+
+def test_members_go_there_and_back(rng):
+    shapes = ensemble_shapes(3, Grid(5, 8), 4, ("olr",))
+    assert shapes["background_members"] == (4, 3, 5, 8)
+    assert list(shapes) == ["time", "background_members", "background_members_olr"]
+    example = {name: rng.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    example["time"] = np.datetime64("2024-02-29T18", "h")
+    batch = to_record_batch(example, example_features(shapes))
+    for name, shape in shapes.items():
+        np.testing.assert_array_equal(from_arrow(batch[name], shape), example[name])
 
 
 def test_large_values_are_not_copied(rng):

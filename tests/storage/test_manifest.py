@@ -84,6 +84,7 @@ def changed_fields(manifest):
     yield {"source": {**manifest.source, "settings": {"seed": 1}}}
     yield {"statistics_sha256": "0"}
     yield {"geography_sha256": "0"}
+    yield {"ensemble_size": 20}
     for gap in (Gap("test", 0, "example", "no t2m"), Gap("test", 0, "olr", "no t2m")):
         yield {"gaps": (gap,)}
     rounding = Rounding(7, 0.5**8, (0.01, 0.02))
