@@ -122,7 +122,9 @@ def sample_mse(
     control: str | None = None,
 ) -> np.ndarray:
     """The score `mse` of every time of the task, (N,)."""
-    batches: Iterable[Batch] = data.batches(task, batch_size=args.batch_size, buffers=2)
+    batches: Iterable[Batch] = data.batches(
+        task, batch_size=args.batch_size, buffers=2, ensemble=method.uses_ensemble
+    )
     if control:
         batches = controlled(batches, data, task.split, control, seed=args.seed)
     scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)

@@ -72,6 +72,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="of a classical method, such as localisation_km=1500; can be repeated",
     )
+    parser.add_argument(
+        "--no-ensemble",
+        action="store_true",
+        help="do without the data set's ensemble; ensemble methods then draw a climatological one",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of methods that draw samples (0)")
     parser.add_argument("--part", metavar="n/m", help="do the n-th of m parts")
     return parser.parse_args(argv)
@@ -98,7 +103,10 @@ def predict(args: argparse.Namespace) -> Path | None:
     training = batches(data, task, "train", None, args.batch_size, "Fitting")
     method = load_method(folder or args.method, training, **options)
     require_modalities(method, task, data)
+    ensemble = method.uses_ensemble and not args.no_ensemble
     set_members(method, args.members)
+    if ensemble and task.split in data.manifest.ensemble_splits:
+        require_all_members(method, args.members, data.manifest.ensemble_size)
     generator = prepare(method, args.device, args.seed)
     settings = {
         "method": method.name,
@@ -107,6 +115,7 @@ def predict(args: argparse.Namespace) -> Path | None:
         "dataset_revision": data.revision,
         "options": options,
         "members": args.members,
+        "ensemble": ensemble,
         "seed": args.seed,
         "device": generator.device.type if generator else "cpu",
         "version": __version__,
@@ -114,7 +123,8 @@ def predict(args: argparse.Namespace) -> Path | None:
     parts = Parts(out, settings, task.times(data.manifest))
     left = parts.unfinished(share, args.batch_size)
     doing = "Assimilating" if share.count == 1 else f"Assimilating part {share}"
-    for batch in batches(data, task, None, left * task.stride, args.batch_size, doing):
+    left *= task.stride
+    for batch in batches(data, task, None, left, args.batch_size, doing, ensemble):
         analysis = method.assimilate(batch.without_reference(), generator)
         parts.add(batch.time, analysis.mean if args.members is None else analysis.members)
 
@@ -143,9 +153,10 @@ def batches(
     indices: np.ndarray | None,
     batch_size: int,
     doing: str,
+    ensemble: bool = False,
 ) -> Iterator:
     """Batches of a split (None: the one that the task scores), with their progress shown."""
-    loaded = data.batches(task, split, batch_size, indices=indices, buffers=2)
+    loaded = data.batches(task, split, batch_size, indices=indices, buffers=2, ensemble=ensemble)
     samples = data.size(split or task.split) if indices is None else len(indices)
     return track(loaded, -(-samples // batch_size), doing)
 
@@ -162,6 +173,15 @@ def set_members(method: Assimilator, members: int | None) -> None:
     if not 1 <= members <= MAX_MEMBERS:
         raise TaskError(f"--members is 1 to {MAX_MEMBERS}, got {members}.")
     method.members = members
+
+
+def require_all_members(method: Assimilator, members: int | None, size: int) -> None:
+    """Refuse another number of members than the data set's ensemble has."""
+    if members not in (None, size):
+        raise TaskError(
+            f"{method.name} analyses the {size} members of the data set, got --members {members}. "
+            f"Give --members {size}, or --no-ensemble for a climatological ensemble."
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -91,7 +91,7 @@ def cost(name: str, trained: Sequence[Path], data: Data, task: Task) -> list[str
     if not trained and name not in METHODS:
         return ["–"] * 3
     method = load_method(trained[0] if trained else name, data.batches(task, "train", TIMED))
-    batch = next(data.batches(task, task.split, TIMED))
+    batch = next(data.batches(task, task.split, TIMED, ensemble=method.uses_ensemble))
     started = time.perf_counter()
     method.assimilate(batch.without_reference())
     seconds = (time.perf_counter() - started) / len(batch)

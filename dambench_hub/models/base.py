@@ -23,9 +23,12 @@ class Assimilator(ABC):
 
     Attributes:
         name: What commands and the registry call the method.
+        uses_ensemble: Whether it wants `background_members` in its batches, where the data set has
+            them; see `Data.batches`.
     """
 
     name: ClassVar[str]
+    uses_ensemble: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, training: Iterable[Batch], **options: Any) -> Self:

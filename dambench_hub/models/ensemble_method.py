@@ -78,6 +78,7 @@ class EnsembleMethod(Assimilator):
         Whitaker and Hamill (2012), Mon. Wea. Rev. 140, 3078-3089 (additive inflation).
     """
 
+    uses_ensemble = True
     usual_localisation_km: ClassVar[float]
 
     def __init__(

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.models import preparation, registry
 from dambench_hub.models.conv_cnp import ConvCNP
 from dambench_hub.models.learned import LearnedAssimilator
@@ -269,6 +270,38 @@ def test_ensemble_methods_write_their_mean_or_their_members(run, tmp_path, metho
     assert run(method, out="mean.nc")[0] == 0
     mean = values(tmp_path / "mean.nc")
     assert mean.shape == (5, *members.shape[2:])
+
+
+@pytest.mark.parametrize("method", ["letkf", "hybrid", "optimal_interpolation"])
+def test_ensemble_methods_work_on_the_ensemble_of_the_data(run, tmp_path, method):
+    """Unless told; a method that has no use for members does not even read them."""
+    folder = tmp_path / "with_members"
+    write_tiny_dataset(folder, ensemble_size=4, ensemble_splits=("test",))
+    data = load_data(folder)
+    batches = {
+        name: data.batches("unimodal", batch_size=5, ensemble=name == "of the day")
+        for name in ("of the day", "climatological")
+    }
+    fitted = registry.load_method(method, data.batches("unimodal", "train", 4))
+    wanted = {name: fitted.assimilate(next(found)).mean for name, found in batches.items()}
+    options = ["--task", "unimodal", "--batch-size", "5"]
+    assert run(method, *options, out="a.nc", data=folder)[0] == 0
+    assert run(method, *options, "--no-ensemble", out="b.nc", data=folder)[0] == 0
+    np.testing.assert_array_equal(values(tmp_path / "a.nc"), wanted["of the day"])
+    np.testing.assert_array_equal(values(tmp_path / "b.nc"), wanted["climatological"])
+    same = np.array_equal(wanted["of the day"], wanted["climatological"])
+    assert same == (not registry.method_class(method).uses_ensemble)
+
+
+def test_members_are_those_of_the_data_s_ensemble(run, tmp_path):
+    folder = tmp_path / "with_members"
+    write_tiny_dataset(folder, ensemble_size=4, ensemble_splits=("test",))
+    code, err = run("letkf", "--members", "5", data=folder)
+    assert code == 1 and "analyses the 4 members of the data set" in err and "--no-ensemble" in err
+    assert run("letkf", "--members", "4", out="4.nc", data=folder)[0] == 0
+    assert values(tmp_path / "4.nc").shape[1] == 4
+    assert run("letkf", "--members", "5", "--no-ensemble", out="5.nc", data=folder)[0] == 0
+    assert values(tmp_path / "5.nc").shape[1] == 5
 
 
 @pytest.mark.parametrize("method", ["dice", "conv_cnp", "optimal_interpolation", "letkf"])
