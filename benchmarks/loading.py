@@ -42,7 +42,16 @@ from dambench_hub.data import load_data
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import TYPICAL
 
-FIELDS = ("background", "observation_index", "observations", "precipitation", "olr", "reference")
+FIELDS = (
+    "background",
+    "observation_index",
+    "observations",
+    "precipitation",
+    "olr",
+    "background_precipitation",
+    "background_olr",
+    "reference",
+)
 
 PASSES = 4
 """A visit brings every sample this often, as buffers are made anew for each visit."""
