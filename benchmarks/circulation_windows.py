@@ -3,8 +3,8 @@
     python benchmarks/circulation_windows.py --data cycling [--windows 3] [--only options windows]
 
 A twin experiment like that of the data set `cycling`. The truth is a run of its nature model, grown
-from rest. A window starts from an analysis, as in a cycle: the background of the data set, a
-24-hour forecast by the imperfect model from a state with the data set's errors, analysed by 3D-Var
+from rest. A window starts from an analysis, as in a cycle: a 24-hour forecast by the imperfect
+model from a state that is wrong by a fifth of the difference of two other days, analysed by 3D-Var
 with the observations of the window's start. In the window there are observations every 6 h, or at
 its end only, drawn as the data set's are. B and the mean error are those of the training split.
 
@@ -35,7 +35,6 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"]
 
 import numpy as np
 
-from dambench_hub.building.osse.world import PAST_DAYS, World, analysis_error
 from dambench_hub.data import Batch, load_data
 from dambench_hub.dynamics.jax_setup import prepare_jax
 from dambench_hub.errors import ForecastError
@@ -46,6 +45,9 @@ from dambench_hub.models.weak_var4d import WeakVar4D
 from dambench_hub.observations import draw_observations
 
 FIRST, DAYS_APART = np.datetime64("2024-01-12T00"), 20
+PAST_DAYS = 10
+"""Of the truth, before the first window, to make initial errors from."""
+
 KINDS = {"6": (6,), "12": (6, 12), "24": (6, 12, 18, 24), "24, at the end": (24,)}
 """Hours with observations of each kind of windows."""
 
@@ -88,15 +90,13 @@ def draw_windows(data, var3d, count):
     """Windows of one nature run."""
     prepare_jax()
     nature, view = views(data)
-    settings = data.manifest.source["settings"]
-    world = World(settings["preset"], settings["seed"])
     day = FIRST - np.timedelta64(PAST_DAYS, "D")
     past, windows = [nature.guess(day, seed=0)], []
     for n in range(count):
         while day < FIRST + n * np.timedelta64(DAYS_APART, "D"):
             past.append(nature.model.advance(past[-1], 24, day))
             day += np.timedelta64(1, "D")
-        wrong = past[-2] + analysis_error(world, day, past[:-1])
+        wrong = past[-2] + initial_error(day, past[:-1])
         background = view.model.advance(wrong, 24, day - np.timedelta64(1, "D"))
         truths, batches = {}, {}
         for hours in (0, 6, 12, 18, 24):
@@ -105,6 +105,13 @@ def draw_windows(data, var3d, count):
         state = analyse_fields(var3d, view, background, batches[0], 24)
         windows.append(Window(day, state, truths, batches))
     return windows
+
+
+def initial_error(day, past):
+    """Weather of another day: ± 0.2 (x(−a) − x(−a − 5 days)), a of 2 to 5 days and sign drawn."""
+    rng = np.random.default_rng(day.astype(int))
+    age, sign = rng.integers(2, 6), rng.choice([-1.0, 1.0])
+    return sign * 0.2 * (past[-age] - past[-age - 5])
 
 
 def observe(data, truth, valid_time):

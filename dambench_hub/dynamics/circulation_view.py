@@ -23,7 +23,7 @@ from dambench_hub.dynamics.circulation import Circulation
 from dambench_hub.dynamics.circulation_model import CirculationModel
 from dambench_hub.dynamics.forecast_model import Pullback
 from dambench_hub.dynamics.model_view import LinearIncrement, ModelView
-from dambench_hub.dynamics.postprocessing import PostProcessor
+from dambench_hub.dynamics.postprocessing import post_processor
 from dambench_hub.dynamics.state_increments import StateIncrements
 from dambench_hub.errors import ForecastError
 
@@ -42,16 +42,8 @@ class CirculationView(ModelView):
     model: CirculationModel
 
     def __init__(self, model: CirculationModel, grid: Grid) -> None:
-        geography = model.circulation.geography()
         self.model, self.channels, self.grid = model, STANDARD_CHANNELS, grid
-        self.post_processor = PostProcessor(
-            grid=grid,
-            sigma=geography["sigma"],
-            surface_height=geography["surface_height"],
-            latitude=geography["latitude"],
-            columns=2 * len(geography["latitude"]),
-            near_surface_wind=float(geography["near_surface_wind"]),
-        )
+        self.post_processor = post_processor(model.circulation.geography(), grid)
 
     def see(self, states: np.ndarray) -> np.ndarray:
         """The 69 standard channels of (N,) or (M, N) states, float32, (C, Y, X) or (M, C, Y, X)."""

@@ -94,3 +94,15 @@ class PostProcessor:
         columns = np.arange(self.columns) * 360 / self.columns
         to_columns = interpolation_weights(columns, self.grid.longitude, period=360)
         return interpolation_weights(rows, self.grid.latitude), to_columns.T
+
+
+def post_processor(geography: Mapping[str, np.ndarray], grid: Grid) -> PostProcessor:
+    """What is seen on a grid of the states of a model with this `Circulation.geography`."""
+    return PostProcessor(
+        grid=grid,
+        sigma=geography["sigma"],
+        surface_height=geography["surface_height"],
+        latitude=geography["latitude"],
+        columns=2 * len(geography["latitude"]),
+        near_surface_wind=float(geography["near_surface_wind"]),
+    )

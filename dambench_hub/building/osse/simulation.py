@@ -6,72 +6,58 @@ once `prepare_jax` has set it up.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
+from safetensors.numpy import load_file, save
 
 from dambench_hub.building.osse.chains import run_chains
-from dambench_hub.building.osse.world import (
-    IMPERFECTIONS,
-    NATURE,
-    PAST_DAYS,
-    PRESETS,
-    World,
-    analysis_error,
-)
-from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.dynamics.circulation import Circulation, load_state, packed_state, truncated
+from dambench_hub.building.osse.twin_run import TwinRun, twin_models
+from dambench_hub.building.osse.world import MEMBERS_IN, World
+from dambench_hub.dynamics.circulation import load_state, packed_state
 from dambench_hub.dynamics.jax_setup import prepare_jax
 from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import write_atomic
 
 STATE = ("vorticity", "divergence", "t", "q", "log_pressure", "t2m")
 MEANS = ("precipitation", "olr")
-"""Names in a segment's file: of an instant, and of the day before it."""
+"""Names in a segment's file, after their owner: of an instant, and of the day before it."""
 
-
-@lru_cache
-def circulations(preset: str) -> tuple[Circulation, Circulation]:
-    """The nature run's model and the forecast model of a preset, once a process."""
-    settings = PRESETS[preset]
-    return Circulation(*settings.nature, {}), Circulation(*settings.forecast, IMPERFECTIONS)
+MEMBERS = "ensemble"
+"""Name of the members to go on from."""
 
 
 def simulate_segment(world: World, folder: Path, split: str, number: int) -> None:
     """Simulate and store one segment of a split.
 
-    The file holds the days that the split samples and the state to go on from. A run always goes on
-    from a file, so that an interrupted build and an uninterrupted one give the same bits.
+    The file holds the days that the split samples and the states to go on from. A run always goes
+    on from a file, so that an interrupted build and an uninterrupted one give the same bits.
     """
-    nature, forecast = circulations(world.name)
-    days, wanted = world.segments(split)[number], world.preset.splits[split].times
+    models = twin_models(world)
+    run = TwinRun(world, split, models)
     if number:
         before = segment_path(folder, split, number - 1)
-        state, past = load_state(before, like=first_state(world, "train"))
-    else:
-        state, past = first_state(world, split)
+        members = load_file(before)[MEMBERS]
+        run = TwinRun(world, split, models, load_state(before, like=models.first), members)
+    wanted = world.preset.splits[split].times
     samples: list[dict[str, np.ndarray]] = []
-    for day in days:
+    for day in world.segments(split)[number]:
+        happened = run.step(day)
         if day in wanted:
-            analysis = state.dynamics + analysis_error(world, day, past)
-            start = forecast.at(day - 1, truncated(analysis, nature, forecast))
-            background, _ = forecast.advance(start)
-        state, means = nature.advance(state)
-        past = [*past[1:], state.dynamics]
-        if day in wanted:
-            sample = labelled("reference", nature.to_fields(state)) | means
-            samples.append(sample | labelled("background", forecast.to_fields(background)))
+            if split not in MEMBERS_IN:
+                del happened["members"]
+            samples.append(labelled(happened))
             require_finite(samples[-1], split, day)
     content = {
         name: np.stack([sample[name] for sample in samples]) for name in (samples or [{}])[0]
     }
-    content["land"] = np.asarray(nature.model.terrain.fmask)
-    content |= labelled("reference", nature.geography())
-    content |= labelled("background", forecast.geography())
-    content |= packed_state((state, past))
+    content["land"] = np.asarray(models.nature.model.terrain.fmask)
+    content |= labelled(
+        {"reference": models.nature.geography(), "background": models.forecast.geography()}
+    )
+    content |= packed_state(run.state) | {MEMBERS: run.members}
     contiguous = {name: np.asarray(array, order="C") for name, array in content.items()}
     write_atomic(segment_path(folder, split, number), save(contiguous))
 
@@ -82,18 +68,13 @@ def require_finite(sample: dict[str, np.ndarray], split: str, day: np.datetime64
         raise BuildError(f"The model run of {split!r} broke down on {day}; try another --seed.")
 
 
-@lru_cache
-def first_state(world: World, split: str) -> tuple[Any, list[Any]]:
-    """What a split's run starts from, and as many copies of it as past states."""
-    nature, _ = circulations(world.name)
-    start = world.segments(split)[0][0] - 1
-    state = nature.start(start, world.rng(NATURE, int(hours_since_epoch(start))))
-    return state, [state.dynamics] * PAST_DAYS
-
-
-def labelled(owner: str, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The fields with `owner/` before their names."""
-    return {f"{owner}/{name}": field for name, field in fields.items()}
+def labelled(owners: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """All fields, with `owner/` before their names."""
+    return {
+        f"{owner}/{name}": field
+        for owner, fields in owners.items()
+        for name, field in fields.items()
+    }
 
 
 def segment_path(folder: Path, split: str, number: int) -> Path:

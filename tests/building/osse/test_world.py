@@ -1,14 +1,9 @@
-"""Presets, seeds and the error of the analyses that forecasts start from."""
+"""Presets, seeds and chains of days."""
 
 import numpy as np
+import pytest
 
-from dambench_hub.building.osse.world import (
-    NATURE,
-    PAST_DAYS,
-    PRESETS,
-    World,
-    analysis_error,
-)
+from dambench_hub.building.osse.world import NATURE, PRESETS, World
 
 
 def test_seeds_make_other_worlds():
@@ -18,7 +13,7 @@ def test_seeds_make_other_worlds():
 
 
 def test_presets_are_as_large_as_promised():
-    at_least = {"tiny": (8, 4, 4), "mini": (180, 30, 60), "t31": (360, 60, 120)}
+    at_least = {"tiny": (8, 4, 4), "mini": (180, 30, 120), "t31": (360, 60, 120)}
     allowed = {
         "train": set(range(2000, 2023)),
         "validation": {2023},
@@ -34,10 +29,33 @@ def test_presets_are_as_large_as_promised():
                 assert np.ptp(days.times).astype(int) >= 340, "a whole year, with all its seasons"
 
 
-def test_analysis_error_depends_on_the_day_only():
-    world, day = World("tiny", 0), np.datetime64("2022-01-10")
-    past = [np.float64(x) for x in np.arange(PAST_DAYS) ** 2]
-    errors = [analysis_error(world, day + n, past) for n in (0, 1, 2, 3, 0)]
-    assert errors[0] == errors[-1]
-    assert len(set(errors)) > 1
-    assert np.all(np.abs(errors) > 0)
+def test_the_shipped_world_holds_the_days_of_all_that_is_made_from_it():
+    shipped = World("canonical", 0).preset.splits
+    for name in ("tiny", "mini", "cycle"):
+        for split, days in PRESETS[name].splits.items():
+            assert np.isin(days.times, shipped[split].times).all()
+    days = PRESETS["cycle"].splits["test"].times
+    assert np.all(np.diff(days).astype(int) == 1)
+
+
+def test_the_ensemble_has_its_cycles_before_the_first_valid_time():
+    for name in PRESETS:
+        world = World(name, 0)
+        for split, days in world.preset.splits.items():
+            run = np.concatenate(world.segments(split))
+            assert (np.diff(run).astype(int) == 1).all()
+            before = (world.cycle_begins(split) - run[0]).astype(int)
+            assert before == world.preset.spinup_days >= world.preset.members
+            assert (days.times[0] - world.cycle_begins(split)).astype(int) + 1 == (
+                world.preset.cycle_days
+            )
+
+
+@pytest.mark.parametrize("more", [1, 180, 181, 400])
+def test_more_training_days_are_of_years_before(more):
+    splits = World("mini", 0, more_days=more).preset.splits
+    assert sum(days.count for days in splits.values()) == more
+    assert list(splits) == [f"train-{2021 - n}" for n in range(len(splits))]
+    for split, days in splits.items():
+        years = days.times.astype("datetime64[Y]").astype(str)
+        assert set(years) == {split.removeprefix("train-")}
