@@ -66,8 +66,11 @@ class Cycle:
         states: np.ndarray,
         batch: Batch,
         before: tuple[np.ndarray, np.datetime64] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The states and the fields of an analysis.
+    ) -> np.ndarray:
+        """The states of an analysis.
+
+        For every method they are what the cycle knows: of an analysis in fields, the model may not
+        hold all.
 
         Args:
             states: x^b, (M, *state_shape).
@@ -77,16 +80,12 @@ class Cycle:
                 the states be.
 
         Returns:
-            x^a, (M, *state_shape); the analysis on the grid, float32, (M, C, Y, X).
+            x^a, (M, *state_shape).
         """
-        seen = self.view.see(states)
         if isinstance(self.method, WindowAssimilator):
-            if before is None:
-                return states, seen
-            states = self._in_window(*before, batch)
-            return states, self.view.see(states)
-        analysed = self._of_fields(seen, batch)
-        return self.view.add(states, analysed - seen), analysed
+            return states if before is None else self._in_window(*before, batch)
+        seen = self.view.see(states)
+        return self.view.add(states, self._of_fields(seen, batch) - seen)
 
     def _of_fields(self, seen: np.ndarray, batch: Batch) -> np.ndarray:
         """Analyses of the members' fields, (M, C, Y, X)."""

@@ -114,9 +114,10 @@ class CycleRun:
         time, reference = batch.time[0], batch.reference
         assert reference is not None  # all data sets have one
         background = self._verify(self.cycle.view.see(states), reference[0])
-        states, analysed = self.cycle.analyse(states, batch.without_reference(), before)
-        if not (np.isfinite(states).all() and np.isfinite(analysed).all()):
+        states = self.cycle.analyse(states, batch.without_reference(), before)
+        if not np.isfinite(states).all():
             return False
+        analysed = self.cycle.view.see(states)
         number = self.record.done
         if number % self.plan.every == 0:
             self._forecast(states, number)
