@@ -1,2 +1,3 @@
+from .backgrounds import plot_backgrounds as plot_backgrounds
 from .cycles import plot_cycles as plot_cycles
 from .figures import plot_prediction as plot_prediction

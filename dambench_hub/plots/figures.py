@@ -104,7 +104,7 @@ def draw_maps(comparison: Comparison) -> Figure:
         limit = float(np.percentile(np.abs(list(fields.values())), 99.5)) or 1.0
         limits = (-limit if fields is comparison.errors else 0.0, limit)
         for panel, (kind, field) in zip(row, fields.items(), strict=True):
-            mesh = _draw_map(panel, comparison.grid, field, colours, limits)
+            mesh = draw_map(panel, comparison.grid, field, colours, limits)
             mean_square = np.mean(comparison.grid.weights[:, None] * field**2)
             panel.set_title(f"{_title(kind)} error {when}", pad=9)
             panel.set_title(
@@ -118,7 +118,7 @@ def draw_maps(comparison: Comparison) -> Figure:
     return figure
 
 
-def _draw_map(
+def draw_map(
     axes: Axes, grid: Grid, field: np.ndarray, colours: str, limits: tuple[float, float]
 ) -> Any:
     """A field on the sphere, Greenwich in the middle, under coastlines and a graticule."""
@@ -261,11 +261,15 @@ def _title(text: str) -> str:
 
 
 def _figure(width: float, height: float, title: str, comparison: Comparison) -> Figure:
+    return captioned_figure(width, height, title, comparison.caption)
+
+
+def captioned_figure(width: float, height: float, title: str, caption: str) -> Figure:
     """A figure with a title above and, below, what it was made from."""
     margin = 0.22 / height
     layout = ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.06, rect=(0, margin, 1, 1 - margin))
     figure = Figure(figsize=(width, height), layout=layout)
     figure.suptitle(_title(title), x=0.012, ha="left", fontsize=12.5)
     style: dict[str, Any] = {"fontsize": 7, "color": GREY, "va": "bottom", "parse_math": False}
-    figure.text(0.012, 0.06 / height, comparison.caption, **style)
+    figure.text(0.012, 0.06 / height, caption, **style)
     return figure
