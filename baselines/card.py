@@ -4,8 +4,8 @@
     python baselines/card.py runs/fnp --scores scores.json --data dambench --dataset-id ORG/NAME
 
 The text is that of baselines/METHOD/README.md. What is not given is left out: without --scores the
-card has no scores; without --data and --dataset-id there is no entry for the Hub's leaderboard,
-which wants the skill against the background and the id of the data set.
+card has no scores; without --dataset-id there is no entry for the Hub's leaderboard, which wants
+the id of the data set. With --data, scores of another data set are refused.
 """
 
 from __future__ import annotations

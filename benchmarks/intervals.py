@@ -126,7 +126,7 @@ def squared_errors(samples, rng):
 def plain_skill(analysis, background):
     """Skill of errors by day, %."""
     rmse = np.sqrt(analysis.mean(axis=0)), np.sqrt(background.mean(axis=0))
-    return rmse_skill(CHANNELS, *rmse, np.ones(len(CHANNELS)))["rmse_skill"]
+    return rmse_skill(CHANNELS, *rmse, np.ones(len(CHANNELS)))["skill"]
 
 
 def jackknife_holds(analysis, background, truth):

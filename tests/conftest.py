@@ -64,7 +64,7 @@ def rng():
 
 @pytest.fixture(scope="session")
 def make_result():
-    """Makes a result with a score and a hash of its values; other fields can be given."""
+    """Makes a result with an mse (skill is its negative) and a hash; other fields can be given."""
 
     def make(score=0.5, value_hash="a", **changes):
         values = {
@@ -73,8 +73,9 @@ def make_result():
             "dataset_revision": "r1",
             "scorer_version": SCORER_VERSION,
             "value_hash": value_hash,
-            "main_score": score,
+            "main_score": -score,
             "scores": {
+                "skill": -score,
                 "mse": score,
                 "mae": 0.1,
                 "specdiv": 0.2,

@@ -81,8 +81,11 @@ def test_a_data_set_written_again_keeps_its_values(data, tmp_path):
 def test_predictions_have_their_scores(data, name):
     assert validate(FOLDER / name, data, "unimodal") == []
     result = score(FOLDER / name, data, "unimodal").to_dict()
-    assert result.pop("scores") == approximately(SCORES["scores"])
-    assert result == {key: value for key, value in SCORES.items() if key != "scores"}
+    scores = {name: result["scores"][name] for name in SCORES["scores"]}
+    assert scores == approximately(SCORES["scores"]), "those that it had keep their definitions"
+    changed = "scores", "scorer_version"
+    for key in SCORES.keys() - changed:
+        assert result[key] == SCORES[key]
 
 
 @pytest.mark.parametrize("folder", ["run", "run/best"])
@@ -113,7 +116,8 @@ def test_a_store_keeps_its_ranking(copied):
             f"sqlite:///{copied / 'restored.sqlite'}", read_records(copied / "records")
         ),
     ):
-        (entry,) = store.ranking("unimodal").entries
+        assert store.ranking("unimodal").hidden == 1, "results of another scorer version"
+        (entry,) = store.ranking("unimodal", scorer_version="1").entries
         assert entry.name == "before the rooms" and entry.owner.id == "local:ada"
         assert entry.result.scores == approximately(SCORES["scores"])
         store.close()

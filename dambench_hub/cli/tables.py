@@ -107,7 +107,7 @@ def _heading(column: str) -> str:
 
 def _cell(column: str, value: Any) -> str:
     if column == "skill":
-        return percent(value)
+        return percent(value / 100)
     return number(value) if isinstance(value, float) else escape(str(value))
 
 

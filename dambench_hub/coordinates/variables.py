@@ -172,6 +172,18 @@ def parse_channels(names: tuple[str, ...] | list[str]) -> tuple[Channel, ...]:
     return tuple(parse_channel(name) for name in names)
 
 
+def are_known(names: Sequence[str]) -> bool:
+    """Whether all names are those of channels, each once, so that scores by variable make sense.
+
+    >>> are_known(["z500", "t2m"]), are_known(["c0", "c1"])
+    (True, False)
+    """
+    try:
+        return bool(parse_channels(list(names)))
+    except ChannelError:
+        return False
+
+
 def variable_groups(names: tuple[str, ...] | list[str]) -> dict[str, tuple[int, ...]]:
     """Positions of the channels by what belongs together: `surface`, then each upper-air variable.
 

@@ -27,8 +27,8 @@ def benchmark(manifest: Manifest, framework: str) -> str:
     tasks = [load_task(name) for name in RANKED]
     content = {
         "name": manifest.source.get("title", manifest.name),
-        "description": "Skill of an analysis: share of the background's mean squared error that is "
-        "gone, in %; higher is better.",
+        "description": "Skill of an analysis: share of the background's root mean square error "
+        "that is gone, mean over variables, in %; higher is better.",
         "evaluation_framework": framework,
         "tasks": [
             {"id": task.name, "config": task.config, "split": task.split}

@@ -1,3 +1,4 @@
+from .arrays import as_array as as_array
 from .distance_errors import DistanceErrors as DistanceErrors
 from .gaussian import GaussianCrps as GaussianCrps
 from .harmonic_spectra import HarmonicSpectra as HarmonicSpectra
@@ -7,4 +8,3 @@ from .regions import RegionErrors as RegionErrors
 from .rmse_skill import RmseSkill as RmseSkill
 from .scorer import SCORER_VERSION as SCORER_VERSION
 from .scorer import Scorer as Scorer
-from .scorer import as_array as as_array

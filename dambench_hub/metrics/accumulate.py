@@ -9,6 +9,9 @@ import numpy as np
 
 from dambench_hub.errors import ScoreError
 
+SERIES = ("square", "square_weighted", "background_square")
+"""Statistics that are kept of each sample, too: intervals and paired comparisons need them."""
+
 
 @dataclass(eq=False)
 class Sums:
@@ -18,36 +21,47 @@ class Sums:
         shape: (C, Y, X) of every sample.
         members: Ensemble size M; None for a deterministic analysis.
         weights: Latitude weights w_y that went into the statistics, (Y,).
-        totals: Sum over samples of each statistic, by name, (C,) or (C, M + 1).
-        squares: The statistic `square` of each sample, in the order they came, (C,) each.
+        given: What came with every sample beside analysis and reference: `background` ….
+        totals: Sum over samples of each statistic, by name; its first axis is most often (C,).
+        series: Those of `SERIES` of each sample, in the order they came, (C,) each.
     """
 
     shape: tuple[int, int, int]
     members: int | None
     weights: np.ndarray
+    given: frozenset[str] = frozenset()
     totals: dict[str, np.ndarray] = field(default_factory=dict)
-    squares: list[np.ndarray] = field(default_factory=list)
+    series: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.series.get("square", ()))
 
     def include(self, statistics: Mapping[str, np.ndarray]) -> None:
         """Add one sample."""
         self.totals = _added(self.totals, statistics)
-        self.squares.append(statistics["square"])
+        for name in SERIES:
+            if name in statistics:
+                self.series.setdefault(name, []).append(statistics[name])
 
     def mean(self, name: str) -> np.ndarray:
-        """Mean over samples of the statistic of this name, (C,) or (C, M + 1).
+        """Mean over samples of the statistic of this name.
 
         Raises:
             ScoreError: When there is no sample.
         """
-        if not self.squares:
+        if not len(self):
             raise ScoreError("There is nothing to score yet: no sample was added.")
-        return self.totals[name] / len(self.squares)
+        return self.totals[name] / len(self)
+
+    def by_sample(self, name: str) -> np.ndarray:
+        """One of `SERIES` by sample, (N, C); (0, C) where samples do not have it."""
+        return np.array(self.series.get(name, [])).reshape(-1, self.shape[0])
 
     def require_same(self, other: Sums) -> None:
         """Refuse to add what does not belong together.
 
         Raises:
-            ScoreError: When shape, ensemble size or latitudes differ.
+            ScoreError: When shape, ensemble size, latitudes, or what comes with samples differ.
         """
         if self.shape != other.shape:
             raise ScoreError(
@@ -58,6 +72,12 @@ class Sums:
             raise ScoreError(
                 f"{_ensemble(other.members)} cannot join {_ensemble(self.members)}: "
                 "every sample must have the same members."
+            )
+        if self.given != other.given:
+            differing = ", ".join(sorted(self.given ^ other.given))
+            raise ScoreError(
+                f"Some samples have {differing} and others do not. Give it with every sample, or "
+                "with none."
             )
         self.require_weights(other.weights)
 
@@ -79,8 +99,9 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         self.require_same(other)
         totals = _added(self.totals, other.totals)
-        squares = self.squares + other.squares
-        return Sums(self.shape, self.members, self.weights, totals, squares)
+        names = {*self.series, *other.series}
+        series = {name: self.series.get(name, []) + other.series.get(name, []) for name in names}
+        return Sums(self.shape, self.members, self.weights, self.given, totals, series)
 
 
 def _added(

@@ -35,7 +35,7 @@ def rmse_skill(
     """Skill from errors by channel.
 
     >>> errors = np.array([1.0, 3.0, 2.0]), np.array([2.0, 4.0, 8.0])
-    >>> rmse_skill(["z500", "z850", "t2m"], *errors, np.ones(3))["rmse_skill"]
+    >>> rmse_skill(["z500", "z850", "t2m"], *errors, np.ones(3))["skill"]
     56.25
 
     Args:
@@ -46,8 +46,8 @@ def rmse_skill(
 
     Returns:
         In %, 100 for a perfect analysis, 0 for one as good as the background, negative for a worse
-        one: `rmse_skill`; `rmse_skill_without_10m_wind`, that of the other variables;
-        `rmse_skill_by_variable`. None where no channel is left. `rmse_skill_left_out`: the names of
+        one: `skill`; `skill_without_10m_wind`, that of the other variables;
+        `skill_by_variable`. None where no channel is left. `skill_left_out`: the names of
         the channels whose background RMSE is not above `SMALLEST_ERROR` σ.
 
     Raises:
@@ -62,10 +62,10 @@ def rmse_skill(
     skills = {variable: 100 * (1 - float(ratio)) for variable, ratio in ratios.items()}
     others = [skill for variable, skill in skills.items() if variable not in TEN_METRE_WIND]
     return {
-        "rmse_skill": _mean(list(skills.values())),
-        "rmse_skill_without_10m_wind": _mean(others),
-        "rmse_skill_by_variable": skills,
-        "rmse_skill_left_out": list(compress(names, ~kept)),
+        "skill": _mean(list(skills.values())),
+        "skill_without_10m_wind": _mean(others),
+        "skill_by_variable": skills,
+        "skill_left_out": list(compress(names, ~kept)),
     }
 
 

@@ -15,15 +15,21 @@ import numpy as np
 
 from dambench_hub.coordinates.grids import Grid, latitude_weights
 from dambench_hub.coordinates.labels import is_labelled, label_problem, labels
-from dambench_hub.coordinates.missing import FILL, is_masked
+from dambench_hub.coordinates.missing import FILL
+from dambench_hub.coordinates.variables import are_known
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.accumulate import Sums
+from dambench_hub.metrics.arrays import as_array
 from dambench_hub.metrics.ensemble import ensemble_statistics, spread_skill
-from dambench_hub.metrics.fields import point_statistics, zonal_means
+from dambench_hub.metrics.fields import point_statistics, weighted_mean, zonal_means
+from dambench_hub.metrics.rmse_skill import rmse_skill
 from dambench_hub.metrics.spectra import high_spectrum, spectral_statistics
 
-SCORER_VERSION = "1"
-"""Raised with every change to a score; results of two versions are never ranked together."""
+SCORER_VERSION = "2"
+"""Raised with every change to a score; results of two versions are never ranked together.
+
+1 ranked by `mse`; 2 ranks by `skill`.
+"""
 
 SUSPICIOUS = 1e30
 """Statistics beyond it ask for a look at the values: a single fill value has larger squares."""
@@ -77,21 +83,32 @@ class Scorer:
             if self.sums is not None:
                 self.sums.require_weights(weights)
 
-    def update(self, analysis: np.ndarray, reference: np.ndarray) -> None:
+    def update(
+        self, analysis: np.ndarray, reference: np.ndarray, background: np.ndarray | None = None
+    ) -> None:
         """Add a batch; all of it, or nothing when it has an error.
 
         Args:
             analysis: x̂, (N, C, Y, X), or (N, M, C, Y, X) for an ensemble of M members.
             reference: x, (N, C, Y, X), same units.
+            background: x^b, (N, C, Y, X), same units; without it, `skill` is absent.
 
         Raises:
             ScoreError: When shapes do not fit, labels (of xarray's arrays) say that axes do not,
-                or a value is not finite, masked or a fill value (beyond 1e20); the message names
-                sample, channel and cell.
+                a value is not finite, masked or a fill value (beyond 1e20); the message names
+                sample, channel and cell; or when some batches have a background and others do not.
         """
-        self._require_labels(analysis, reference)
+        self._require_labels(analysis, reference, background)
         analysis, reference = as_array("analysis", analysis), as_array("reference", reference)
         batch = self._empty_sums(analysis.shape, reference.shape)
+        if background is not None:
+            background = as_array("background", background)
+            batch.given = frozenset({"background"})
+            if background.shape != reference.shape:
+                raise ScoreError(
+                    f"Background {background.shape} and reference {reference.shape} do not fit; "
+                    "they have the same samples, channels and grid."
+                )
         sums = self.sums or batch
         sums.require_same(batch)
         members = analysis if batch.members else analysis[:, None]
@@ -100,8 +117,12 @@ class Scorer:
             sample_values = sample_statistics(
                 members[sample], reference[sample], batch.weights, ensemble=bool(batch.members)
             )
+            if background is not None:
+                square = mean_square_error(background[sample], reference[sample], batch.weights)
+                sample_values["background_square"] = square
             if not all(np.all(np.abs(value) <= SUSPICIOUS) for value in sample_values.values()):
-                self._require_values(members[sample], reference[sample], sample)
+                came = None if background is None else background[sample]
+                self._require_values(members[sample], reference[sample], came, sample)
             statistics.append(sample_values)
         for sample_values in statistics:
             sums.include(sample_values)
@@ -113,7 +134,8 @@ class Scorer:
         Returns:
             `rmse`, `rmse_pooled` and `bias` by channel, in physical units; `mse`, `mae`, `specdiv`
             and `specres`, each also `…_by_channel`; with members `crps`, `spread_skill` and
-            `rank_histogram` (M + 1 frequencies) by channel.
+            `rank_histogram` (M + 1 frequencies) by channel; with a background and channels of
+            `VARIABLES`, `skill` and what else `rmse_skill` gives.
 
         Raises:
             ScoreError: When nothing was added.
@@ -127,7 +149,7 @@ class Scorer:
             "specdiv": mean("specdiv"),
             "specres": mean("specres"),
         }
-        scores: dict[str, Any] = {
+        scores: dict[str, Any] = self._skill() | {
             "rmse": self._named(mean("rmse")),
             "rmse_pooled": self._named(np.sqrt(mean("square_weighted"))),
             "bias": self._named(mean("bias")),
@@ -142,16 +164,36 @@ class Scorer:
             scores["rank_histogram"] = self._named(mean("ranks"))
         return scores
 
+    def _skill(self) -> dict[str, Any]:
+        """`rmse_skill` of what was added; empty without backgrounds, or names of variables."""
+        if self.sums is None or "background" not in self.sums.given or not len(self.sums):
+            return {}
+        if self.channels is None or not are_known(self.channels):
+            return {}
+        rmse, background_rmse = (
+            np.sqrt(self.sums.mean(name)) for name in ("square_weighted", "background_square")
+        )
+        return rmse_skill(self.channels, rmse, background_rmse, self._sigma())
+
+    @property
+    def square_errors(self) -> np.ndarray:
+        """Area-weighted mean square error of each sample, physical units squared, (N, C)."""
+        return self.sums.by_sample("square_weighted") if self.sums else np.empty((0, 0))
+
+    @property
+    def background_square_errors(self) -> np.ndarray:
+        """The same of the background, (N, C); (0, C) if there was none."""
+        return self.sums.by_sample("background_square") if self.sums else np.empty((0, 0))
+
     @property
     def per_sample_mse(self) -> np.ndarray:
         """`mse` of each sample, in the order they were added, (N,); for paired comparisons."""
         if self.sums is None:
             return np.empty(0)
-        squares = np.array(self.sums.squares).reshape(-1, self.sums.shape[0])
-        return (squares / self._std() ** 2).mean(axis=1)
+        return (self.sums.by_sample("square") / self._std() ** 2).mean(axis=1)
 
     def __len__(self) -> int:
-        return len(self.sums.squares) if self.sums else 0
+        return len(self.sums) if self.sums else 0
 
     def __add__(self, other: Scorer) -> Scorer:
         for name in "channels", "latitude", "std":
@@ -196,10 +238,24 @@ class Scorer:
     def _std(self) -> np.ndarray | float:
         return 1.0 if self.std is None else self.std
 
-    def _require_values(self, members: np.ndarray, reference: np.ndarray, sample: int) -> None:
+    def _sigma(self) -> np.ndarray:
+        """σ_c, (C,)."""
+        channels = self.sums.shape[0] if self.sums else 0
+        return np.ones(channels) if self.std is None else self.std
+
+    def _require_values(
+        self,
+        members: np.ndarray,
+        reference: np.ndarray,
+        background: np.ndarray | None,
+        sample: int,
+    ) -> None:
         """Refuse a sample with a value that is not finite or stands for a missing one."""
         where = f"sample {sample} of this batch ({len(self) + sample} in all)"
-        for name, field in ("reference", reference[None]), ("analysis", members):
+        fields = {"reference": reference[None], "analysis": members}
+        if background is not None:
+            fields["background"] = background[None]
+        for name, field in fields.items():
             bad = ~(np.abs(field, dtype=np.float64) < FILL)
             if not bad.any():
                 continue
@@ -214,10 +270,11 @@ class Scorer:
                 f"{column}. A score needs every cell: nothing is skipped or filled."
             )
 
-    def _require_labels(self, analysis: Any, reference: Any) -> None:
+    def _require_labels(self, analysis: Any, reference: Any, background: Any) -> None:
         """Refuse labelled arrays whose axes are not those of each other, or of this scorer."""
         both = is_labelled(analysis) and is_labelled(reference)
-        for name, values in ("reference", reference), ("analysis", analysis):
+        given = {"reference": reference, "analysis": analysis, "background": background}
+        for name, values in given.items():
             if not is_labelled(values) or len(values.shape) not in (4, 5):
                 continue
             grid = Grid(*values.shape[-2:])
@@ -228,7 +285,7 @@ class Scorer:
             wanted["latitude"] = grid.latitude if self.latitude is None else self.latitude
             wanted["longitude"] = None if both else grid.longitude
             northward = wanted | {"latitude": grid.latitude[::-1]}
-            if name == "analysis":
+            if name != "reference":
                 wanted |= labels(reference)
             elif both and self.latitude is None and not label_problem(values, northward):
                 continue  # the grid with poles has the same weights from south to north
@@ -270,28 +327,23 @@ def sample_statistics(
     return statistics
 
 
-def as_array(name: str, values: Any) -> np.ndarray:
-    """`values` as an array of real numbers, not copied if it is one.
+def mean_square_error(field: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area-weighted mean square of field − reference.
 
     Args:
-        name: What to call it in a message.
-        values: An array, a tensor on the CPU, or nested lists.
+        field: (C, Y, X), physical units.
+        reference: (C, Y, X), same units.
+        weights: w_y, (Y,), mean 1.
 
-    Raises:
-        ScoreError: When it is something else, holds other things than real numbers, or is masked.
+    Returns:
+        Physical units squared, (C,), float64. Not finite where a value is not.
     """
-    if is_masked(values):
-        raise ScoreError(f"The {name} has masked values; a score needs every cell.")
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ScoreError(
-            f"The {name} cannot be read as an array ({error}). Give numpy arrays; "
-            "of a torch tensor, `tensor.detach().cpu().float().numpy()`."
-        ) from error
-    if array.dtype.kind not in "fiu":
-        raise ScoreError(f"The {name} must hold real numbers (float32), got dtype {array.dtype}.")
-    return array
+    error, squares = np.empty(reference.shape[1:]), np.empty(reference.shape[:2])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for channel in range(len(reference)):
+            np.subtract(field[channel], reference[channel], out=error, dtype=np.float64)
+            np.einsum("yx,yx->y", error, error, out=squares[channel])
+        return weighted_mean(squares / reference.shape[-1], weights)
 
 
 def _channel_names(channels: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from dambench_hub.coordinates.labels import label_problem
 from dambench_hub.coordinates.missing import FILL
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import ScoreError
-from dambench_hub.metrics.scorer import as_array
+from dambench_hub.metrics.arrays import as_array
 
 
 class StreamingScore(ABC):

@@ -11,12 +11,10 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError, TaskError
-from dambench_hub.metrics.skill import skill
 from dambench_hub.models.pretrained import (
     TRAINING_FILE,
     model_name,
@@ -42,7 +40,14 @@ EVAL_RESULTS = ".eval_results/dambench.yaml"
 RANKED = ("unimodal", "multimodal")
 """The tasks that have a leaderboard on the Hub."""
 
-LABELS = {"mse": "MSE", "mae": "MAE", "specdiv": "SpecDiv", "specres": "SpecRes", "rmse": "RMSE"}
+LABELS = {
+    "skill": "skill",
+    "mse": "MSE",
+    "mae": "MAE",
+    "specdiv": "SpecDiv",
+    "specres": "SpecRes",
+    "rmse": "RMSE",
+}
 LICENSE = "apache-2.0"
 
 
@@ -55,14 +60,12 @@ class Scored:
         dataset_revision: Of the data set.
         scorer_version: Of the scores' definition.
         scores: See `Scorer.compute`.
-        background_mse: `mse` of the background on the same task, None where it is not known.
     """
 
     task: str
     dataset_revision: str
     scorer_version: str
     scores: Mapping[str, Any]
-    background_mse: float | None = None
 
     @classmethod
     def read(cls, path: Path, data: Data | None = None) -> Scored:
@@ -70,7 +73,7 @@ class Scored:
 
         Args:
             path: What `dambench score FILE --json` printed.
-            data: The data set, from which the background's score is computed.
+            data: The data set, to which the scores must belong.
 
         Raises:
             DataError: When it is another file, or of another revision of the data set.
@@ -86,26 +89,17 @@ class Scored:
                 f"{path} holds no scores ({error!r}). Write them with "
                 "`dambench score FILE --data DATA --json > scores.json`."
             ) from error
-        if data is None:
-            return scored
-        if data.revision != scored.dataset_revision:
+        if data is not None and data.revision != scored.dataset_revision:
             raise DataError(
                 f"{path} is of data set revision {scored.dataset_revision}, the data set given has "
                 f"{data.revision}. Score the prediction with this data set, or give the other one."
             )
-        return cls(
-            scored.task,
-            scored.dataset_revision,
-            scored.scorer_version,
-            scored.scores,
-            background_mse(data, scored.task),
-        )
+        return scored
 
     @property
     def skill(self) -> float | None:
-        """Share of the background's `mse` that is gone, in %; None where that is not known."""
-        share = skill(self.scores["mse"], self.background_mse)
-        return None if share is None else 100 * share
+        """`skill` in %; None in scores of version 1, which had another one."""
+        return self.scores.get("skill")
 
 
 @dataclass(frozen=True)
@@ -136,8 +130,8 @@ class About:
 def write_model_card(folder: Path, **about: Any) -> Path:
     """Write a trained model's README.md, `training.yaml` and `.eval_results/dambench.yaml`.
 
-    What is not known is left out: without scores the card has no table, and without the
-    background's score or the data set's id there is no ranked score.
+    What is not known is left out: without scores the card has no table, and without skill or the
+    data set's id there is no ranked score.
 
     Args:
         folder: Of the model.
@@ -205,18 +199,6 @@ def point_to(card: str, model: str) -> str:
     return re.sub(r'((?:from_pretrained|load_method)\()"[^"]*"', rf'\1"{model}"', card)
 
 
-def background_mse(data: Data, task_name: str) -> float:
-    """`mse` of doing nothing: mean of ((x^b − x) / σ)² over the task's times, channels and grid."""
-    task = load_task(task_name)
-    std = data.statistics.std[:, None, None]
-    errors = []
-    for index in range(0, data.size(task.split), task.stride):
-        example = data.example(task.split, index, ["background", "reference"])
-        error = example["background"].astype(np.float64) - example["reference"]
-        errors.append(np.mean((error / std) ** 2))
-    return float(np.mean(errors))
-
-
 def _text(model: Any, about: About) -> dict[str, str]:
     """What the template is filled with."""
     settings = json.loads(json.dumps(model._hub_mixin_config))  # tuples become lists
@@ -263,12 +245,12 @@ def _score_section(scores: Sequence[Scored]) -> str:
     if not scores:
         return ""
     shown = [name for name in HEADLINE_CHANNELS if any(name in s.scores["rmse"] for s in scores)]
-    heads = ["task", "MSE", "skill %", "MAE", "SpecDiv", *shown, "data set revision", "scorer"]
+    heads = ["task", "skill %", "MSE", "MAE", "SpecDiv", *shown, "data set revision", "scorer"]
     rows = [
         [
             f"`{s.task}`",
-            _number(s.scores["mse"]),
             "" if s.skill is None else f"{s.skill:.1f}",
+            _number(s.scores["mse"]),
             *(_number(s.scores.get(name)) for name in ("mae", "specdiv")),
             *(_number(s.scores["rmse"].get(name)) for name in shown),
             f"`{s.dataset_revision}`",
@@ -278,8 +260,8 @@ def _score_section(scores: Sequence[Scored]) -> str:
     ]
     lines = ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]
     explained = (
-        "MSE, MAE: in units of each channel's variability; skill: share of the background's MSE\n"
-        "that is gone; channels: latitude-weighted RMSE in ERA5's units."
+        "skill: share of the background's RMSE that is gone, mean over variables; MSE, MAE: in\n"
+        "units of each channel's variability; channels: latitude-weighted RMSE in ERA5's units."
     )
     return "\n".join(["", "## Scores", "", *lines, "", explained, ""])
 
@@ -327,9 +309,8 @@ def _eval_result_entries(about: About) -> list[EvalResultEntry]:
             dataset_id=about.dataset_id,
             task_id=scored.task,
             value=round(scored.skill, 2),
-            notes=f"skill in %; MSE {scored.scores['mse']:.6g}, of the background "
-            f"{scored.background_mse:.6g}; data set revision {scored.dataset_revision}, "
-            f"scorer version {scored.scorer_version}",
+            notes=f"skill in %; MSE {scored.scores['mse']:.6g}; data set revision "
+            f"{scored.dataset_revision}, scorer version {scored.scorer_version}",
         )
         for scored in about.scores
         if about.dataset_id and scored.task in RANKED and scored.skill is not None

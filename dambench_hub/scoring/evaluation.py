@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dambench_hub.errors import PredictionError
+from dambench_hub.errors import PredictionError, ScoreError
 from dambench_hub.metrics.scorer import SCORER_VERSION, Scorer
 from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.predictions.reader import Opener, open_prediction
 from dambench_hub.predictions.validation import ValueCheck, header_problems, shortened, task_of
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
-from dambench_hub.tasks.task import Task
+from dambench_hub.scoring.skill_by_day import skill_by_day
+from dambench_hub.tasks.task import Task, load_task, task_names
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
@@ -39,10 +40,16 @@ class Result:
         dataset_revision: Its revision.
         scorer_version: Version of the scores' definition.
         value_hash: SHA-256 of coordinates and values, whatever file they came in.
-        main_score: The score that ranks; smaller is better.
+        main_score: The score that ranks; `larger_is_better` says in which direction.
         scores: Those of `Scorer.compute`.
         sample_mse: `mse` of each time, for paired comparisons, (N,).
         attributes: What the file says of the model: those of `MODEL_ATTRIBUTES` that it has.
+        square_errors: Area-weighted mean square error of each time and channel (of an ensemble,
+            that of its mean), physical units squared, (N, C); (0, 0) where it is not known or must
+            not be told.
+        background_square_errors: The same of the background, (N, C) or (0, 0).
+        skill_by_day: Skill in %, linearised in the errors of each time, see `skill_by_day`; its
+            mean is `scores["skill"]`, (N,) or (0,).
     """
 
     task: str
@@ -54,6 +61,14 @@ class Result:
     scores: dict[str, Any]
     sample_mse: tuple[float, ...]
     attributes: dict[str, str]
+    square_errors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    background_square_errors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    skill_by_day: tuple[float, ...] = ()
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether a larger `main_score` is better; see `larger_is_better`."""
+        return larger_is_better(self.task, self.scorer_version)
 
     def to_dict(self) -> dict[str, Any]:
         """What `dambench score --json` prints."""
@@ -65,6 +80,19 @@ class Result:
             "value_hash": self.value_hash,
             "scores": self.scores,
         }
+
+
+def larger_is_better(task: str, scorer_version: str) -> bool:
+    """Whether results of a task are better when their main score is larger.
+
+    Args:
+        task: Its name; of one that is no longer there, what holds by default.
+        scorer_version: Of the results. Until version 1 all were ranked by `mse`.
+    """
+    if scorer_version in ("0", "1"):
+        return False
+    known = load_task(task) if task in task_names() else Task(task, "")
+    return known.larger_is_better
 
 
 def score(
@@ -95,28 +123,55 @@ def score(
         check = ValueCheck(header, data)
         digest = hashlib.sha256(_identity(header, data))
         scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
-        indices = range(0, len(prediction) * task.stride, task.stride)
-        references = prefetched((data.reference(task.split, index) for index in indices), 2)
         fields = track(prediction, len(prediction), "Scoring")
-        for index, (field, reference) in enumerate(zip(fields, references, strict=True)):
-            digest.update(np.ascontiguousarray(field).data)
-            if check.update(field):
-                scorer.update(field[None], reference[None])
+        known = prefetched(_known(data, task, len(prediction)), 2)
+        for index, (values, (reference, background)) in enumerate(zip(fields, known, strict=True)):
+            digest.update(np.ascontiguousarray(values).data)
+            if check.update(values):
+                scorer.update(values[None], reference[None], background[None])
                 if observer:
-                    observer(index, field, reference)
+                    observer(index, values, reference)
         _refuse(path, check.problems())
     scores, attributes = scorer.compute(), header.attributes
+    errors = scorer.square_errors, scorer.background_square_errors
     return Result(
         task=task.name,
         dataset=data.manifest.name,
         dataset_revision=data.revision,
         scorer_version=SCORER_VERSION,
         value_hash=digest.hexdigest(),
-        main_score=scores[task.main_score],
+        main_score=_main_score(scores, task, data),
         scores=scores,
         sample_mse=tuple(scorer.per_sample_mse.tolist()),
         attributes={name: attributes[name] for name in MODEL_ATTRIBUTES if name in attributes},
+        square_errors=errors[0],
+        background_square_errors=errors[1],
+        skill_by_day=_skill_by_day(scores, data, *errors),
     )
+
+
+def _known(data: Data, task: Task, times: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Reference and background of each time, (C, Y, X)."""
+    for index in range(0, times * task.stride, task.stride):
+        yield data.reference(task.split, index), data.background(task.split, index)
+
+
+def _main_score(scores: dict[str, Any], task: Task, data: Data) -> float:
+    if (found := scores.get(task.main_score)) is None:
+        raise ScoreError(
+            f"The data set {data.manifest.name} has no {task.main_score}: no channel's background "
+            "has errors. Give it another background, or take a task with another main score."
+        )
+    return float(found)
+
+
+def _skill_by_day(
+    scores: dict[str, Any], data: Data, error: np.ndarray, background_error: np.ndarray
+) -> tuple[float, ...]:
+    if scores.get("skill") is None:
+        return ()
+    days = skill_by_day(data.channels, error, background_error, data.statistics.std)
+    return tuple(days.tolist())
 
 
 def _refuse(path: Path, problems: list[str]) -> None:

@@ -67,7 +67,7 @@ def skill_by_day(
     rmse, background_rmse = np.sqrt(mean), np.sqrt(background_mean)
 
     def skill(rmse: np.ndarray) -> float:
-        value = rmse_skill(channels, rmse, background_rmse, std)["rmse_skill"]
+        value = rmse_skill(channels, rmse, background_rmse, std)["skill"]
         if value is None:
             raise ScoreError("No channel's background has errors, so there is no skill.")
         return float(value)

@@ -16,7 +16,7 @@ from dambench_hub.runtime.settings import refuse_unknown
 from dambench_hub.storage.manifest import Manifest
 
 Config = Literal["multimodal", "unimodal"]
-MainScore = Literal["mse", "mae", "specdiv"]
+MainScore = Literal["skill", "mse", "mae", "specdiv"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Task:
         description: One sentence for people.
         config: `multimodal`, with precipitation and outgoing longwave radiation, or `unimodal`.
         split: The split that is scored.
-        main_score: The score that ranks; smaller is better.
+        main_score: The score that ranks; see `larger_is_better`.
         observations: Settings that differ from those of the data set's stored observations.
         stride: Every how many test times are assimilated and scored.
         cycle_hours: Of a task whose backgrounds are the method's own forecasts: hours between two
@@ -42,7 +42,7 @@ class Task:
     description: str
     config: Config = "multimodal"
     split: str = "test"
-    main_score: MainScore = "mse"
+    main_score: MainScore = "skill"
     observations: Mapping[str, Any] = field(default_factory=dict)
     stride: int = 1
     cycle_hours: int | None = None
@@ -58,6 +58,11 @@ class Task:
         if self.stride < 1:
             raise TaskError(f"Task {self.name}: stride is at least 1, got {self.stride}.")
         ObservationSettings.from_dict(dict(self.observations))
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether the main score is better when it is larger, as `skill` is; errors are not."""
+        return self.main_score == "skill"
 
     def modalities(self, manifest: Manifest) -> tuple[str, ...]:
         """Names of the modalities that the task gives with each sample.

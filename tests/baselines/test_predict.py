@@ -120,7 +120,8 @@ def test_the_background_is_the_background(run, tiny_data, tmp_path, out):
         for i in range(5)
     ]
     mse = np.mean((np.array(errors) / tiny_data.statistics.std[:, None, None]) ** 2)
-    assert result.main_score == pytest.approx(mse, rel=1e-9)
+    assert result.scores["mse"] == pytest.approx(mse, rel=1e-9)
+    assert result.main_score == 0
 
 
 def test_optimal_interpolation_is_fitted_and_better(run, tiny_data, tmp_path):
@@ -130,14 +131,15 @@ def test_optimal_interpolation_is_fitted_and_better(run, tiny_data, tmp_path):
         score(tmp_path / f"{method}.nc", tiny_data).main_score
         for method in ("background", "optimal_interpolation")
     )
-    assert analysis < 0.9 * background
+    assert background == 0
+    assert analysis > 5
 
 
 def test_the_batch_size_changes_nothing(run, tiny_data, tmp_path):
     for size in "1", "3":
         assert run("optimal_interpolation", "--batch-size", size, out=f"{size}.nc")[0] == 0
     one, three = (score(tmp_path / f"{size}.nc", tiny_data).main_score for size in "13")
-    assert one == pytest.approx(three, rel=1e-6)
+    assert one == pytest.approx(three, abs=1e-3)
 
 
 def test_a_method_never_sees_the_reference(run, monkeypatch):

@@ -59,7 +59,7 @@ def test_a_submission_is_shown(board, admin):
     shown = json.loads(out)
     assert (code, shown["id"], shown["owner"]["id"]) == (0, perfect.id, "hf:1")
     assert [event["state"] for event in shown["events"]] == ["received", "held"]
-    assert shown["detail"] == "main score 0 is below 1e-05"
+    assert shown["detail"] == "mse 0 is below 1e-05"
     assert shown["result"]["value_hash"] == "perfect"
 
 
@@ -113,7 +113,7 @@ def test_submitting_again(board, url, make_result, monkeypatch, capsys):
 
 def test_a_new_scorer(board, admin, monkeypatch):
     board.store.add(board.store.result(board.all()[0].id), "local")
-    monkeypatch.setattr("dambench_hub.leaderboard.submissions.lifecycle.SCORER_VERSION", "2")
+    monkeypatch.setattr("dambench_hub.leaderboard.submissions.lifecycle.SCORER_VERSION", "next")
     code, out, _ = admin("rescore")
     assert code == 0
     assert "1 submissions are in the queue again" in out

@@ -129,7 +129,7 @@ def test_submit_and_leaderboard(dambench, files, tiny_folder, store):
     code, out, _ = dambench("leaderboard", *common)
     assert code == 0
     assert out.index("better") < out.index("background")
-    assert "75.0" in out  # half the error is a quarter of its square
+    assert "50.0" in out  # half the error is gone
     code, out, _ = dambench("leaderboard", "--json", *common)
     assert [(row["rank"], row["name"]) for row in json.loads(out)] == [
         (1, "better"),

@@ -370,8 +370,14 @@ def test_a_published_model_gives_the_same_analyses(
     folder = tmp_path / "runs" / "cnp" / "best"
     model.set_statistics(tiny_data.statistics).save_pretrained(folder)
     (folder.parent / "config.yaml").write_text("method: conv_cnp\n")
-    scores = {"mse": 0.5, "mae": 0.5, "specdiv": 0.1, "rmse": dict.fromkeys(model.channels, 1.0)}
-    scored = Scored("unimodal", tiny_data.revision, "1", scores, background_mse=1.0)
+    scores = {
+        "skill": 30.0,
+        "mse": 0.5,
+        "mae": 0.5,
+        "specdiv": 0.1,
+        "rmse": dict.fromkeys(model.channels, 1.0),
+    }
+    scored = Scored("unimodal", tiny_data.revision, "2", scores)
     write_model_card(folder, scores=[scored], dataset_id="ORG/dambench")
     ((commit, said),) = publish_all([Job(folder, "ORG/cnp", tag="v1")])
     assert commit, said

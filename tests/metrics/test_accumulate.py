@@ -15,7 +15,7 @@ def sums(*values):
 def test_the_mean_of_a_sum_is_not_the_mean_of_means():
     total = sums(1.0) + sums(2.0, 6.0)
     assert total.mean("square") == 3.0
-    assert np.array_equal(total.squares, [[1.0], [2.0], [6.0]])
+    assert np.array_equal(total.by_sample("square"), [[1.0], [2.0], [6.0]])
 
 
 def test_an_empty_sum_is_neutral():

@@ -35,11 +35,15 @@ def test_the_result_is_that_of_the_scorer(tiny_data, background):
     result = score(background, tiny_data, "multimodal")
     scorer = Scorer(tiny_data.channels, tiny_data.grid.latitude, tiny_data.statistics.std)
     for batch in tiny_data.batches("multimodal", batch_size=3):
-        scorer.update(batch.background, batch.reference)
+        scorer.update(batch.background, batch.reference, batch.background)
     assert result.scores == scorer.compute()
     assert result.sample_mse == tuple(scorer.per_sample_mse)
-    assert result.main_score == result.scores["mse"]
-    assert np.mean(result.sample_mse) == pytest.approx(result.main_score, rel=1e-12)
+    assert result.main_score == result.scores["skill"] == 0
+    assert np.mean(result.sample_mse) == pytest.approx(result.scores["mse"], rel=1e-12)
+    assert np.array_equal(result.square_errors, scorer.square_errors)
+    assert np.array_equal(result.square_errors, result.background_square_errors)
+    assert result.square_errors.shape == (5, len(tiny_data.channels))
+    assert result.skill_by_day == (0,) * 5
 
 
 def test_the_result_names_what_it_depends_on(tiny_data, background):
@@ -91,15 +95,18 @@ def test_one_changed_bit_changes_the_hash(tiny_data, background, tmp_path):
     assert score(path, tiny_data).value_hash != score(background, tiny_data).value_hash
 
 
-def test_perfect_is_zero_and_less_error_is_better(tiny_data, tmp_path):
+def test_the_reference_has_all_skill_and_less_error_has_more(tiny_data, tmp_path):
     results = [
         score(write(tmp_path / f"{share}.nc", tiny_data, blended(tiny_data, share)), tiny_data)
         for share in (0.0, 0.25, 0.5, 1.0)
     ]
     scores = [result.main_score for result in results]
-    assert scores[0] == 0
-    assert scores == sorted(scores)
-    assert scores[2] == pytest.approx(scores[3] / 4, rel=1e-3)
+    assert scores == pytest.approx([100, 75, 50, 0], abs=1e-3)
+    assert all(result.larger_is_better for result in results)
+    for result in results:
+        assert np.mean(result.skill_by_day) == pytest.approx(result.main_score, abs=1e-9)
+    for result in results[1:]:  # a share of the error is the same share on each day
+        assert result.skill_by_day == pytest.approx([result.main_score] * 5, abs=1e-2)
 
 
 def test_members_are_scored_by_their_mean_and_as_an_ensemble(tiny_data, tmp_path):
@@ -112,7 +119,7 @@ def test_members_are_scored_by_their_mean_and_as_an_ensemble(tiny_data, tmp_path
     result = score(write(tmp_path / "x.nc", tiny_data, analyses), tiny_data)
     analyses = (Analysis(b.background) for b in tiny_data.batches("multimodal"))
     mean = score(write(tmp_path / "y.nc", tiny_data, analyses), tiny_data)
-    assert result.main_score == pytest.approx(mean.main_score, rel=1e-5)
+    assert result.main_score == pytest.approx(mean.main_score, abs=1e-3)
     assert result.value_hash != mean.value_hash
     assert set(result.scores) - set(mean.scores) == {"crps", "spread_skill", "rank_histogram"}
 
@@ -127,7 +134,13 @@ def test_a_stride_is_scored_at_its_own_times(tiny_data, tmp_path):
     path = write(tmp_path / "x.nc", tiny_data, analyses, task)
     result = score(path, tiny_data, task)
     assert len(result.sample_mse) == 3
-    assert result.main_score == 0
+    assert result.main_score == 100
+
+
+def test_results_of_version_1_rank_by_mse(make_result):
+    assert not make_result(scorer_version="1").larger_is_better
+    assert make_result().larger_is_better
+    assert make_result(task="gone").larger_is_better, "a task that is no longer there"
 
 
 def test_problems_are_listed_before_and_after_the_values(tiny_data, background, tmp_path):

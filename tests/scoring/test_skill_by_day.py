@@ -22,7 +22,7 @@ def errors(rng, days=120):
 
 def skill_of(error, background_error):
     rmse = np.sqrt(error.mean(axis=0)), np.sqrt(background_error.mean(axis=0))
-    return rmse_skill(CHANNELS, *rmse, STD)["rmse_skill"]
+    return rmse_skill(CHANNELS, *rmse, STD)["skill"]
 
 
 def test_the_mean_is_the_skill(rng):
@@ -39,7 +39,7 @@ def test_a_day_counts_as_much_as_skill_moves_when_it_weighs_more(rng):
         weight = np.ones(40)
         weight[day] += step
         rmse = (np.sqrt(np.average(e, axis=0, weights=weight)) for e in (error, background))
-        moved = rmse_skill(CHANNELS, *rmse, STD)["rmse_skill"] - by_day.mean()
+        moved = rmse_skill(CHANNELS, *rmse, STD)["skill"] - by_day.mean()
         assert 40 * moved / step == pytest.approx(by_day[day] - by_day.mean(), rel=1e-3)
 
 

@@ -30,7 +30,8 @@ def test_the_boards_of_the_contract():
     assert load_task("noise-free").observations == {"error_scale": 0}
     for name in ("unimodal", "multimodal"):
         task = load_task(name)
-        assert (task.main_score, task.split, task.config) == ("mse", "test", name)
+        assert (task.main_score, task.split, task.config) == ("skill", "test", name)
+        assert task.larger_is_better
         assert task.observations == {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import gt, lt
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from dambench_hub.leaderboard.accounts.look_alikes import picture
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.store.schema import Badge
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.metrics.skill import skill
 from dambench_hub.models.registry import METHODS, MULTI
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import rounded
@@ -84,26 +84,24 @@ class Ranking:
         """The baseline called background; None if it is not ranked."""
         return next((e for e in self.entries if e.baseline and e.name == BACKGROUND), None)
 
-    def skill(self, result: Result) -> float | None:
-        """Share of the background's mse that is gone in a result, see `skill`."""
-        background = self.background
-        return skill(result.scores["mse"], background.result.scores["mse"] if background else None)
-
     def board(self) -> list[dict[str, Any]]:
         """The rows of a leaderboard, with the same columns in each.
 
         Returns:
-            `rank`, `name`, then `mse`, `mae` and `specdiv`; `skill`, the share of the background's
-            mse that is gone, where the baseline called background is there; then the RMSE of those
-            of `HEADLINE_CHANNELS` that are scored, called for example `rmse_z500`.
+            `rank`, `name`, then those of `skill` (%), `mse`, `mae` and `specdiv` that all have;
+            then the RMSE of those of `HEADLINE_CHANNELS` that are scored, called for example
+            `rmse_z500`.
         """
         rows = []
+        names = [
+            name
+            for name in ("skill", "mse", "mae", "specdiv")
+            if all(entry.result.scores.get(name) is not None for entry in self.entries)
+        ]
         for entry in self.entries:
             scores = entry.result.scores
             row = {"rank": entry.rank, "name": entry.name}
-            row |= {name: scores[name] for name in ("mse", "mae", "specdiv")}
-            if (gone := self.skill(entry.result)) is not None:
-                row["skill"] = gone
+            row |= {name: scores[name] for name in names}
             rmse = {
                 name: scores["rmse"][name] for name in HEADLINE_CHANNELS if name in scores["rmse"]
             }
@@ -124,8 +122,8 @@ class Ranking:
         ):
             return None
         others = (entry for entry in self.entries if (entry.owner.id, entry.name) != (owner, name))
-        score = rounded(result.main_score)
-        return 1 + sum(rounded(entry.result.main_score) < score for entry in others)
+        better, score = (gt if result.larger_is_better else lt), rounded(result.main_score)
+        return 1 + sum(better(rounded(entry.result.main_score), score) for entry in others)
 
     def of(self, submission: str) -> Entry | None:
         """The row of a submission, by its id; None if it has none."""

@@ -27,7 +27,7 @@ from dambench_hub.leaderboard.store.rows import (
 )
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result
+from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result, larger_is_better
 from dambench_hub.scoring.precision import rounded
 
 
@@ -153,7 +153,9 @@ def _ranked(
         .where(IS_PUBLISHED, *comparable(shared))
         .order_by(SUBMISSIONS.c.sequence)
     ).mappings()
-    ranked = sorted(rows, key=lambda row: rounded(row["main_score"]))  # stable: earlier ones first
+    sign = -1 if larger_is_better(task, scorer_version) else 1
+    # Stable: earlier ones first.
+    ranked = sorted(rows, key=lambda row: sign * rounded(row["main_score"]))
     best: dict[tuple[str, str], Any] = {}
     for row in ranked:
         best.setdefault((row["owner"], row["name"]), row)
@@ -200,6 +202,6 @@ def _result(row: dict[str, Any]) -> Result:
         **{
             field.name: row[field.name]
             for field in fields(Result)
-            if field.name not in ("attributes", "sample_mse")
+            if field.name in row and field.name not in ("attributes", "sample_mse")
         },
     )

@@ -36,7 +36,7 @@ def find_suspicion(
 ) -> str | None:
     """What is strange about a result, for those who decide about it; None if nothing is.
 
-    It is strange when the main score is almost 0, when the values are those of another, or when the
+    It is strange when `mse` is almost 0, when the values are those of another, or when the
     errors by time correlate (Pearson) almost perfectly with those of another published result for
     the same task and data.
 
@@ -48,15 +48,17 @@ def find_suspicion(
     """
     like = comparable(vars(result))
     background = connection.scalar(
-        sql.select(RESULTS.c.main_score)
+        sql.select(RESULTS.c.scores)
         .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
         .where(*like, SUBMISSIONS.c.name == BACKGROUND, IS_TRUSTED, IS_PUBLISHED)
         .order_by(RESULTS.c.sequence)
         .limit(1)
     )
-    floor = limits.near_perfect_alone if background is None else limits.near_perfect * background
-    if result.main_score < floor:
-        return f"main score {result.main_score:.4g} is below {floor:.4g}"
+    floor = limits.near_perfect_alone
+    if background is not None:
+        floor = limits.near_perfect * background["mse"]
+    if (mse := result.scores["mse"]) < floor:
+        return f"mse {mse:.4g} is below {floor:.4g}"
     rows = sql.select(SUBMISSIONS.c.name, RESULTS.c.submission, RESULTS.c.sample_mse).join(
         SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission
     )

@@ -63,7 +63,7 @@ class Comparison:
                 name,
                 entry,
                 files.read(entry.submission),
-                overall(ranking, entry.result, site.std),
+                overall(entry.result, site.std),
             )
             for name, entry in zip(_distinct(entries), entries, strict=True)
         )

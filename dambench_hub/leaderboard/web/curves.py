@@ -14,12 +14,12 @@ DENSITY = "density-"
 
 @dataclass(frozen=True)
 class Curve:
-    """Main scores of one method.
+    """Mean squared errors of one method.
 
     Attributes:
         name: Of the method.
         x: Densities, % of the grid points, or one number of parameters.
-        y: Scores there.
+        y: `mse` there.
     """
 
     name: str
@@ -40,7 +40,7 @@ def by_density(site: Site, most: int) -> list[Curve]:
         density = site.tasks[name].observation_settings(site.data.manifest).density
         for entry in site.store.ranking(name, site.data.revision).entries:
             key = (entry.owner.id, entry.name)
-            points.setdefault(key, []).append((100 * density, entry.result.main_score))
+            points.setdefault(key, []).append((100 * density, entry.result.scores["mse"]))
     # The more tasks the better; of equally many, the smaller scores.
     order = sorted(points.items(), key=lambda item: (-len(item[1]), sum(y for _, y in item[1])))
     curves = [
@@ -56,9 +56,9 @@ def by_parameters(ranking: Ranking) -> list[Curve]:
     """Methods that say how many parameters they have, by that number."""
     known = [(_parameters(entry), entry) for entry in ranking.entries]
     return [
-        Curve(entry.name, (size,), (entry.result.main_score,))
+        Curve(entry.name, (size,), (entry.result.scores["mse"],))
         for size, entry in sorted(known, key=lambda pair: pair[0])
-        if size and entry.result.main_score > 0
+        if size and entry.result.scores["mse"] > 0
     ]
 
 

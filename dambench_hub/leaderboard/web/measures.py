@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dambench_hub.leaderboard.store.ranking import Ranking
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import number, percent
 
@@ -31,7 +30,9 @@ class Measure:
 
 
 OVERALL = {
-    "skill": Measure("skill", "share of the background's MSE that is gone", "↑", "%"),
+    "skill": Measure(
+        "skill", "share of the background's RMSE that is gone, mean over variables", "↑", "%"
+    ),
     "mse": Measure("MSE", "mean squared error, in units of each channel's variance"),
     "mae": Measure("MAE", "mean absolute error, in units of each channel's standard deviation"),
     "specdiv": Measure("SpecDiv", "divergence of the smallest scales' power spectrum, nats"),
@@ -54,18 +55,15 @@ BY_CHANNEL = {
 """Scores of each channel."""
 
 
-def overall(ranking: Ranking, result: Result, std: Mapping[str, float]) -> dict[str, float]:
+def overall(result: Result, std: Mapping[str, float]) -> dict[str, float]:
     """Those of `OVERALL` that a result has.
 
     Args:
-        ranking: Of its task.
         result: The scores.
         std: Standard deviation of each channel, in its units.
     """
-    scores, values = result.scores, {}
-    if (skill := ranking.skill(result)) is not None:
-        values["skill"] = skill
-    values |= {name: scores[name] for name in ("mse", "mae", "specdiv") if name in scores}
+    scores, single = result.scores, ("skill", "mse", "mae", "specdiv")
+    values = {name: scores[name] for name in single if scores.get(name) is not None}
     if crps := scores.get("crps"):
         values["crps"] = sum(value / std[name] for name, value in crps.items()) / len(crps)
     if ratios := scores.get("spread_skill"):
@@ -76,7 +74,7 @@ def overall(ranking: Ranking, result: Result, std: Mapping[str, float]) -> dict[
 def printed(name: str, value: float) -> str:
     """A score as text, without its units."""
     if name == "skill":
-        return percent(value)
+        return percent(value / 100)
     return f"−{number(-value)}" if value < 0 else number(value)
 
 

@@ -181,12 +181,12 @@ class Board:
     @property
     def any_far(self) -> bool:
         """Whether a skill is too far from nothing to be printed."""
-        return any(values.get("skill", 0) < -FARTHEST_PERCENT / 100 for values in self._values)
+        return any(values.get("skill", 0) < -FARTHEST_PERCENT for values in self._values)
 
     @cached_property
     def _values(self) -> list[dict[str, float]]:
         """Scores over all channels of each row."""
-        return [overall(self.ranking, entry.result, self.std) for entry in self.ranking.entries]
+        return [overall(entry.result, self.std) for entry in self.ranking.entries]
 
     @property
     def _overall(self) -> list[str]:
@@ -235,7 +235,7 @@ def _score(name: str, value: float | None) -> Markup:
         return cell("")
     if name != "skill":
         return cell(printed(name, value), value=sort_key(name, value))
-    bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(value, 0.0), 1.0))
+    bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(value / 100, 0.0), 1.0))
     return cell(printed(name, value), style="gauge", value=value, inner=bar)
 
 

@@ -93,7 +93,7 @@ class Receipt:
         """Scores over all channels: title, value and meaning."""
         if self.result is None:
             return []
-        values = overall(self.ranking, self.result, self.site.std)
+        values = overall(self.result, self.site.std)
         return [
             (
                 OVERALL[name].title,

@@ -162,7 +162,9 @@ def test_few_scores_with_few_digits_are_told(exact):
     numbers = [*told.sample_mse, told.main_score, *told.scores["rmse"].values()]
     numbers += [told.scores[name] for name in TOLD if name != "rmse"]
     assert all(number == float(f"{number:.{DIGITS}g}") for number in numbers)
-    assert told.main_score == told.scores["mse"]
+    assert told.main_score == told.scores["skill"]
+    assert told.square_errors.size == told.background_square_errors.size == 0
+    assert told.skill_by_day == ()
 
 
 def test_rounding_moves_no_score_on_average(exact):
@@ -171,6 +173,8 @@ def test_rounding_moves_no_score_on_average(exact):
     assert np.mean([one.scores["mse"] for one in told]) == pytest.approx(result.scores["mse"], 0.02)
     for name, value in result.scores["rmse"].items():
         assert np.mean([one.scores["rmse"][name] for one in told]) == pytest.approx(value, 0.02)
+    assert len({one.main_score for one in told}) > 1
+    assert np.mean([one.main_score for one in told]) == pytest.approx(result.main_score, abs=0.5)
 
 
 def bisected(exact, time, error):

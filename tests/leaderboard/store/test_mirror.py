@@ -77,7 +77,7 @@ def write(records, folder):
 
 def shown(store):
     """What a reader of the board sees, as bytes."""
-    rankings = [store.ranking(task, None, version) for task in store.tasks() for version in "01"]
+    rankings = [store.ranking(task, None, version) for task in store.tasks() for version in "012"]
     rows = [entry.to_dict() for ranking in rankings for entry in ranking.entries]
     return json.dumps([rows, [ranking.board() for ranking in rankings]]).encode()
 

@@ -418,7 +418,7 @@ def test_a_result_near_perfection_is_held(board, make_result):
     held = board.get(perfect.id)
     assert (held.reason, held.detail) == (
         HELD_FOR_REVIEW,
-        "main score 0.0004 is below 0.0005",
+        "mse 0.0004 is below 0.0005",
     )
     assert not held.visible_to(None)
     with pytest.raises(NotAllowed):
@@ -605,9 +605,9 @@ def test_an_owner_is_told_what_can_be_done(board, make_result):
 
 def test_scoring_again_keeps_old_rows_and_quotas(url, clock, make_result, monkeypatch):
     board = Submissions(Store(url, create=True), Limits(scored_per_day=2))
-    board.store.add(make_result(0.9, "l", scorer_version="0"), "local")
+    board.store.add(make_result(0.9, "l", scorer_version="0", main_score=0.9), "local")
     first = hand_in(board, publish=False)
-    score(board, first, make_result(0.3, "a", scorer_version="0"))
+    score(board, first, make_result(0.3, "a", scorer_version="0", main_score=0.3))
     board.publish(first.id, ANN)
     with pytest.raises(NotAllowed):
         board.rescore(ANN)
@@ -622,7 +622,7 @@ def test_scoring_again_keeps_old_rows_and_quotas(url, clock, make_result, monkey
     assert board.queue_place(new.id) == 1  # and waits until new ones are scored
     score(board, new, make_result(0.4, "b"))
     assert score(board, first, make_result(0.25, "a")) is State.PUBLISHED
-    assert [e.result.main_score for e in board.store.ranking("unimodal").entries] == [0.25]
+    assert [e.result.main_score for e in board.store.ranking("unimodal").entries] == [-0.25]
     assert board.store.ranking("unimodal").hidden == 1
     old = board.store.ranking("unimodal", scorer_version="0").entries
     assert [e.result.main_score for e in old] == [0.3, 0.9]
@@ -700,7 +700,7 @@ class Life(RuleBasedStateMachine):
                 owner = self.board.get(id).owner
                 best[owner] = min(best.get(owner, 9), self.scores[id])
         entries = self.board.store.ranking("unimodal").entries
-        assert {e.owner: e.result.main_score for e in entries} == best
+        assert {e.owner: -e.result.main_score for e in entries} == best
 
 
 def test_any_order_of_things(make_result, monkeypatch):

@@ -108,7 +108,7 @@ def test_what_is_scored_is_published_by_its_owner(actions, arrive, make_result):
     result = make_result(0.5, "a", dataset_revision=actions.site.data.revision)
     actions.site.submissions.finish(one.id, "worker", result)
     status = actions.status(actions.find(ADA, one.id), ADA)
-    assert (status["state"], status["score"], status["rank"]) == ("private", 0.5, None)
+    assert (status["state"], status["score"], status["rank"]) == ("private", -0.5, None)
     assert (status["rank_if_shown"], status["choices"]) == (1, ["publish", "withdraw"])
     actions.decide(ADA, one.id, "publish", "")
     status = actions.status(actions.find(BOB, one.id), BOB)

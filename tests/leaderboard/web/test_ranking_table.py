@@ -77,7 +77,7 @@ def hand_in(site, make_result):
 
     def put(name, score=0.5, owner=ADA, state=State.PUBLISHED, rmse=1.0, more=(), **changes):
         channels = site.data.channels
-        scores = {"mse": score, "mae": 0.1, "specdiv": 0.2}
+        scores = {"skill": 100 * (1 - score), "mse": score, "mae": 0.1, "specdiv": 0.2}
         scores["rmse"] = dict.fromkeys(channels, rmse)
         scores |= {measure: dict.fromkeys(channels, value) for measure, value in more}
         key = uuid.uuid4().hex
@@ -124,18 +124,17 @@ def test_each_row_has_a_cell_for_each_column(site, hand_in):
         assert {len(re.findall(r"<t[dh]\b", row)) for row in rows} == {heads}
 
 
-def test_skill_is_the_share_of_the_backgrounds_mse_that_is_gone(site, hand_in):
+def test_skill_stands_first_in_percent(site, hand_in):
     hand_in("background", 1.0, owner=local_person())
     hand_in("mine", 0.25)
     first, second = board(site).rows
-    assert first.name == "mine" and 'data-value="0.75"' in first.cells[0]
+    assert first.name == "mine" and 'data-value="75.0"' in first.cells[0]
     assert second.kind == "baseline" and ">0.0<" in second.cells[0]
 
 
 def test_nobody_elses_background_is_the_background(site, hand_in):
     hand_in("background", 1.0, owner=ADA)
     hand_in("mine", 0.25)
-    assert "skill" not in [column.name for column in board(site).columns]
     assert {row.kind for row in board(site).rows} == {"submission"}
 
 

@@ -12,7 +12,12 @@ from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.version import __version__
 
 SCORES = (
-    ("MSE", "mean of (e / σ)² over times, channels and cells", "ranks; without weights"),
+    (
+        "skill",
+        "1 − mean over variables of mean over levels of RMSE / RMSE of the background",
+        "ranks, in %: the share of the background's error that is gone; RMSE pooled over times",
+    ),
+    ("MSE", "mean of (e / σ)² over times, channels and cells", "without weights"),
     ("MAE", "mean of |e| / σ over times, channels and cells", "without weights"),
     (
         "RMSE",
@@ -31,7 +36,6 @@ SCORES = (
         "mean over times and channels of √ mean( (Ŝ′ − S′)² )",
         "the same spectra, their difference",
     ),
-    ("skill", "1 − MSE / MSE of the background", "the share of the background's MSE that is gone"),
     (
         "CRPS",
         "mean of w ( mean |xₘ − x| − Σ |xₘ − xₗ| / (2 M (M − 1)) )",

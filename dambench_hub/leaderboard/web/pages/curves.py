@@ -34,9 +34,8 @@ def build(site: Site) -> None:
         task = query.get("task", "")
         task = task if task in site.tasks else tasks[0]
         curves = by_parameters(site.store.ranking(task, site.data.revision))
-        score = site.tasks[task].main_score.upper()
-        drawn = _drawn(tuple(curves), "number of parameters", score, False) if curves else ""
-        return render("curves_size", drawing=drawn, task=task, score=score)
+        drawn = _drawn(tuple(curves), "number of parameters", "MSE", False) if curves else ""
+        return render("curves_size", drawing=drawn, task=task, score="MSE")
 
     address.follow(show_density, density, later=False)
     address.follow(show_size, size)

@@ -21,7 +21,13 @@ from dambench_hub.leaderboard.web.drawing.panels import (
     submission_panels,
 )
 from dambench_hub.leaderboard.web.markup import render
-from dambench_hub.leaderboard.web.measures import BY_CHANNEL, by_channel, printed, scored
+from dambench_hub.leaderboard.web.measures import (
+    BY_CHANNEL,
+    OVERALL,
+    by_channel,
+    printed,
+    scored,
+)
 from dambench_hub.leaderboard.web.pages.address import Address, Query, choice
 from dambench_hub.leaderboard.web.pages.events import WAITING
 from dambench_hub.leaderboard.web.receipt import Receipt
@@ -192,7 +198,7 @@ def render_record(receipt: Receipt) -> str:
         command=receipt.command,
         history=receipt.history(),
         source=receipt.site.source,
-        score=receipt.site.tasks[receipt.submission.task].main_score.upper()
+        score=OVERALL[receipt.site.tasks[receipt.submission.task].main_score].title
         if receipt.submission.task in receipt.site.tasks
         else "score",
     )

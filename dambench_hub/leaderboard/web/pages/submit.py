@@ -18,6 +18,7 @@ from dambench_hub.leaderboard.submissions.lifecycle import State
 from dambench_hub.leaderboard.web.actions import SubmissionActions, plain
 from dambench_hub.leaderboard.web.example_file import example
 from dambench_hub.leaderboard.web.markup import render
+from dambench_hub.leaderboard.web.measures import OVERALL
 from dambench_hub.leaderboard.web.pages.address import Address, Query, choice, query_of
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
@@ -199,10 +200,9 @@ class _Page:
         )
 
     def _newest(self, status: dict[str, Any]) -> str:
-        main_score = (
-            self.site.tasks[status["task"]].main_score if status["task"] in self.site.tasks else ""
-        )
-        return render("submit_newest", status=status, score_name=main_score.upper())
+        task = self.site.tasks.get(status["task"])
+        name = OVERALL[task.main_score].title if task else ""
+        return render("submit_newest", status=status, score_name=name)
 
 
 def _said(error: DambenchError) -> str:

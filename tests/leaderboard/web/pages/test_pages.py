@@ -45,14 +45,14 @@ def hand_in(site, name, share, owner, background, members=0):
     scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
     gatherer = Gatherer(data, task, background)
     for index in range(data.size("test")):
-        reference = data.reference("test", index)
-        field = reference + np.float32(share) * (data.background("test", index) - reference)
+        reference, known = data.reference("test", index), data.background("test", index)
+        field = reference + np.float32(share) * (known - reference)
         field = field + spread.astype("f4") if members else field
-        scorer.update(field[None], reference[None])
+        scorer.update(field[None], reference[None], known[None])
         gatherer(index, field, reference)
     scores, attributes = scorer.compute(), {"model_name": name, "parameters": "3 M"}
     result = Result(
-        *("unimodal", data.manifest.name, data.revision, SCORER_VERSION, key, scores["mse"]),
+        *("unimodal", data.manifest.name, data.revision, SCORER_VERSION, key, scores["skill"]),
         *(scores, tuple(scorer.per_sample_mse.tolist()), attributes),
     )
     gatherer.finish(key, result).write(site.diagnostics / f"{key}.safetensors")
@@ -356,7 +356,7 @@ def test_exports_hold_what_the_page_shows(address):
     rows = list(csv.DictReader(io.StringIO(table.text)))
     ranked = httpx.get(f"{address}/export/unimodal.json").json()
     assert [row["name"] for row in rows] == [row["name"] for row in ranked]
-    assert rows[0]["name"] == "Kalman" and float(rows[0]["skill"]) == pytest.approx(0.75)
+    assert rows[0]["name"] == "Kalman" and float(rows[0]["skill"]) == pytest.approx(50, abs=0.01)
     assert "attachment" in table.headers["content-disposition"]
     assert httpx.get(f"{address}/export/unimodl.csv").status_code == 404
 
