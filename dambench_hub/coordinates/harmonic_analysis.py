@@ -60,6 +60,26 @@ class HarmonicAnalysis:
             dtype
         )
 
+    def scalar_fits(self) -> list[np.ndarray]:
+        """For each zonal wavenumber m, from values along a meridian to degrees m … N, (N+1−m, Y).
+
+        A matrix serves cosines and sines, so it may be applied to complex coefficients f̂_m, such
+        as `numpy.fft.rfft` gives. For powers in the units of `scalar`, see `power_scale`.
+        """
+        return [self._fit[max(2 * m - 1, 0), m:] for m in range(self.largest + 1)]
+
+    def wind_fits(self) -> list[np.ndarray]:
+        """The same for a wind, from (û, i v̂) to (ζ̂, i D̂) of degrees m … N, (2 (N+1−m), 2Y)."""
+        L = self.largest + 1
+        fits = [self._wind_fit[max(2 * m - 1, 0)] for m in range(L)]
+        return [np.concatenate([fit[m:L], fit[L + m :]]) for m, fit in enumerate(fits)]
+
+    def power_scale(self) -> np.ndarray:
+        """Power of `scalar`'s coefficients over that of fits of `rfft`'s, (N + 1,)."""
+        scale = np.full(self.largest + 1, (2 * np.pi / self.grid.longitudes) ** 2 / np.pi)
+        scale[0] /= 2
+        return scale
+
     def scalar(self, field: np.ndarray) -> np.ndarray:
         """c_lm of a field, (*, Y, X) to (*, 2N + 1, N + 1); zero where l < m."""
         return for_each_order(self._fit, self._along_circles(field))

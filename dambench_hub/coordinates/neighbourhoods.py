@@ -13,8 +13,8 @@ from dambench_hub.coordinates.grids import Grid
 def within_distance(points: np.ndarray, grid: Grid, radius_km: float) -> np.ndarray:
     """Which points of a grid have one of the given points within a great-circle distance.
 
-    On each circle of latitude a neighbourhood is an interval of longitudes, so that running counts
-    along the circles answer it for all points of a row at once.
+    On each circle of latitude a neighbourhood is an interval of longitudes: a point of one row is
+    near a given one of another if the gap to it in columns is at most the interval's half width.
 
     Args:
         points: The given points, boolean, (*, Y, X).
@@ -24,17 +24,31 @@ def within_distance(points: np.ndarray, grid: Grid, radius_km: float) -> np.ndar
     Returns:
         Boolean, (*, Y, X); all False where no point is given.
     """
-    widths, X = _half_widths(grid, radius_km), grid.longitudes
-    around = np.concatenate([points, points, points], axis=-1)
-    counts = np.zeros((*points.shape[:-1], 3 * X + 1), np.int32)
-    np.cumsum(around, axis=-1, out=counts[..., 1:])
+    widths, gaps = _half_widths(grid, radius_km), _gaps(points)
     found = np.zeros(points.shape, bool)
-    for row, other in np.argwhere(widths >= 0):
-        width = widths[row, other]
-        east = counts[..., other, X + width + 1 : 2 * X + width + 1]
-        west = counts[..., other, X - width : 2 * X - width]
-        found[..., row, :] |= east > west
+    rows = np.arange(grid.latitudes)
+    for offset in range(1 - grid.latitudes, grid.latitudes):
+        here = rows[max(0, -offset) : grid.latitudes - max(0, offset)]
+        width = widths[here, here + offset]
+        if np.any(width >= 0):
+            near = gaps[..., here[0] + offset : here[-1] + offset + 1, :] <= width[:, None]
+            found[..., here[0] : here[-1] + 1, :] |= near
     return found
+
+
+def _gaps(points: np.ndarray) -> np.ndarray:
+    """Columns to the nearest given point on the same circle, (*, Y, X), int16; X if there is none.
+
+    X is farther than any half width.
+    """
+    X = points.shape[-1]
+    columns = np.arange(3 * X, dtype=np.int32)
+    around = np.concatenate([points, points, points], axis=-1)
+    west = np.maximum.accumulate(np.where(around, columns, -X), axis=-1)
+    reversed_ = np.where(around, columns, 4 * X)[..., ::-1]
+    east = np.minimum.accumulate(reversed_, axis=-1)[..., ::-1]
+    gaps = np.minimum(columns - west, east - columns)[..., X : 2 * X]
+    return np.minimum(gaps, X).astype(np.int16)
 
 
 @lru_cache(maxsize=8)

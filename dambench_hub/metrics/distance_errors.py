@@ -6,6 +6,8 @@ knows the covariances of its background is better hundreds of kilometres away.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dambench_hub.coordinates.neighbourhoods import within_distance
@@ -44,29 +46,39 @@ class DistanceErrors(StreamingScore):
             ScoreError: When shapes or labels do not fit, a value is not finite or a fill value, or
                 `observed` is not boolean.
         """
-        mask = np.asarray(observed)
-        if mask.dtype != bool or mask.ndim not in (3, 4):
-            raise ScoreError(
-                "observed must be boolean, (sample, latitude, longitude) or (sample, channel, "
-                f"latitude, longitude), got {mask.dtype} of shape {mask.shape}."
-            )
-        if mask.ndim == 3:
-            shape = (len(mask), len(self.channels), *mask.shape[1:])
-            mask = np.broadcast_to(mask[:, None], shape)
+        shape = (len(np.asarray(analysis)), len(self.channels), *self.grid.shape)
+        mask = require_mask(observed, shape)
         self._add(analysis=analysis, reference=reference, observed=mask.astype(np.uint8))
 
     def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
         """Weighted sums of one sample's squares and of weights by class, (classes, C) each."""
         analysis, reference, observed = fields
-        at = observed.astype(bool)
+        weights = self.weights(observed.astype(bool))
+        square = np.empty((len(CLASSES), len(self.channels)))
+        for c, of_channel in enumerate(weights):
+            error = np.subtract(analysis[c], reference[c], dtype=np.float64)
+            square[:, c] = of_channel @ (error * error).ravel()
+        return {"square": square, "weight": np.stack([w.sum(axis=-1) for w in weights], axis=-1)}
+
+    def weights(self, observed: np.ndarray) -> list[np.ndarray]:
+        """Area weights of the points of each class, (classes, Y·X), for each channel.
+
+        Args:
+            observed: Boolean, of one sample, (C, Y, X); channels observed alike share an array.
+        """
+        known: dict[bytes, np.ndarray] = {}
+        weights = []
+        for at in observed:
+            key = np.packbits(at).tobytes()
+            if key not in known:
+                known[key] = self._weights(at)
+            weights.append(known[key])
+        return weights
+
+    def _weights(self, at: np.ndarray) -> np.ndarray:
         near, not_far = (within_distance(at, self.grid, radius) for radius in (NEAR_KM, FAR_KM))
         masks = np.stack([at, near & ~at, not_far & ~near, ~not_far])
-        square = np.subtract(analysis, reference, dtype=np.float64) ** 2
-        weights = self.grid.weights
-        return {
-            "square": np.einsum("kcyx,cyx,y->kc", masks, square, weights),
-            "weight": masks.sum(axis=-1) @ weights,
-        }
+        return (masks * self.grid.weights[:, None]).reshape(len(CLASSES), -1)
 
     def compute(self) -> dict[str, dict[str, float]]:
         """Area-weighted RMSE pooled over samples, physical units.
@@ -87,3 +99,22 @@ class DistanceErrors(StreamingScore):
             }
             for k, name in enumerate(CLASSES)
         }
+
+
+def require_mask(observed: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Observed points of each channel, boolean, of a shape (N, C, Y, X).
+
+    Args:
+        observed: Boolean, (N, Y, X) for all channels together, or (N, C, Y, X).
+        shape: That of the fields.
+
+    Raises:
+        ScoreError: When it is not boolean, or of another shape.
+    """
+    mask = np.asarray(observed)
+    if mask.dtype != bool or mask.shape not in (shape, (shape[0], *shape[2:])):
+        raise ScoreError(
+            "observed must be boolean, (sample, latitude, longitude) or (sample, channel, "
+            f"latitude, longitude), got {mask.dtype} of shape {mask.shape} for fields of {shape}."
+        )
+    return mask if mask.ndim == 4 else np.broadcast_to(mask[:, None], shape)

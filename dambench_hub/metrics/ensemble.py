@@ -74,13 +74,14 @@ def ensemble_statistics(
 
     Returns:
         `crps` and `variance` (over members, ddof = 1; 0 for one member), scalars weighted by
-        latitude, and `ranks`, (M + 1,).
+        latitude; `variance_unweighted`, without weights; and `ranks`, (M + 1,).
     """
     M = len(members)
     variance = members.var(axis=0, ddof=1) if M > 1 else np.zeros_like(reference)
     return {
         "crps": weighted_mean(fair_crps(members, reference).mean(axis=-1), weights),
         "variance": weighted_mean(variance.mean(axis=-1), weights),
+        "variance_unweighted": variance.mean(),
         "ranks": rank_frequencies(members, reference, weights),
     }
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import erf
 
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.fields import weighted_mean
 from dambench_hub.metrics.streaming import StreamingScore
-
-_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def gaussian_crps(mean: np.ndarray, deviation: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -33,7 +32,7 @@ def gaussian_crps(mean: np.ndarray, deviation: np.ndarray, reference: np.ndarray
     s = np.asarray(deviation, np.float64)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         omega = error / s
-        inside = error * np.asarray(_erf(omega / math.sqrt(2)), np.float64)
+        inside = error * erf(omega / math.sqrt(2))
         density = math.sqrt(2 / math.pi) * np.exp(-(omega**2) / 2)
         crps = inside + s * (density - 1 / math.sqrt(math.pi))
     return np.where(s == 0, np.abs(error), crps)

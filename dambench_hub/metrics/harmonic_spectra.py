@@ -22,6 +22,7 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.harmonic_analysis import HarmonicAnalysis, largest_degree
 from dambench_hub.coordinates.variables import wind_pairs
+from dambench_hub.metrics.circles import Circles
 from dambench_hub.metrics.streaming import StreamingScore
 
 LARGEST_DEGREE = 60
@@ -53,7 +54,9 @@ class HarmonicSpectra(StreamingScore):
         super().__init__(channels, grid, self.largest)
         self.winds = wind_pairs(channels)
         self.scalars = np.setdiff1d(np.arange(len(channels)), self.winds)
-        self._analysis = HarmonicAnalysis(grid, self.largest)
+        analysis = HarmonicAnalysis(grid, self.largest)
+        self._scalar_fits, self._wind_fits = analysis.scalar_fits(), analysis.wind_fits()
+        self._scale = analysis.power_scale()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,12 +86,28 @@ class HarmonicSpectra(StreamingScore):
 
     def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
         """Power of both and cross power of one sample by degree, (C, N + 1) each."""
-        a_hat, a = (self._coefficients(field) for field in fields)
-        return {
-            "analysis": (a_hat**2).sum(axis=-2),
-            "reference": (a**2).sum(axis=-2),
-            "cross": (a_hat * a).sum(axis=-2),
-        }
+        circles = self.circles()
+        for number, field in enumerate(fields):
+            for channel, values in enumerate(field):
+                circles.put(number, channel, np.fft.rfft(values.astype(np.float64)))
+        return self.power(circles)
+
+    def circles(self) -> Circles:
+        """Where the Fourier coefficients of a sample's two fields are put."""
+        return Circles(self.scalars, self.winds, self.largest, self.grid.latitudes)
+
+    def power(self, circles: Circles) -> dict[str, np.ndarray]:
+        """What `statistics` returns, of analysis (field 0) and reference (field 1)."""
+        power = np.zeros((3, len(self.channels), self.largest + 1))
+        u, v = self.winds
+        for m, scale in enumerate(self._scale):
+            power[:, self.scalars, m:] += scale * _powers(
+                circles.scalar[..., m, :], self._scalar_fits[m]
+            )
+            wind = scale * _powers(circles.wind[..., m, :], self._wind_fits[m])
+            power[:, u, m:] += wind[..., : self.largest + 1 - m]
+            power[:, v, m:] += wind[..., self.largest + 1 - m :]
+        return dict(zip(("analysis", "reference", "cross"), power, strict=True))
 
     def compute(self) -> dict[str, dict[str, list[float | None]]]:
         """Spectra so far.
@@ -109,14 +128,6 @@ class HarmonicSpectra(StreamingScore):
         coherence = np.where(power * of_reference > 0, np.clip(coherence, -1, 1), np.nan)
         return {"power_ratio": self._by_name(ratio), "coherence": self._by_name(coherence)}
 
-    def _coefficients(self, field: np.ndarray) -> np.ndarray:
-        """(C, Y, X) to (C, 2N + 1, N + 1)."""
-        x, (u, v) = field.astype(np.float64), self.winds
-        coefficients = np.empty((len(x), 2 * self.largest + 1, self.largest + 1))
-        coefficients[self.scalars] = self._analysis.scalar(x[self.scalars])
-        coefficients[u], coefficients[v] = self._analysis.wind(x[u], x[v])
-        return coefficients
-
     def _significant(self, name: str) -> np.ndarray:
         power = self.mean(name)
         return np.where(power <= ROUNDING * power.sum(axis=-1, keepdims=True), 0.0, power)
@@ -124,3 +135,15 @@ class HarmonicSpectra(StreamingScore):
     def _by_name(self, values: np.ndarray) -> dict[str, list[float | None]]:
         rows = [[None if np.isnan(x) else x for x in row] for row in values[:, 1:].tolist()]
         return dict(zip(self.names, rows, strict=True))
+
+
+def _powers(circles: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    """Power of two fields and their cross power, (3, channels, L).
+
+    Args:
+        circles: Of one wavenumber, fields, channels, real and imaginary parts: (2, channels, 2, Y).
+        fit: To L degrees, (L, Y).
+    """
+    fields, channels, parts, Y = circles.shape
+    a_hat, a = (circles.reshape(-1, Y) @ fit.T).reshape(fields, channels, parts, len(fit))
+    return np.stack([(a_hat**2).sum(axis=1), (a**2).sum(axis=1), (a_hat * a).sum(axis=1)])

@@ -47,7 +47,7 @@ class IncrementBalance(StreamingScore):
         self._wind = [position[name] for name in self.names]
         lowest, highest = LATITUDES
         self._rows = (np.abs(grid.latitude) >= lowest) & (np.abs(grid.latitude) <= highest)
-        self._geostrophic = GeostrophicWind(grid)
+        self._matrices = GeostrophicWind(grid).matrices(self._rows)
 
     def update(self, analysis: np.ndarray, background: np.ndarray) -> None:
         """Add a batch; all of it, or nothing when it has an error.
@@ -63,19 +63,40 @@ class IncrementBalance(StreamingScore):
 
     def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
         """Weighted sums of one sample's products, for u and then v of the levels, (2L,) each."""
-        increment = np.subtract(*fields, dtype=np.float64)
-        wind = increment[self._wind][:, self._rows]
-        geostrophic = np.concatenate(self._geostrophic(increment[self._z]))[:, self._rows]
-        weights = self.grid.weights[self._rows]
-        products = {
-            "wind": (wind, wind),
-            "geostrophic": (geostrophic, geostrophic),
-            "cross": (wind, geostrophic),
-        }
-        return {
-            name: np.einsum("cyx,cyx,y->c", one, other, weights)
-            for name, (one, other) in products.items()
-        }
+        analysis, background = fields
+        M, rows, weights = len(self._matrices), self._rows, self.grid.weights[self._rows]
+        levels = len(self._z)
+        square = np.empty(2 * levels)
+        z = np.empty((levels, 2, M, self.grid.latitudes))
+        wind = np.empty((2, levels, 2, M, rows.sum()))  # û, and i v̂
+        for n, channel in enumerate(self._z):
+            modes = _modes(np.subtract(analysis[channel], background[channel], dtype=float), M)
+            z[n] = modes.real, modes.imag
+        for n, channel in enumerate(self._wind):
+            field, reference = analysis[channel][rows], background[channel][rows]
+            increment = np.subtract(field, reference, dtype=np.float64)
+            square[n] = np.einsum("yx,yx->y", increment, increment) @ weights
+            modes, (component, level) = _modes(increment, M), divmod(n, levels)
+            wind[component, level] = (
+                (-modes.imag, modes.real) if component else (modes.real, modes.imag)
+            )
+        return {"wind": square} | self._geostrophic_products(z, wind, weights)
+
+    def _geostrophic_products(
+        self, z: np.ndarray, wind: np.ndarray, weights: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Sums of the geostrophic wind's squares, and of its products with the wind (Parseval)."""
+        products = np.zeros((2, *wind.shape[:2]))
+        for m, matrix in enumerate(self._matrices):
+            parts = np.concatenate([z[:, 0, m], z[:, 1, m]]) @ matrix.T
+            geostrophic = parts.reshape(2, len(z), 2, -1)  # parts, levels, components, rows
+            both = 2 - (m == 0)
+            products[0] += both * np.einsum("plcr,plcr,r->cl", geostrophic, geostrophic, weights)
+            products[1] += both * np.einsum(
+                "plcr,clpr,r->cl", geostrophic, wind[:, :, :, m], weights
+            )
+        geostrophic, cross = products.reshape(2, -1) / self.grid.longitudes
+        return {"geostrophic": geostrophic, "cross": cross}
 
     def compute(self) -> dict[str, float]:
         """Correlations about zero, pooled over samples and both hemispheres' `LATITUDES`.
@@ -93,3 +114,8 @@ class IncrementBalance(StreamingScore):
             for n, name in enumerate(self.names)
             if norm[n] > 0
         }
+
+
+def _modes(field: np.ndarray, count: int) -> np.ndarray:
+    """Fourier coefficients along circles, (count, Y), of the first wavenumbers."""
+    return np.fft.rfft(field)[:, :count].T

@@ -48,8 +48,9 @@ class NegativeHumidity(StreamingScore):
 
     def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
         """Share of one sample's area, (channels of humidity,)."""
-        negative = fields[0][self.humid] < 0
-        return {"negative": weighted_mean(negative.mean(axis=-1), self.grid.weights)}
+        counts = [np.count_nonzero(fields[0][channel] < 0, axis=-1) for channel in self.humid]
+        share = np.array(counts) / self.grid.longitudes
+        return {"negative": weighted_mean(share, self.grid.weights)}
 
     def compute(self) -> dict[str, Any]:
         """Shares so far, between 0 and 1.

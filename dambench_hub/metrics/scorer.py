@@ -1,7 +1,9 @@
 """`Scorer`: every score of the benchmark in one pass, in float64 and constant memory.
 
-A sample is scored one channel at a time by fixed operations in numpy (no BLAS, no threads), and
-what comes out are sums that add. So batches, processes and containers do not change a score.
+What comes out of a sample are sums that add, so batches, processes and containers do not change a
+score. Errors and the paper's spectra are fixed operations in numpy without BLAS and threads, the
+same bits everywhere; spectra by degree, distances and balance are matrix products, the same to
+rounding.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from dambench_hub.coordinates.variables import are_known
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.accumulate import Sums
 from dambench_hub.metrics.arrays import as_array
-from dambench_hub.metrics.ensemble import ensemble_statistics, spread_skill
-from dambench_hub.metrics.fields import point_statistics, weighted_mean, zonal_means
+from dambench_hub.metrics.distance_errors import require_mask
+from dambench_hub.metrics.ensemble import infinite_ensemble_square, spread_skill
+from dambench_hub.metrics.parts import Parts, parts_of
 from dambench_hub.metrics.rmse_skill import rmse_skill
-from dambench_hub.metrics.spectra import high_spectrum, spectral_statistics
+from dambench_hub.metrics.sample import Sample, sample_statistics
 
 SCORER_VERSION = "2"
 """Raised with every change to a score; results of two versions are never ranked together.
@@ -84,48 +87,59 @@ class Scorer:
                 self.sums.require_weights(weights)
 
     def update(
-        self, analysis: np.ndarray, reference: np.ndarray, background: np.ndarray | None = None
+        self,
+        analysis: np.ndarray,
+        reference: np.ndarray,
+        background: np.ndarray | None = None,
+        observed: np.ndarray | None = None,
+        std: np.ndarray | None = None,
     ) -> None:
         """Add a batch; all of it, or nothing when it has an error.
 
         Args:
             analysis: x̂, (N, C, Y, X), or (N, M, C, Y, X) for an ensemble of M members.
             reference: x, (N, C, Y, X), same units.
-            background: x^b, (N, C, Y, X), same units; without it, `skill` is absent.
+            background: x^b, (N, C, Y, X), same units; without it, `skill` and
+                `increment_balance` are absent.
+            observed: Boolean, where there is an observation, (N, Y, X) for all channels together,
+                or (N, C, Y, X); without it, `rmse_by_distance` is absent.
+            std: Standard deviation of the analysis's error as the method predicts it, above 0,
+                (N, C, Y, X), same units; for `crps` of an analysis without members.
 
         Raises:
             ScoreError: When shapes do not fit, labels (of xarray's arrays) say that axes do not,
                 a value is not finite, masked or a fill value (beyond 1e20); the message names
-                sample, channel and cell; or when some batches have a background and others do not.
+                sample, channel and cell; or when not all batches come with the same arguments.
         """
-        self._require_labels(analysis, reference, background)
+        optional = {"background": background, "std": std}
+        given = {name: values for name, values in optional.items() if values is not None}
+        self._require_labels({"reference": reference, "analysis": analysis} | given)
+        northward = self._is_northward(reference)
         analysis, reference = as_array("analysis", analysis), as_array("reference", reference)
         batch = self._empty_sums(analysis.shape, reference.shape)
-        if background is not None:
-            background = as_array("background", background)
-            batch.given = frozenset({"background"})
-            if background.shape != reference.shape:
-                raise ScoreError(
-                    f"Background {background.shape} and reference {reference.shape} do not fit; "
-                    "they have the same samples, channels and grid."
-                )
+        given = {name: _like(name, values, reference) for name, values in given.items()}
+        if observed is not None:
+            given["observed"] = require_mask(observed, reference.shape)
+        if "std" in given and batch.members:
+            raise ScoreError("An ensemble has its spread from its members; give them, or a std.")
+        batch.given = frozenset(given)
         sums = self.sums or batch
         sums.require_same(batch)
         members = analysis if batch.members else analysis[:, None]
-        statistics = []
-        for sample in range(len(reference)):
-            sample_values = sample_statistics(
-                members[sample], reference[sample], batch.weights, ensemble=bool(batch.members)
+        fields = {"reference": reference, "members": members} | given
+        if northward:
+            fields = {name: values[..., ::-1, :] for name, values in fields.items()}
+        parts, statistics = self._parts(batch.shape), []
+        for number in range(len(reference)):
+            sample = Sample(
+                ensemble=bool(batch.members), **{name: f[number] for name, f in fields.items()}
             )
-            if background is not None:
-                square = mean_square_error(background[sample], reference[sample], batch.weights)
-                sample_values["background_square"] = square
-            if not all(np.all(np.abs(value) <= SUSPICIOUS) for value in sample_values.values()):
-                came = None if background is None else background[sample]
-                self._require_values(members[sample], reference[sample], came, sample)
-            statistics.append(sample_values)
-        for sample_values in statistics:
-            sums.include(sample_values)
+            values = sample_statistics(sample, batch.weights, parts)
+            if not all(np.all(np.abs(value) <= SUSPICIOUS) for value in values.values()):
+                self._require_values(sample, number, northward)
+            statistics.append(values)
+        for values in statistics:
+            sums.include(values)
         self.sums = sums
 
     def compute(self) -> dict[str, Any]:
@@ -133,9 +147,13 @@ class Scorer:
 
         Returns:
             `rmse`, `rmse_pooled` and `bias` by channel, in physical units; `mse`, `mae`, `specdiv`
-            and `specres`, each also `…_by_channel`; with members `crps`, `spread_skill` and
-            `rank_histogram` (M + 1 frequencies) by channel; with a background and channels of
-            `VARIABLES`, `skill` and what else `rmse_skill` gives.
+            and `specres`, each also `…_by_channel`. With members `crps`, `spread_skill` and
+            `rank_histogram` (M + 1 frequencies) by channel and, from two members on,
+            `mse_infinite_ensemble`.
+            Where the channels are those of `VARIABLES`, on a grid with poles: `power_ratio` and
+            `coherence` by degree, `rmse_by_region`, `negative_humidity`; with a background `skill`
+            and what else `rmse_skill` gives, and `increment_balance`; with observed points
+            `rmse_by_distance`; with a predicted std `crps` of a Gaussian.
 
         Raises:
             ScoreError: When nothing was added.
@@ -157,23 +175,65 @@ class Scorer:
         for name, values in by_channel.items():
             scores[name] = float(values.mean())
             scores[f"{name}_by_channel"] = self._named(values)
+        if parts := self._parts(self.sums.shape):
+            scores |= parts.compute(self.sums.totals, len(self.sums))
         if members := self.sums.members:
             ratio = spread_skill(mean("variance"), mean("square_weighted"), members)
-            scores["crps"] = self._named(mean("crps"))
             scores["spread_skill"] = self._named(ratio)
             scores["rank_histogram"] = self._named(mean("ranks"))
-        return scores
+        if members or "std" in self.sums.given:
+            scores["crps"] = self._named(mean("crps"))
+        return scores | self._infinite_ensemble()
 
-    def _skill(self) -> dict[str, Any]:
-        """`rmse_skill` of what was added; empty without backgrounds, or names of variables."""
+    def _skill(self, square: np.ndarray | None = None) -> dict[str, Any]:
+        """`rmse_skill` of what was added; empty without backgrounds, or names of variables.
+
+        Args:
+            square: Mean square error by channel, if not that of what was added.
+        """
         if self.sums is None or "background" not in self.sums.given or not len(self.sums):
             return {}
         if self.channels is None or not are_known(self.channels):
             return {}
-        rmse, background_rmse = (
-            np.sqrt(self.sums.mean(name)) for name in ("square_weighted", "background_square")
+        square = self.sums.mean("square_weighted") if square is None else square
+        background_rmse = np.sqrt(self.sums.mean("background_square"))
+        return rmse_skill(self.channels, np.sqrt(square), background_rmse, self._sigma())
+
+    def _infinite_ensemble(self) -> dict[str, Any]:
+        """Scores that the mean of infinitely many such members would have."""
+        if self.sums is None or (members := self.sums.members or 0) < 2:
+            return {}
+        mean = self.sums.mean
+        by_channel = infinite_ensemble_square(mean("variance_unweighted"), mean("square"), members)
+        by_channel = by_channel / self._std() ** 2
+        scores: dict[str, Any] = {
+            "mse_infinite_ensemble": float(by_channel.mean()),
+            "mse_infinite_ensemble_by_channel": self._named(by_channel),
+        }
+        weighted = infinite_ensemble_square(mean("variance"), mean("square_weighted"), members)
+        if found := self._skill(np.maximum(weighted, 0)):
+            scores["skill_infinite_ensemble"] = found["skill"]
+        return scores
+
+    def _parts(self, shape: tuple[int, int, int]) -> Parts | None:
+        """Further scores; None without names of variables, or on a grid without poles."""
+        grid = Grid(*shape[1:])
+        if self.channels is None or len(self.channels) != shape[0]:
+            return None
+        if self.latitude is not None and not (
+            _same(self.latitude, grid.latitude) or self._is_northward()
+        ):
+            return None
+        return parts_of(tuple(self.channels), grid)
+
+    def _is_northward(self, reference: Any = None) -> bool:
+        """Whether rows run from the south pole to the north pole."""
+        latitude = labels(reference).get("latitude") if self.latitude is None else self.latitude
+        return (
+            latitude is not None
+            and len(latitude) > 2
+            and _same(latitude[::-1], Grid(len(latitude), 2).latitude)
         )
-        return rmse_skill(self.channels, rmse, background_rmse, self._sigma())
 
     @property
     def square_errors(self) -> np.ndarray:
@@ -243,37 +303,33 @@ class Scorer:
         channels = self.sums.shape[0] if self.sums else 0
         return np.ones(channels) if self.std is None else self.std
 
-    def _require_values(
-        self,
-        members: np.ndarray,
-        reference: np.ndarray,
-        background: np.ndarray | None,
-        sample: int,
-    ) -> None:
+    def _require_values(self, sample: Sample, number: int, northward: bool) -> None:
         """Refuse a sample with a value that is not finite or stands for a missing one."""
-        where = f"sample {sample} of this batch ({len(self) + sample} in all)"
-        fields = {"reference": reference[None], "analysis": members}
-        if background is not None:
-            fields["background"] = background[None]
+        where = f"sample {number} of this batch ({len(self) + number} in all)"
+        fields = {"reference": sample.reference[None], "analysis": sample.members}
+        for name, given in ("background", sample.background), ("std", sample.std):
+            if given is not None:
+                fields[name] = given[None]
         for name, field in fields.items():
             bad = ~(np.abs(field, dtype=np.float64) < FILL)
             if not bad.any():
                 continue
             member, channel, row, column = np.argwhere(bad)[0]
             value = field[member, channel, row, column]
+            row = bad.shape[2] - 1 - row if northward else row
             kind = "fill values" if np.isfinite(value) else "not finite"
             label = self.channels[channel] if self.channels is not None else f"c{channel}"
-            of_member = f", member {member}" if len(members) > 1 and name == "analysis" else ""
+            of_member = f", member {member}" if len(field) > 1 else ""
             raise ScoreError(
                 f"The {name} has {bad.sum()} values that are {kind} in {where}; the first is "
                 f"{value} in channel {label!r}{of_member}, latitude row {row}, longitude column "
                 f"{column}. A score needs every cell: nothing is skipped or filled."
             )
 
-    def _require_labels(self, analysis: Any, reference: Any, background: Any) -> None:
+    def _require_labels(self, given: dict[str, Any]) -> None:
         """Refuse labelled arrays whose axes are not those of each other, or of this scorer."""
-        both = is_labelled(analysis) and is_labelled(reference)
-        given = {"reference": reference, "analysis": analysis, "background": background}
+        reference = given["reference"]
+        both = is_labelled(given["analysis"]) and is_labelled(reference)
         for name, values in given.items():
             if not is_labelled(values) or len(values.shape) not in (4, 5):
                 continue
@@ -294,56 +350,21 @@ class Scorer:
                 raise ScoreError(f"The {name} {problem}{assumed * (self.latitude is None)}")
 
 
-def sample_statistics(
-    members: np.ndarray, reference: np.ndarray, weights: np.ndarray, *, ensemble: bool
-) -> dict[str, np.ndarray]:
-    """Everything the scores are means of, for one sample.
-
-    Args:
-        members: x̂_m, (M, C, Y, X); their mean x̂ gets the scores of an analysis.
-        reference: x, (C, Y, X), same units.
-        weights: w_y, (Y,), mean 1.
-        ensemble: Whether the scores of an ensemble are wanted too.
-
-    Returns:
-        Statistics by name, (C,) each, `ranks` (C, M + 1). Not finite where a value is not.
-    """
-    latitudes, longitudes = reference.shape[1:]
-    x_members, x = np.empty((len(members), latitudes, longitudes)), np.empty(reference.shape[1:])
-    half_plane = np.empty((latitudes, longitudes // 2 + 1), np.complex128)
-    zonal, spectra, of_ensemble = [], [], []
-    with np.errstate(over="ignore", invalid="ignore"):
-        for channel in range(len(reference)):
-            x_members[:], x[:] = members[:, channel], reference[channel]
-            if ensemble:
-                of_ensemble.append(ensemble_statistics(x_members, x, weights))
-            x_hat = x_members.mean(axis=0) if ensemble else x_members[0]
-            spectra.append([high_spectrum(x_hat, half_plane), high_spectrum(x, half_plane)])
-            zonal.append(zonal_means(np.subtract(x_hat, x, out=x_hat)))
-        statistics = point_statistics(np.stack(zonal, axis=1), weights)
-        statistics |= spectral_statistics(*np.stack(spectra, axis=1))
-    for name in of_ensemble[0] if ensemble else ():
-        statistics[name] = np.array([values[name] for values in of_ensemble])
-    return statistics
+def _same(latitude: np.ndarray, other: np.ndarray) -> bool:
+    return latitude.shape == other.shape and np.allclose(latitude, other, rtol=0, atol=1e-3)
 
 
-def mean_square_error(field: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Area-weighted mean square of field − reference.
-
-    Args:
-        field: (C, Y, X), physical units.
-        reference: (C, Y, X), same units.
-        weights: w_y, (Y,), mean 1.
-
-    Returns:
-        Physical units squared, (C,), float64. Not finite where a value is not.
-    """
-    error, squares = np.empty(reference.shape[1:]), np.empty(reference.shape[:2])
-    with np.errstate(over="ignore", invalid="ignore"):
-        for channel in range(len(reference)):
-            np.subtract(field[channel], reference[channel], out=error, dtype=np.float64)
-            np.einsum("yx,yx->y", error, error, out=squares[channel])
-        return weighted_mean(squares / reference.shape[-1], weights)
+def _like(name: str, values: Any, reference: np.ndarray) -> np.ndarray:
+    """Real numbers of the reference's shape; those of a standard deviation are above 0."""
+    array = as_array(name, values)
+    if array.shape != reference.shape:
+        raise ScoreError(
+            f"{name} {array.shape} and reference {reference.shape} do not fit; they have the same "
+            "samples, channels and grid."
+        )
+    if name == "std" and np.any(array <= 0):
+        raise ScoreError(f"A predicted standard deviation is above 0, got {array.min()}.")
+    return array
 
 
 def _channel_names(channels: Sequence[str]) -> list[str]:

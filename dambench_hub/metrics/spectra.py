@@ -77,14 +77,13 @@ def high_spectrum(field: np.ndarray, half_plane: np.ndarray | None = None) -> np
 
     Args:
         field: (Y, X), float64.
-        half_plane: Scratch for the transform along longitude, (Y, X // 2 + 1), complex128. Giving
-            one array for many fields saves a third of the time.
+        half_plane: Its `numpy.fft.rfft` along longitude, (Y, X // 2 + 1), where that is known.
 
     Returns:
         S, (bins,), squared units of the field; 0 for a bin that holds nothing but rounding.
     """
     bins = radial_bins(field.shape)
-    half_plane = np.fft.rfft(field, axis=-1, out=half_plane)
+    half_plane = np.fft.rfft(field, axis=-1) if half_plane is None else half_plane
     modes = np.fft.fft(half_plane[:, bins.zonal], axis=-2)
     power = (modes.real**2 + modes.imag**2).ravel()
     spectrum = np.bincount(bins.index, bins.share * power)[: bins.count]

@@ -47,6 +47,12 @@ class StreamingScore(ABC):
     def compute(self) -> dict[str, Any]:
         """The scores so far, as plain floats ready for JSON."""
 
+    def with_sums(self, totals: dict[str, np.ndarray], samples: int) -> Self:
+        """The same score with these sums of its statistics over so many samples."""
+        other = copy(self)
+        other.totals, other.samples = totals, samples
+        return other
+
     def mean(self, name: str) -> np.ndarray:
         """Mean over samples of a statistic.
 

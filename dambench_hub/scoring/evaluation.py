@@ -18,6 +18,7 @@ from dambench_hub.predictions.reader import Opener, open_prediction
 from dambench_hub.predictions.validation import ValueCheck, header_problems, shortened, task_of
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
+from dambench_hub.scoring.observed_points import observed_points
 from dambench_hub.scoring.skill_by_day import skill_by_day
 from dambench_hub.tasks.task import Task, load_task, task_names
 
@@ -125,12 +126,12 @@ def score(
         scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
         fields = track(prediction, len(prediction), "Scoring")
         known = prefetched(_known(data, task, len(prediction)), 2)
-        for index, (values, (reference, background)) in enumerate(zip(fields, known, strict=True)):
+        for index, (values, example) in enumerate(zip(fields, known, strict=True)):
             digest.update(np.ascontiguousarray(values).data)
             if check.update(values):
-                scorer.update(values[None], reference[None], background[None])
+                scorer.update(values[None], *(field[None] for field in example))
                 if observer:
-                    observer(index, values, reference)
+                    observer(index, values, example[0])
         _refuse(path, check.problems())
     scores, attributes = scorer.compute(), header.attributes
     errors = scorer.square_errors, scorer.background_square_errors
@@ -150,10 +151,12 @@ def score(
     )
 
 
-def _known(data: Data, task: Task, times: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Reference and background of each time, (C, Y, X)."""
+def _known(data: Data, task: Task, times: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """Reference, background and observed points of each time, (C, Y, X) each."""
     for index in range(0, times * task.stride, task.stride):
-        yield data.reference(task.split, index), data.background(task.split, index)
+        reference = data.reference(task.split, index)
+        observed = observed_points(data, task, index, reference)
+        yield reference, data.background(task.split, index), observed
 
 
 def _main_score(scores: dict[str, Any], task: Task, data: Data) -> float:

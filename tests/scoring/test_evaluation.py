@@ -35,7 +35,7 @@ def test_the_result_is_that_of_the_scorer(tiny_data, background):
     result = score(background, tiny_data, "multimodal")
     scorer = Scorer(tiny_data.channels, tiny_data.grid.latitude, tiny_data.statistics.std)
     for batch in tiny_data.batches("multimodal", batch_size=3):
-        scorer.update(batch.background, batch.reference, batch.background)
+        scorer.update(batch.background, batch.reference, batch.background, batch.observed)
     assert result.scores == scorer.compute()
     assert result.sample_mse == tuple(scorer.per_sample_mse)
     assert result.main_score == result.scores["skill"] == 0
@@ -121,7 +121,10 @@ def test_members_are_scored_by_their_mean_and_as_an_ensemble(tiny_data, tmp_path
     mean = score(write(tmp_path / "y.nc", tiny_data, analyses), tiny_data)
     assert result.main_score == pytest.approx(mean.main_score, abs=1e-3)
     assert result.value_hash != mean.value_hash
-    assert set(result.scores) - set(mean.scores) == {"crps", "spread_skill", "rank_histogram"}
+    assert set(result.scores) - set(mean.scores) == {
+        *("crps", "spread_skill", "rank_histogram", "skill_infinite_ensemble"),
+        *("mse_infinite_ensemble", "mse_infinite_ensemble_by_channel"),
+    }
 
 
 def test_a_stride_is_scored_at_its_own_times(tiny_data, tmp_path):
