@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dambench_hub.coordinates.times import from_hours
-from dambench_hub.coordinates.variables import equivalent_of, parse_channels
+from dambench_hub.coordinates.variables import HEADLINE_CHANNELS, equivalent_of, parse_channels
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.tasks.task import Task, load_task
 
@@ -28,20 +28,40 @@ if TYPE_CHECKING:
 NUMBER_WIDTH = 8
 """Columns of the terminal that one number takes, with the space around it."""
 SUMMARY = {
+    "skill": "% of the background's RMSE that is gone, mean over variables; ranks",
+    "skill_without_10m_wind": "the same without u10 and v10",
+    "skill_infinite_ensemble": "that the mean of infinitely many such members would have",
     "mse": "mean squared error, in units of each channel's variance",
     "mae": "mean absolute error, in units of each channel's standard deviation",
     "specdiv": "divergence of the smallest scales' power spectrum, nats",
     "specres": "residual of the smallest scales' power spectrum",
+    "negative_humidity": "share of the area with specific humidity below 0, mean over levels",
+    "mse_infinite_ensemble": "mse that the mean of infinitely many such members would have",
 }
+PLACES = {
+    "at": "at observations",
+    "near": "up to 500 km away",
+    "between": "500 to 1500 km",
+    "far": "farther away",
+}
+"""Distances from observations, as the table calls them."""
+DEGREES = (1, 5, 10, 20, 40, 60)
+"""Degrees of spherical harmonics that the table shows, those that there are."""
 
 
 def result_tables(result: Result) -> RenderableType:
-    """The scores of one file: four numbers, then the RMSE of every channel."""
+    """The scores of one file: skill first, then what is behind it; `--json` has all of them."""
     model = escape(result.attributes["model_name"])
     summary = _table(f"{model}  ·  task {result.task}", "score", "", "meaning")
     for name, meaning in SUMMARY.items():
-        summary.add_row(name, number(result.scores[name]), Text(meaning, "dim"))
+        if (value := result.scores.get(name)) is not None:
+            style = "bold" if name == "skill" else ""
+            shown = percent(value / 100) if name.startswith("skill") else number(value)
+            summary.add_row(name, shown, Text(meaning, "dim"), style=style)
     parts: list[RenderableType] = [summary, *_rmse_tables(result.scores)]
+    parts += [
+        table for table in (_places_table(result.scores), _degrees_table(result.scores)) if table
+    ]
     if "crps" in result.scores:
         parts.append(_ensemble_table(result.scores))
     parts.append(
@@ -75,10 +95,53 @@ def _rmse_tables(scores: dict[str, Any]) -> list[Table]:
     return tables
 
 
+def _places_table(scores: dict[str, Any]) -> Table | None:
+    """RMSE of the headline channels by region and by distance from observations."""
+    places = scores.get("rmse_by_region", {}) | {
+        PLACES[name]: values
+        for name, values in scores.get("rmse_by_distance", {}).items()
+        if values
+    }
+    if not places:
+        return None
+    shown = _headline(scores["rmse"])
+    table = _table("RMSE by place", "", *shown)
+    for place, values in places.items():
+        table.add_row(place, *(number(values[n]) if n in values else "" for n in shown))
+    return table
+
+
+def _degrees_table(scores: dict[str, Any]) -> Table | None:
+    """Power ratio and coherence of the headline channels at a few degrees."""
+    if "power_ratio" not in scores:
+        return None
+    ratios, coherences = scores["power_ratio"], scores["coherence"]
+    named = [n for n in _headline(scores["rmse"]) if n in ratios]
+    named += [n for n in ("vorticity500", "divergence500") if n in ratios]
+    known = len(next(iter(ratios.values())))
+    degrees = [degree for degree in DEGREES if degree <= known]
+    table = _table("Power ratio / coherence by degree", "degree", *map(str, degrees))
+    for name in named:
+        pairs = [(ratios[name][d - 1], coherences[name][d - 1]) for d in degrees]
+        table.add_row(name, *(" / ".join(_two_digits(value) for value in pair) for pair in pairs))
+    return table
+
+
+def _headline(rmse: dict[str, float]) -> list[str]:
+    return [name for name in HEADLINE_CHANNELS if name in rmse] or list(rmse)[:4]
+
+
+def _two_digits(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
 def _ensemble_table(scores: dict[str, Any]) -> Table:
-    table = _table("Ensemble, by channel", "channel", "CRPS", "spread / skill")
+    """CRPS; of members with their spread, of a predicted standard deviation alone."""
+    ratios = scores.get("spread_skill")
+    heads = ("CRPS", "spread / skill") if ratios else ("CRPS",)
+    table = _table("Uncertainty, by channel", "channel", *heads)
     for name, value in scores["crps"].items():
-        table.add_row(name, number(value), number(scores["spread_skill"][name]))
+        table.add_row(name, number(value), *([number(ratios[name])] if ratios else []))
     return table
 
 

@@ -99,7 +99,8 @@ def test_score_prints_json_and_nothing_else(dambench, files, tiny_folder, tiny_d
 def test_score_prints_tables(dambench, files, tiny_folder):
     code, out, _ = dambench("score", files / "better.nc", "--data", tiny_folder)
     assert code == 0
-    for words in "mse", "RMSE by pressure level", "RMSE near the surface", "kg kg-1", "revision":
+    wanted = ("skill", "mse", "RMSE by pressure level", "RMSE near the surface", "kg kg-1")
+    for words in *wanted, "revision", "RMSE by place", "at observations", "by degree":
         assert words in out
 
 
