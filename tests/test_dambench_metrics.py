@@ -152,6 +152,29 @@ def test_members_are_scored(load, fields):
     assert set(metric.compute()) > {"crps", "spread_skill", "rank_histogram"}
 
 
+def test_what_comes_with_a_batch_is_scored(load, fields, rng):
+    analysis, reference = fields
+    members = np.stack([analysis, analysis + 1], axis=1)
+    given = {
+        "backgrounds": reference + 1,
+        "observed": rng.random((len(reference), *reference.shape[2:])) < 0.1,
+        "ensembles": members,
+    }
+    metric = load(channels=["z500", "t850"])
+    whole = metric.compute(references=reference, **given)
+    assert whole.keys() >= {"skill", "rmse_by_distance", "crps", "mse_infinite_ensemble"}
+    metric.add_batch(references=reference[:2], **{name: v[:2] for name, v in given.items()})
+    names = {"backgrounds": "background", "observed": "observed", "ensembles": "ensemble"}
+    for n in range(2, len(reference)):
+        metric.add(reference=reference[n], **{names[name]: v[n] for name, v in given.items()})
+    again = metric.compute()
+    assert again["skill"] == pytest.approx(whole["skill"], rel=1e-9)
+    assert again["rmse_by_distance"]["at"] == pytest.approx(whole["rmse_by_distance"]["at"])
+    stds = np.ones_like(reference)
+    gaussian = metric.compute(predictions=analysis, references=reference, stds=stds)
+    assert gaussian["crps"]["t850"] > 0 and "skill" not in gaussian
+
+
 def test_latitudes_come_before_the_first_batch(load, fields):
     analysis, reference = fields
     latitude = np.linspace(85, -85, 17)

@@ -5,15 +5,16 @@ from typing import Any
 
 import datasets
 import evaluate
+import numpy as np
 
 from dambench_hub.errors import ScoreError  # From: dambench-hub
 from dambench_hub.metrics import SCORER_VERSION, Scorer, as_array  # From: dambench-hub
 
 _DESCRIPTION = """
-Scores of atmospheric analyses against a reference: latitude-weighted RMSE and bias per channel,
-normalised MSE and MAE, divergence and residual of the power spectrum at the smallest scales; for
-ensembles also fair CRPS, spread-skill ratio and rank histogram. Batches are summed at once and
-never stored.
+Scores of atmospheric analyses against a reference: skill against the background, latitude-weighted
+RMSE and bias per channel, normalised MSE and MAE, spectra, errors by region and by distance from
+observations, balance of increments; for ensembles also fair CRPS, spread-skill ratio and rank
+histogram. Batches are summed at once and never stored.
 """
 
 _INPUTS = """
@@ -21,6 +22,14 @@ Args:
     predictions: Analyses, (sample, channel, latitude, longitude), or ensembles of them, (sample,
         member, channel, latitude, longitude). Physical units, every value finite.
     references: (sample, channel, latitude, longitude), same units.
+    backgrounds: The forecasts that analyses started from, like references; for `skill` and
+        `increment_balance`.
+    observed: True where there is an observation, (sample, latitude, longitude) or (sample, channel,
+        latitude, longitude); for `rmse_by_distance`.
+    ensembles: Members of the analysis, (sample, member, channel, latitude, longitude), in place of
+        predictions, which are then their mean.
+    stds: Standard deviation of the analysis's error as predicted, like references; for `crps` of an
+        analysis without members.
     channels: Names of the channels; c0, c1 … if not given.
     latitude: Degrees, one per row; if not given, the grid with poles, 90 − 180·i/(Y−1). With
         `add_batch`, give it to `evaluate.load`, because every sample is weighted at once.
@@ -29,8 +38,10 @@ Args:
 
 Returns:
     dict: `rmse`, `rmse_pooled`, `bias` by channel; `mse`, `mae`, `specdiv`, `specres` and each of
-    these `…_by_channel`; of ensembles `crps`, `spread_skill`, `rank_histogram` by channel;
-    `scorer_version`.
+    these `…_by_channel`; of ensembles `crps`, `spread_skill`, `rank_histogram` by channel and
+    `mse_infinite_ensemble`; `scorer_version`. With known names of channels and a grid with poles
+    also `power_ratio` and `coherence` by degree, `rmse_by_region`, `negative_humidity`, and those
+    scores that backgrounds and observed are for.
 
 Examples:
     >>> import numpy as np
@@ -89,23 +100,53 @@ class DambenchMetrics(evaluate.Metric):
     def __len__(self) -> int:
         return len(self._scorer)
 
-    def add(self, *, prediction: Any = None, reference: Any = None) -> None:
+    def add(
+        self,
+        *,
+        prediction: Any = None,
+        reference: Any = None,
+        background: Any = None,
+        observed: Any = None,
+        ensemble: Any = None,
+        std: Any = None,
+    ) -> None:
         """Add one sample, without the sample axis."""
+        prediction = prediction if ensemble is None else ensemble
         if prediction is None or reference is None:
-            raise ScoreError("add needs both prediction= and reference=.")
-        self._scorer.update(_batch_of("prediction", prediction), _batch_of("reference", reference))
+            raise ScoreError("add needs both prediction= (or ensemble=) and reference=.")
+        optional = {"background": background, "std": std}
+        given = {name: _batch_of(name, one) for name, one in optional.items() if one is not None}
+        if observed is not None:
+            given["observed"] = np.asarray(observed)[None]
+        self._scorer.update(
+            _batch_of("prediction", prediction), _batch_of("reference", reference), **given
+        )
 
-    def add_batch(self, *, predictions: Any = None, references: Any = None) -> None:
+    def add_batch(
+        self,
+        *,
+        predictions: Any = None,
+        references: Any = None,
+        backgrounds: Any = None,
+        observed: Any = None,
+        ensembles: Any = None,
+        stds: Any = None,
+    ) -> None:
         """Add a batch of samples to the sums; nothing of it is kept."""
+        predictions = predictions if ensembles is None else ensembles
         if predictions is None or references is None:
-            raise ScoreError("add_batch needs both predictions= and references=.")
-        self._scorer.update(predictions, references)
+            raise ScoreError("add_batch needs both predictions= (or ensembles=) and references=.")
+        self._scorer.update(predictions, references, backgrounds, observed, stds)
 
     def compute(
         self,
         *,
         predictions: Any = None,
         references: Any = None,
+        backgrounds: Any = None,
+        observed: Any = None,
+        ensembles: Any = None,
+        stds: Any = None,
         channels: Any = None,
         latitude: Any = None,
         std: Any = None,
@@ -114,11 +155,12 @@ class DambenchMetrics(evaluate.Metric):
         given = {"channels": channels, "latitude": latitude, "std": std}
         given = {name: value for name, value in given.items() if value is not None}
         scorer = replace(self._scorer, **given)
+        predictions = predictions if ensembles is None else ensembles
         if predictions is not None or references is not None:
             if predictions is None or references is None:
                 raise ScoreError("compute needs both predictions= and references=, or neither.")
             batch = replace(scorer, sums=None)
-            batch.update(predictions, references)
+            batch.update(predictions, references, backgrounds, observed, stds)
             scorer += batch
         scores = scorer.compute()
         self._scorer = replace(self._empty)

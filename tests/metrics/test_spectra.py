@@ -168,3 +168,19 @@ def test_nothing_is_worse_than_the_worst(rng):
     disjoint = spectral_statistics(np.array([0.0, 3.0]), np.array([5.0, 0.0]))
     assert disjoint["specdiv"] == pytest.approx(WORST_DIVERGENCE)
     assert disjoint["specres"] == pytest.approx(1.0)
+
+
+def test_waves_that_a_model_holds_are_not_seen(rng):
+    """On 33×64 the scored bins begin at zonal wavenumber 28, so waves 6 to 21 may go unseen."""
+    modes = np.fft.rfft(rng.normal(size=(33, 64)))
+    few = modes.copy()
+    few[:, 6:22] = 0
+    fields = [np.fft.irfft(one, 64) for one in (few, modes)]
+    spectra = [high_spectrum(field) for field in fields]
+    assert spectral_statistics(*spectra)["specdiv"] < 1e-9
+    few = modes.copy()
+    few[:, 22:] = 0
+    spectra = [high_spectrum(field) for field in (np.fft.irfft(few, 64), fields[1])]
+    assert spectral_statistics(*spectra)["specdiv"] == pytest.approx(WORST_DIVERGENCE)
+    assert radial_bins((33, 64)).zonal.start == 28
+    assert radial_bins((121, 240)).zonal.start == 105
