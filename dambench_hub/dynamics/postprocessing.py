@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from dambench_hub.coordinates.constants import GRAVITY
 from dambench_hub.coordinates.grids import Grid
@@ -33,6 +34,8 @@ class PostProcessor:
         latitude: Rows of the model's grid, degrees, south to north, (rows,).
         columns: Number of its evenly spaced longitudes from 0.
         near_surface_wind: Wind at 10 m in units of the wind on the lowest level.
+        dtype: Of the sums over harmonics, and of what comes out. In double precision, processors
+            agree to 1e-11 of a channel.
     """
 
     grid: Grid
@@ -41,9 +44,10 @@ class PostProcessor:
     latitude: np.ndarray
     columns: int
     near_surface_wind: float
+    dtype: DTypeLike = np.float32
 
     def channels(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The 69 standard channels of a state, float32, (C, Y, X).
+        """The 69 standard channels of a state, (C, Y, X).
 
         Args:
             state: Coefficients of `vorticity` and `divergence` (s⁻¹), `t` (K) and `q` (kg kg⁻¹),
@@ -65,10 +69,10 @@ class PostProcessor:
         single = xp.stack([u10, v10, self.regrid(state["t2m"]), columns.sea_level_pressure()])
         humidity, wind = columns.specific_humidity, (at.constant_beyond(u), at.constant_beyond(v))
         upper = [at.geopotential(), at.constant_beyond(humidity), *wind, at.temperature()]
-        return xp.concatenate([field.astype(np.float32) for field in (single, *upper)])
+        return xp.concatenate([field.astype(self.dtype) for field in (single, *upper)])
 
     def regrid(self, field: np.ndarray) -> np.ndarray:
-        """A field on the model's grid (columns, rows), bilinearly on ours, float32, (Y, X).
+        """A field on the model's grid (columns, rows), bilinearly on ours, (Y, X).
 
         A pole has the mean of the nearest row.
         """
@@ -76,11 +80,12 @@ class PostProcessor:
         xp = field.__array_namespace__()
         south, north = (xp.full((1, self.columns), field[:, row].mean()) for row in (0, -1))
         with_poles = xp.concatenate([south, field.T, north])
-        return (meridians @ with_poles @ circles).astype(np.float32)
+        return (meridians @ with_poles @ circles).astype(self.dtype)
 
     @cached_property
     def _synthesis(self) -> Synthesis:
-        return Synthesis(self.grid, *self.surface_height.shape)
+        orders, degrees = self.surface_height.shape
+        return Synthesis(self.grid, orders, degrees, self.dtype)
 
     @cached_property
     def orography(self) -> np.ndarray:

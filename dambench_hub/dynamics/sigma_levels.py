@@ -112,7 +112,10 @@ class PressureLevels:
         position = (log_levels - xp.log(columns.surface_pressure)).astype(kind)
         top, bottom = log_sigma[0], log_sigma[-1]
         lower = xp.clip(xp.searchsorted(log_sigma, position), 1, len(log_sigma) - 1)
-        self._columns, self._lower, self._upper = columns, lower, lower - 1
+        # Positions in flat fields: `take` is five times as fast as `take_along_axis`.
+        size = columns.surface_pressure.size
+        self._columns, self._shape = columns, position.shape
+        self._lower = lower.reshape(len(levels), size) * size + xp.arange(size)
         self._height = log_sigma[lower] - xp.clip(position, top, bottom)
         self._weight = self._height / (log_sigma[lower] - log_sigma[lower - 1])
         self._beyond_top = xp.maximum(top - position, 0)
@@ -120,9 +123,13 @@ class PressureLevels:
 
     def constant_beyond(self, field: np.ndarray) -> np.ndarray:
         """A field (K, *), linear in ln p between the levels and constant beyond them, (L, *)."""
-        above = self._xp.take_along_axis(field, self._upper, axis=0)
-        below = self._xp.take_along_axis(field, self._lower, axis=0)
+        above, below = self._at(field, -1), self._at(field, 0)
         return below + self._weight * (above - below)
+
+    def _at(self, field: np.ndarray, offset: int) -> np.ndarray:
+        """A field (K, *) on the sigma level below each pressure level, or `offset` from it."""
+        index = self._lower + offset * self._columns.surface_pressure.size
+        return self._xp.take(field.reshape(-1), index).reshape(self._shape)
 
     def temperature(self) -> np.ndarray:
         """T, K, (L, *)."""
@@ -132,7 +139,7 @@ class PressureLevels:
     def geopotential(self) -> np.ndarray:
         """Φ, m² s⁻², (L, *)."""
         t, phi = self._columns.virtual_temperature, self._columns.geopotential
-        t_lower, phi_lower = (self._xp.take_along_axis(x, self._lower, axis=0) for x in (t, phi))
+        t_lower, phi_lower = (self._at(x, 0) for x in (t, phi))
         t_here = self.constant_beyond(t)
         inside = phi_lower + GAS_CONSTANT * self._height * (t_here + t_lower) / 2
         above = GAS_CONSTANT * t_here * self._beyond_top
