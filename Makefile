@@ -101,7 +101,7 @@ CYCLED := background optimal_interpolation var3d letkf enkf hybrid var4d weak_va
 cycles: $(patsubst %,results/%_cycle.nc,$(CYCLED) vae_var)
 	$(BIN)/python baselines/compare_cycles.py $(^:.nc=.errors.nc) --out results/cycles.png
 
-cycling/manifest.json: | $(VENV)/.installed
+cycling/manifest.json: | $(VENV)/.installed-simulate
 	$(BIN)/python builders/osse/build.py --preset cycling --out cycling
 CYCLE = $(BIN)/python baselines/cycle.py --data cycling --out $@ --overwrite
 $(CYCLED:%=results/%_cycle.nc): results/%_cycle.nc: | cycling/manifest.json
@@ -130,12 +130,16 @@ $(VENV)/.installed-app: $(VENV)/.installed
 	$(PIP) --editable ".[build,app]"
 	touch $@
 
+$(VENV)/.installed-simulate: $(VENV)/.installed
+	$(PIP) --editable ".[build,simulate]"
+	touch $@
+
 $(VENV)/.installed-train: $(VENV)/.installed
 	$(PIP) --editable ".[build,train]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable ".[build,era5,train,app,dev]"
+	$(PIP) --editable ".[build,simulate,era5,train,app,dev]"
 	touch $@
 
 clean:

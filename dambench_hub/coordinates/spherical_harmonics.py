@@ -98,6 +98,12 @@ class Synthesis:
         return field @ self._fourier.T
 
 
+def kept_coefficients(orders: int, degrees: int) -> np.ndarray:
+    """Positions of the coefficients with l ≥ m among all (2M − 1) L; the others are zero always."""
+    order = np.arange(1, orders + 1) // 2
+    return np.flatnonzero(np.arange(degrees) >= order[:, None])
+
+
 def for_each_order(matrices: np.ndarray, circles: np.ndarray) -> np.ndarray:
     """Apply matrices (orders, L, Y) to values along meridians (*, Y, orders): (*, orders, L)."""
     *leading, rows, orders = circles.shape

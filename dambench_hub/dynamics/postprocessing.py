@@ -69,7 +69,7 @@ class PostProcessor:
         single = xp.stack([u10, v10, self.regrid(state["t2m"]), columns.sea_level_pressure()])
         humidity, wind = columns.specific_humidity, (at.constant_beyond(u), at.constant_beyond(v))
         upper = [at.geopotential(), at.constant_beyond(humidity), *wind, at.temperature()]
-        return xp.concatenate([field.astype(self.dtype) for field in (single, *upper)])
+        return xp.concatenate([xp.asarray(field, dtype=self.dtype) for field in (single, *upper)])
 
     def regrid(self, field: np.ndarray) -> np.ndarray:
         """A field on the model's grid (columns, rows), bilinearly on ours, (Y, X).

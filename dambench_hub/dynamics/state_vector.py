@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dambench_hub.coordinates.spherical_harmonics import kept_coefficients
+
 UPPER_AIR = ("vorticity", "divergence", "temperature_variation", "specific_humidity")
 """Variables with levels, from the top down; ln p_s comes after them."""
 
@@ -63,9 +65,7 @@ class StateVector:
 
     @cached_property
     def _kept(self) -> np.ndarray:
-        """Positions of the coefficients with l ≥ m among all of a field."""
-        order = np.arange(1, self.orders + 1) // 2
-        return np.flatnonzero(np.arange(self.degrees) >= order[:, None])
+        return kept_coefficients(self.orders, self.degrees)
 
     @cached_property
     def _source(self) -> np.ndarray:

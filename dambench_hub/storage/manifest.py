@@ -1,12 +1,14 @@
 """`manifest.json`: what a data set is, where every byte of it lies, and its revision.
 
 The manifest is written last, so its presence means that the data set is complete. The revision is
-the hash of everything else in it; two data sets of one revision hold the same values.
+the hash of everything else in it; two data sets of one revision hold the same values. A canonical
+world is expanded from bytes that come with the package, and its revision is the hash of these and
+of the settings: floating results round differently on another processor, by less than 1e-5 of the
+observation error, and do not count. Hashes of the shards are there all the same.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +25,12 @@ from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mea
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
 from dambench_hub.storage.features import ENSEMBLE
+from dambench_hub.storage.revision import (
+    ADDED_EXAMPLES,
+    CANONICAL,
+    canonical_revision,
+    content_hash,
+)
 from dambench_hub.storage.rounding import Rounding
 
 FORMAT_VERSION = 3
@@ -127,9 +135,34 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     @cached_property
+    def content_revision(self) -> str:
+        """Hash of all that the manifest says, 16 hexadecimal digits; another on each machine."""
+        return content_hash(self._content())
+
+    @cached_property
     def revision(self) -> str:
-        """The data set's revision, 16 hexadecimal digits."""
-        return _hash(self._content())
+        """The data set's revision, 16 hexadecimal digits.
+
+        A canonical world has the same on every machine, as long as nothing was added to it by
+        simulation; of every other data set it is the hash of the content.
+        """
+        return self.evaluation_revision if not self.added_examples else self.content_revision
+
+    @cached_property
+    def evaluation_revision(self) -> str:
+        """The revision of what is scored, which predictions name and boards compare.
+
+        Examples added to the training split of a canonical world do not change it.
+        """
+        if CANONICAL not in self.source:
+            return self.content_revision
+        hours = {split: self.hours(split) for split in self.splits}
+        return canonical_revision(self, hours)
+
+    @property
+    def added_examples(self) -> int:
+        """Training examples that were simulated in addition to those of a canonical world."""
+        return int(self.source.get(CANONICAL, {}).get(ADDED_EXAMPLES, 0))
 
     @property
     def geography(self) -> bool:
@@ -152,8 +185,18 @@ class Manifest:
         return self.rounding.keep_bits if self.rounding else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The manifest as JSON, revision included."""
-        return {"revision": self.revision, **self._content()}
+        """The manifest as JSON, revisions included."""
+        return {**self._revisions(), **self._content()}
+
+    def _revisions(self) -> dict[str, str]:
+        """What is computed from the rest."""
+        if CANONICAL not in self.source:
+            return {"revision": self.revision}
+        return {
+            "revision": self.revision,
+            "evaluation_revision": self.evaluation_revision,
+            "content_revision": self.content_revision,
+        }
 
     def _content(self) -> dict[str, Any]:
         channels = parse_channels(self.channels)
@@ -226,15 +269,17 @@ class Manifest:
                 ensemble_size=raw["ensemble_size"] if version > 2 else 0,
                 format_version=version,
             )
-            content = _hash({key: value for key, value in raw.items() if key != "revision"})
-            whole = raw["revision"] == content == manifest.revision
+            said = {key: raw[key] for key in manifest._revisions()}
+            told = raw.get("content_revision", raw["revision"])
+            content = content_hash({key: value for key, value in raw.items() if key not in said})
+            whole = said == manifest._revisions() and content == manifest.content_revision
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"The manifest is incomplete or damaged ({error!r}).") from error
         except DambenchError as error:
             raise DataError(f"The manifest is wrong. {error}") from error
         if not whole:
             raise DataError(
-                f"The manifest says revision {raw['revision']}, its content is {content}. "
+                f"The manifest says revision {told}, its content is {content}. "
                 "It was changed by hand or damaged; fetch or build the data set again."
             )
         return manifest
@@ -310,11 +355,6 @@ class Manifest:
             files.append((GEOGRAPHY, None, self.geography_sha256))
         found = (_file_damage(folder / path, size, digest, full) for path, size, digest in files)
         return [sentence for sentence in found if sentence]
-
-
-def _hash(content: Mapping[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _splits_to_dict(splits: Mapping[str, tuple[Shard, ...]]) -> dict[str, Any]:

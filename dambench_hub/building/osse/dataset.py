@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from dambench_hub.building.examples import Source
-from dambench_hub.building.osse.archive import Archive
+from dambench_hub.building.osse.archive import Archive, States
+from dambench_hub.building.osse.canonical.index import (
+    EXPANSION,
+    Index,
+    canonical_index,
+    canonical_presets,
+)
+from dambench_hub.building.osse.canonical.states import CanonicalStates
+from dambench_hub.building.osse.segments import SegmentStates
 from dambench_hub.building.osse.simulation import MEANS, simulate
-from dambench_hub.building.osse.world import IMPERFECTIONS, World
+from dambench_hub.building.osse.world import IMPERFECTIONS, PRESETS, World
 from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
+from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
 
 DESCRIPTION = """\
@@ -31,38 +41,113 @@ def plan(
     configs: tuple[str, ...],
     geography: bool,
 ) -> Plan:
-    """The data set to build from a world."""
-    preset = world.preset
+    """The data set to build from a world.
+
+    Raises:
+        BuildError: When there is no such world.
+    """
+    index = canonical_index(world)
+    if index:
+        days, grid = index.presets[world.name], Grid.parse(index.grid)
+        ensemble_splits = index.ensemble_splits[world.name]
+    else:
+        require_preset(world)
+        days, grid = world.preset.splits, Grid.parse(world.preset.grid)
+        ensemble_splits = ()
+    seed = f"-seed{world.seed}" if world.seed else ""
     return Plan(
-        name=f"osse-{world.name}",
+        name=f"osse-{world.name}{seed}",
         channels=STANDARD_CHANNELS,
-        grid=Grid.parse(preset.grid),
-        times={split: days.times.astype("datetime64[h]") for split, days in preset.splits.items()},
+        grid=grid,
+        times={split: of.times.astype("datetime64[h]") for split, of in days.items()},
         modalities=MEANS,
         observations=observations,
         format=file_format,
         configs=configs,
         geography=geography,
+        ensemble_size=index.ensemble_size if index and ensemble_splits else 0,
+        ensemble_splits=ensemble_splits,
         source={
             "kind": "osse",
-            "title": f"DAMBench twin experiment, {world.name}",
+            "title": f"DAMBench twin experiment, {world.name}{seed.replace('-', ', ')}",
             "description": DESCRIPTION,
             "licence": "cc-by-4.0",
             "attribution": "Simulated with jcm (Apache-2.0); SPEEDY physics after F. Molteni.",
             "command": f"python builders/osse/build.py --preset {world.name} --seed {world.seed}",
-            "versions": {name: version(name) for name in ("jcm", "dinosaur", "jax", "jaxlib")},
-            "settings": {
-                "preset": world.name,
-                "seed": world.seed,
-                **asdict(preset),
-                "forecast_parameters": IMPERFECTIONS,
-            },
+            **(shipped_source(index) if index else simulated_source(world)),
         },
     )
 
 
+def require_preset(world: World) -> None:
+    """Refuse a preset that can only be expanded, under another seed than the shipped one.
+
+    Raises:
+        BuildError: When it is so, or there is no such preset.
+    """
+    if world.name not in PRESETS:
+        known = {*PRESETS, *canonical_presets()}
+        advice = did_you_mean(world.name, known) if world.name not in known else "It has seed 0."
+        raise BuildError(
+            f"No world {world.name!r} with seed {world.seed} can be simulated. {advice}"
+        )
+
+
+def shipped_source(index: Index) -> dict[str, Any]:
+    """What a manifest says of where a canonical world comes from."""
+    return {
+        "canonical": {"index_sha256": index.sha256, "expansion": EXPANSION},
+        "versions": dict(index.versions),
+        "settings": dict(index.settings),
+    }
+
+
+def simulated_source(world: World) -> dict[str, Any]:
+    """The same of a world that is simulated here.
+
+    Raises:
+        BuildError: When the model is not installed.
+    """
+    return {
+        "versions": model_versions(),
+        "settings": {
+            "preset": world.name,
+            "seed": world.seed,
+            **asdict(world.preset),
+            "forecast_parameters": IMPERFECTIONS,
+        },
+    }
+
+
+def model_versions() -> dict[str, str]:
+    """Versions of the packages that simulate.
+
+    Raises:
+        BuildError: When one is not installed.
+    """
+    try:
+        return {name: version(name) for name in ("jcm", "dinosaur", "jax", "jaxlib")}
+    except PackageNotFoundError as error:
+        raise BuildError(
+            f"The model that simulates this world is not installed ({error}). "
+            'Run: pip install "dambench-hub[simulate]". Canonical worlds (seed 0 of '
+            f"{' or '.join(canonical_presets()) or 'none'}) need no model."
+        ) from None
+
+
 def open_world(world: World, workers: int, work: Path) -> Source:
-    """Simulate what is missing; the source of its examples."""
-    simulate(world, work / "model", workers)
-    archive = Archive(world, work / "model")
-    return Source(archive.read, orography=archive.views["reference"].orography)
+    """The source of a world's examples; what is not shipped is simulated first.
+
+    Args:
+        world: A preset and a seed.
+        workers: Processes that simulate.
+        work: For what they store.
+    """
+    index = canonical_index(world)
+    if not index:
+        simulate(world, work / "model", workers)
+    states: States = (
+        CanonicalStates(index, world.name) if index else SegmentStates(world, work / "model")
+    )
+    archive = Archive(world, Grid.parse(index.grid if index else world.preset.grid), states)
+    return Source(archive.read, orography=archive.orography, read_members=archive.read_members)

@@ -12,6 +12,12 @@ from dambench_hub.coordinates.grids import Grid
 ORBITS = 14
 """Swaths of a polar orbiter in a day."""
 
+GAUGE_SHARE, GAUGE_FLOOR = 0.2, 0.1
+"""Standard deviation of a gauge's error: a share of the rain, and mm/day that are always there."""
+
+OLR_SHARE = 0.02
+"""Standard deviation of the satellite's error, as a share of the radiation."""
+
 
 def gauge_network(grid: Grid, land: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Grid points with rain gauges: a share of the land that is largest in the northern middle.
@@ -49,8 +55,8 @@ def measure_precipitation(
     Returns:
         mm/day, float32, (Y, X); NaN where there is no report.
     """
-    factor = np.exp(0.2 * rng.standard_normal(precipitation.shape) - 0.02)
-    report = precipitation * factor + 0.1 * rng.standard_normal(precipitation.shape)
+    factor = np.exp(GAUGE_SHARE * rng.standard_normal(precipitation.shape) - GAUGE_SHARE**2 / 2)
+    report = precipitation * factor + GAUGE_FLOOR * rng.standard_normal(precipitation.shape)
     reporting = network & (rng.random(precipitation.shape) >= 0.05)
     return np.where(reporting, np.maximum(report, 0), np.nan).astype(np.float32)
 
@@ -73,5 +79,5 @@ def measure_olr(grid: Grid, olr: np.ndarray, rng: np.random.Generator) -> np.nda
     slanted = grid.longitude + 0.4 * grid.latitude[:, None] - start
     swath = (np.floor((slanted % 360) / (360 / ORBITS)).astype(int)) % ORBITS
     lost = (rng.random(ORBITS) < 0.15)[swath]
-    seen = olr * (1 + 0.02 * rng.standard_normal(olr.shape))
+    seen = olr * (1 + OLR_SHARE * rng.standard_normal(olr.shape))
     return np.where(lost, np.nan, seen).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from dambench_hub.building.osse import simulation, twin_run
-from dambench_hub.building.osse.archive import places
+from dambench_hub.building.osse.segments import places
 from dambench_hub.building.osse.simulation import segment_path, simulate_segment
 from dambench_hub.building.osse.world import World
 

@@ -1,0 +1,65 @@
+"""The model states of a world as its simulation stored them, segment by segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from dambench_hub.building.osse.simulation import segment_path
+from dambench_hub.building.osse.world import World
+
+GEOGRAPHY = ("land", "surface_height", "sigma", "latitude", "near_surface_wind")
+"""Ends of the names of what does not change from day to day."""
+
+
+class SegmentStates:
+    """The model's states on the days of a simulated world, as `archive.States`.
+
+    Args:
+        world: What was simulated.
+        folder: Where its segments are.
+    """
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.folder = folder
+        self.days = {split: days.times for split, days in world.preset.splits.items()}
+        self.places = {split: list(places(world, split)) for split in world.preset.splits}
+        split, number = next((s, found[0][0]) for s, found in self.places.items())
+        with self._segment(split, number) as file:
+            self.geography: Mapping[str, np.ndarray] = {
+                name: file.get_tensor(name)
+                for name in file.keys()  # noqa: SIM118
+                if name.endswith(GEOGRAPHY)
+            }
+
+    def fields(self, split: str, index: int) -> dict[str, np.ndarray]:
+        """`reference/NAME` and `background/NAME` of one example, shaped as the model's."""
+        return self._read(split, index, ("reference/", "background/"))
+
+    def members(self, split: str, index: int) -> dict[str, np.ndarray]:
+        """`members/NAME` of one example, (M, *)."""
+        return self._read(split, index, ("members/",))
+
+    def _read(self, split: str, index: int, owners: tuple[str, ...]) -> dict[str, np.ndarray]:
+        number, position = self.places[split][index]
+        with self._segment(split, number) as file:
+            return {
+                name: file.get_slice(name)[position]
+                for name in file.keys()  # noqa: SIM118
+                if name.startswith(owners) and not name.endswith(GEOGRAPHY)
+            }
+
+    def _segment(self, split: str, number: int) -> Any:
+        return safe_open(segment_path(self.folder, split, number), "numpy")
+
+
+def places(world: World, split: str) -> Iterator[tuple[int, int]]:
+    """Where each example of a split is stored: segment number, position in the segment."""
+    times = world.preset.splits[split].times
+    for number, days in enumerate(world.segments(split)):
+        for position in range(np.isin(days, times).sum()):
+            yield number, position
