@@ -1,10 +1,11 @@
 """Build the embedded default data set: a twin experiment made by a general circulation model.
 
-    python builders/osse/build.py --preset tiny|mini|cycling|t31 --out dambench
+    python builders/osse/build.py --preset tiny|mini|cycle|t31 --out dambench
 
-A *nature run* of `jcm` (SPEEDY physics, spectral dynamics) is the reference. The background is a
-24-hour forecast from the nature state of the day before, by a model with other parameters and from
-a perturbed initial state. README.md says what is done and why.
+Canonical worlds, seed 0 of some presets, are expanded from what comes with the package. Others are
+simulated, which needs `pip install "dambench-hub[simulate]"`: a *nature run* of `jcm` (SPEEDY
+physics, spectral dynamics) is the reference, and a forecast by a model with other parameters the
+background. README.md says what is done and why.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from dambench_hub.building.osse.canonical.index import canonical_presets
 from dambench_hub.building.osse.world import PRESETS, World
 from dambench_hub.observations.networks import ObservationSettings
 from dambench_hub.runtime.files import local_path
@@ -26,7 +28,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
-    add("--preset", choices=PRESETS, default="mini", help="size of the world (default: mini)")
+    add(
+        "--preset",
+        choices=sorted({*PRESETS, *canonical_presets()}),
+        default="mini",
+        help="size of the world (default: mini)",
+    )
     add("--out", type=local_path, required=True, help="folder of the data set")
     add("--seed", type=int, default=0, help="another seed, another world")
     add("--format", choices=FORMATS, default="parquet", help="of the shards")

@@ -24,6 +24,7 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.storage.revision import CANONICAL, canonical_revision
 
 DESCRIPTION = """\
 A twin experiment with a general circulation model (jcm: SPEEDY physics on a spectral core). The
@@ -37,16 +38,25 @@ that of any real day."""
 def plan(
     world: World,
     observations: ObservationSettings,
-    file_format: str,
-    configs: tuple[str, ...],
-    geography: bool,
+    file_format: str = "parquet",
+    configs: tuple[str, ...] = (),
+    geography: bool = False,
+    index: Index | None = None,
 ) -> Plan:
     """The data set to build from a world.
 
+    Args:
+        world: A preset and a seed.
+        observations: As in `Plan`, like the arguments that follow.
+        file_format: See there.
+        configs: See there.
+        geography: See there.
+        index: What is shipped of the world; None for what the package has of it.
+
     Raises:
-        BuildError: When there is no such world.
+        BuildError: When there is no such world, or the model that simulates it is not installed.
     """
-    index = canonical_index(world)
+    index = index or canonical_index(world)
     if index:
         days, grid = index.presets[world.name], Grid.parse(index.grid)
         ensemble_splits = index.ensemble_splits[world.name]
@@ -93,10 +103,19 @@ def require_preset(world: World) -> None:
         )
 
 
+def canonical_revisions(index: Index) -> dict[str, str]:
+    """The revision of each preset with the usual observations, on every machine."""
+    revisions = {}
+    for preset in index.presets:
+        wanted = plan(World(preset, index.seed), ObservationSettings(seed=index.seed), index=index)
+        revisions[preset] = canonical_revision(wanted, wanted.settings()["times"])
+    return revisions
+
+
 def shipped_source(index: Index) -> dict[str, Any]:
     """What a manifest says of where a canonical world comes from."""
     return {
-        "canonical": {"index_sha256": index.sha256, "expansion": EXPANSION},
+        CANONICAL: {"index_sha256": index.sha256, "expansion": EXPANSION},
         "versions": dict(index.versions),
         "settings": dict(index.settings),
     }
