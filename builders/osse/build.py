@@ -16,7 +16,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from dambench_hub.building.osse.canonical.index import canonical_presets
 from dambench_hub.building.osse.world import PRESETS, World
 from dambench_hub.observations.networks import ObservationSettings
 from dambench_hub.runtime.files import local_path
@@ -30,7 +29,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add(
         "--preset",
-        choices=sorted({*PRESETS, *canonical_presets()}),
+        choices=PRESETS,
         default="mini",
         help="size of the world (default: mini)",
     )
@@ -47,6 +46,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--error-scale", type=float, default=0.25, help="in background error standard deviations")
     add("--network", choices=("column", "stations"), default="column")
     add("--geography", action="store_true", help="add land, heights, texts and relief pictures")
+    add("--ensemble", action="store_true", help="add the members of validation and test (1.3 GB)")
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     add("--fresh", action="store_true", help="delete what stands in --out first")
     args = parser.parse_args(argv)
@@ -66,7 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         observations = ObservationSettings(args.network, args.density, args.error_scale, args.seed)
         world = World(args.preset, args.seed)
-        wanted = plan(world, observations, args.format, tuple(args.configs), args.geography)
+        wanted = plan(
+            world,
+            observations,
+            args.format,
+            tuple(args.configs),
+            args.geography,
+            args.ensemble,
+        )
         source = partial(open_world, world, args.workers)
         build_dataset(args.out, wanted, source, args.fresh)
 

@@ -1,16 +1,17 @@
-"""Pack a simulated world as the canonical one that comes with the package. For maintainers.
+"""Simulate and pack the canonical world that comes with the package. For maintainers.
 
-    python builders/osse/pack.py --mini FOLDER [--cycle FOLDER] --ensemble validation test
+    python builders/osse/pack.py --work FOLDER [--workers N]
 
-The folders hold the segments of the presets' simulations (`OUT/.build/model`). What rounding does
-to the channels is measured, and refused if it is too much; the revisions of the presets are
-written beside the index, and a test compares them.
+Killed, the same command goes on where it stopped. What rounding does to the channels is measured,
+and refused if it is too much; the revisions of the presets are written beside the index, and a test
+compares them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from dambench_hub.building.osse.canonical.index import FOLDER, REVISIONS
 from dambench_hub.building.osse.canonical.packing import Simulated, pack_world
 from dambench_hub.building.osse.dataset import canonical_revisions, simulated_source
 from dambench_hub.building.osse.segments import SegmentStates
-from dambench_hub.building.osse.world import World
+from dambench_hub.building.osse.simulation import simulate
+from dambench_hub.building.osse.world import MEMBERS_IN, PRESETS, World
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.runtime.files import local_path, write_atomic
 from dambench_hub.runtime.signals import exit_code
@@ -29,9 +31,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
-    add("--mini", type=local_path, required=True, help="segments of the preset mini")
-    add("--cycle", type=local_path, help="segments of the preset cycle, of the same chains")
-    add("--ensemble", nargs="*", default=[], help="splits of mini whose segments have members")
+    add("--work", type=local_path, required=True, help="folder for the simulated segments")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     add("--seed", type=int, default=0, help="of the world")
     add("--out", type=local_path, default=FOLDER / "t21", help="default: in the package")
     return parser.parse_args(argv)
@@ -42,15 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def pack() -> None:
         args = parse_args(argv)
-        folders = {"mini": args.mini, "cycle": args.cycle}
-        worlds = {name: World(name, args.seed) for name, folder in folders.items() if folder}
-        mini, source = worlds["mini"], simulated_source(worlds["mini"])
+        world, folder = World("canonical", args.seed), args.work / "model"
+        simulate(world, folder, args.workers)
+        presets = {name: PRESETS[name].splits for name in ("tiny", "mini", "cycle")}
+        mini = World("mini", args.seed)
+        source = simulated_source(mini)
         simulated = Simulated(
             seed=args.seed,
             grid=Grid.parse(mini.preset.grid),
-            states={name: SegmentStates(world, folders[name]) for name, world in worlds.items()},
-            presets={name: world.preset.splits for name, world in worlds.items()},
-            ensemble_splits=tuple(args.ensemble),
+            states={n: SegmentStates(world, folder, presets[n]) for n in ("mini", "cycle")},
+            presets=presets,
+            ensemble_splits=MEMBERS_IN,
             settings=source["settings"],
             versions=source["versions"],
         )

@@ -101,13 +101,17 @@ class PostProcessor:
         return interpolation_weights(rows, self.grid.latitude), to_columns.T
 
 
-def post_processor(geography: Mapping[str, np.ndarray], grid: Grid) -> PostProcessor:
+def post_processor(
+    geography: Mapping[str, np.ndarray], grid: Grid, dtype: type[np.floating] = np.float32
+) -> PostProcessor:
     """What is seen on a grid of the states of a model with this `Circulation.geography`."""
+    latitude = geography["latitude"]
     return PostProcessor(
         grid=grid,
         sigma=geography["sigma"],
         surface_height=geography["surface_height"],
-        latitude=geography["latitude"],
-        columns=2 * len(geography["latitude"]),
+        latitude=latitude,
+        columns=2 * len(latitude),
         near_surface_wind=float(geography["near_surface_wind"]),
+        dtype=dtype,
     )

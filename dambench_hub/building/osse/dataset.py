@@ -18,11 +18,11 @@ from dambench_hub.building.osse.canonical.index import (
 from dambench_hub.building.osse.canonical.states import CanonicalStates
 from dambench_hub.building.osse.segments import SegmentStates
 from dambench_hub.building.osse.simulation import MEANS, simulate
-from dambench_hub.building.osse.world import IMPERFECTIONS, PRESETS, World
+from dambench_hub.building.osse.world import IMPERFECTIONS, MEMBERS_IN, World
 from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
-from dambench_hub.errors import BuildError, did_you_mean
+from dambench_hub.errors import BuildError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.revision import CANONICAL, canonical_revision
 
@@ -41,6 +41,7 @@ def plan(
     file_format: str = "parquet",
     configs: tuple[str, ...] = (),
     geography: bool = False,
+    ensemble: bool = False,
     index: Index | None = None,
 ) -> Plan:
     """The data set to build from a world.
@@ -51,19 +52,19 @@ def plan(
         file_format: See there.
         configs: See there.
         geography: See there.
+        ensemble: Whether to add the members, on validation and test: many times the rest.
         index: What is shipped of the world; None for what the package has of it.
 
     Raises:
-        BuildError: When there is no such world, or the model that simulates it is not installed.
+        BuildError: When the model that simulates the world is not installed.
     """
     index = index or canonical_index(world)
     if index:
         days, grid = index.presets[world.name], Grid.parse(index.grid)
-        ensemble_splits = index.ensemble_splits[world.name]
+        members, ensemble_splits = index.ensemble_size, index.ensemble_splits[world.name]
     else:
-        require_preset(world)
         days, grid = world.preset.splits, Grid.parse(world.preset.grid)
-        ensemble_splits = ()
+        members, ensemble_splits = world.preset.members, MEMBERS_IN
     seed = f"-seed{world.seed}" if world.seed else ""
     return Plan(
         name=f"osse-{world.name}{seed}",
@@ -75,8 +76,8 @@ def plan(
         format=file_format,
         configs=configs,
         geography=geography,
-        ensemble_size=index.ensemble_size if index and ensemble_splits else 0,
-        ensemble_splits=ensemble_splits,
+        ensemble_size=members if ensemble else 0,
+        ensemble_splits=ensemble_splits if ensemble else (),
         source={
             "kind": "osse",
             "title": f"DAMBench twin experiment, {world.name}{seed.replace('-', ', ')}",
@@ -87,20 +88,6 @@ def plan(
             **(shipped_source(index) if index else simulated_source(world)),
         },
     )
-
-
-def require_preset(world: World) -> None:
-    """Refuse a preset that can only be expanded, under another seed than the shipped one.
-
-    Raises:
-        BuildError: When it is so, or there is no such preset.
-    """
-    if world.name not in PRESETS:
-        known = {*PRESETS, *canonical_presets()}
-        advice = did_you_mean(world.name, known) if world.name not in known else "It has seed 0."
-        raise BuildError(
-            f"No world {world.name!r} with seed {world.seed} can be simulated. {advice}"
-        )
 
 
 def canonical_revisions(index: Index) -> dict[str, str]:

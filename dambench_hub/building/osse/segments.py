@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import safe_open
 
 from dambench_hub.building.osse.simulation import segment_path
-from dambench_hub.building.osse.world import World
+from dambench_hub.building.osse.world import Days, World
 
 GEOGRAPHY = ("land", "surface_height", "sigma", "latitude", "near_surface_wind")
 """Ends of the names of what does not change from day to day."""
@@ -22,12 +22,17 @@ class SegmentStates:
     Args:
         world: What was simulated.
         folder: Where its segments are.
+        splits: The days that are asked for; None for all that were kept.
     """
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(
+        self, world: World, folder: Path, splits: Mapping[str, Days] | None = None
+    ) -> None:
         self.folder = folder
-        self.days = {split: days.times for split, days in world.preset.splits.items()}
-        self.places = {split: list(places(world, split)) for split in world.preset.splits}
+        self.days = {s: days.times for s, days in (splits or world.preset.splits).items()}
+        self.places = {
+            split: list(places(world, split, times)) for split, times in self.days.items()
+        }
         split, number = next((s, found[0][0]) for s, found in self.places.items())
         with self._segment(split, number) as file:
             self.geography: Mapping[str, np.ndarray] = {
@@ -57,9 +62,10 @@ class SegmentStates:
         return safe_open(segment_path(self.folder, split, number), "numpy")
 
 
-def places(world: World, split: str) -> Iterator[tuple[int, int]]:
-    """Where each example of a split is stored: segment number, position in the segment."""
-    times = world.preset.splits[split].times
+def places(world: World, split: str, times: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where each of some days of a split is stored: segment number, position in the segment."""
+    kept = world.preset.splits[split].times
     for number, days in enumerate(world.segments(split)):
-        for position in range(np.isin(days, times).sum()):
-            yield number, position
+        for position, day in enumerate(days[np.isin(days, kept)]):
+            if day in times:
+                yield number, position

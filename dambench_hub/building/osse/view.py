@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.dynamics.postprocessing import PostProcessor
+from dambench_hub.dynamics.postprocessing import PostProcessor, post_processor
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,7 @@ class ModelView:
             geography: `latitude`, `sigma`, `surface_height`, `near_surface_wind`; see
                 `PostProcessor`.
         """
-        latitude = geography["latitude"]
-        return cls(
-            PostProcessor(
-                grid=grid,
-                sigma=geography["sigma"],
-                surface_height=geography["surface_height"],
-                latitude=latitude,
-                columns=2 * len(latitude),
-                near_surface_wind=float(geography["near_surface_wind"]),
-                dtype=np.float64,
-            )
-        )
+        return cls(post_processor(geography, grid, np.float64))
 
     def seen(self, fields: Mapping[str, np.ndarray]) -> Seen:
         """A state on the grid.

@@ -91,7 +91,7 @@ def test_nothing_after_the_valid_time_is_used(simulated):
             np.testing.assert_array_equal(together["day"], valid)
             for name in ("precipitation", "olr"):
                 np.testing.assert_array_equal(together[name], np.stack([valid - 1, valid], axis=1))
-        number, position = list(places(world, split))[-1]
+        number, position = list(places(world, split, days.times))[-1]
         assert segments[split][number]["reference/day"][position] == valid[-1]
 
 

@@ -47,9 +47,6 @@ PROBES = 12
 MEMBERS_IN_FILE = 1200
 """So that no file is larger than 15 MB."""
 
-TINY = {"train": 8, "validation": 4, "test": 4}
-"""Days of each split of `mini` that `tiny` has."""
-
 
 @dataclass(frozen=True)
 class Simulated:
@@ -143,8 +140,7 @@ def begun_index(world: Simulated, folder: Path, steps: Mapping[str, np.ndarray])
     mini, splits = world.states["mini"], world.presets["mini"]
     geography, fields = folder / GEOGRAPHY, owned(mini.fields("train", 0), "reference")
     write_atomic(geography, save({n: np.asarray(a, order="C") for n, a in mini.geography.items()}))
-    tiny = {split: replace(days, count=TINY[split]) for split, days in splits.items()}
-    presets = {"tiny": tiny, **world.presets}
+    presets = world.presets
     size = 0
     if world.ensemble_splits:
         size = len(mini.members(world.ensemble_splits[0], 0)["members/t"])

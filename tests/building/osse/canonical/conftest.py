@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dambench_hub.building.osse.canonical import index, packing
+from dambench_hub.building.osse.canonical import index
 from dambench_hub.building.osse.canonical.packing import Simulated, pack_world
 from dambench_hub.building.osse.world import Days
 from dambench_hub.coordinates.grids import Grid
@@ -14,6 +14,10 @@ SPLITS = {
     "train": Days("2022-01-02", 8, 2),
     "validation": Days("2023-01-02", 3, 12),
     "test": Days("2024-01-02", 4, 3),
+}
+TINY = {
+    split: Days(days.first, count, days.every)
+    for (split, days), count in zip(SPLITS.items(), (4, 2, 2), strict=True)
 }
 DAILY = {**SPLITS, "test": Days("2024-01-02", 5, 1)}
 """Days of the preset `cycle`: two of them are days of `mini`, too."""
@@ -88,7 +92,7 @@ def simulated():
         seed=0,
         grid=GRID,
         states={"mini": RedSpectra(SPLITS), "cycle": RedSpectra(DAILY)},
-        presets={"mini": SPLITS, "cycle": DAILY},
+        presets={"tiny": TINY, "mini": SPLITS, "cycle": DAILY},
         ensemble_splits=("validation", "test"),
         settings={"nature": "red spectra"},
         versions={"jcm": "3.0.0"},
@@ -99,9 +103,7 @@ def simulated():
 def shipped(simulated, tmp_path_factory):
     """The index of the packed world."""
     folder = tmp_path_factory.mktemp("shipped") / "toy"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "TINY", {"train": 4, "validation": 2, "test": 2})
-        return pack_world(simulated, folder)
+    return pack_world(simulated, folder)
 
 
 @pytest.fixture
