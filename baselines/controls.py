@@ -35,8 +35,9 @@ from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.scoring.interval import Interval
 from dambench_hub.scoring.precision import number
-from dambench_hub.scoring.significance import Interval, paired_interval
+from dambench_hub.scoring.significance import paired_interval
 from dambench_hub.tasks import Task, load_task, task_names
 
 EXPLANATION = "\n".join(

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dambench_hub.errors import TaskError
+from dambench_hub.scoring.interval import Interval
 
 FEWEST_BLOCKS = 5
 """With fewer blocks, resampling them says nothing."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and how far chance could have moved it.
-
-    Attributes:
-        mean: Of the samples.
-        low: Lower end of the interval.
-        high: Upper end.
-    """
-
-    mean: float
-    low: float
-    high: float
 
 
 def paired_interval(

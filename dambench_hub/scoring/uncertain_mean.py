@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scipy.special import stdtr, stdtrit
 
 from dambench_hub.errors import ScoreError
-from dambench_hub.scoring.significance import Interval
+from dambench_hub.scoring.interval import Interval
 
 
 @dataclass(frozen=True)

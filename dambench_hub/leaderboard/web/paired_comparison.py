@@ -15,8 +15,9 @@ from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.leaderboard.web.markup import shaded
 from dambench_hub.leaderboard.web.scorecard import Card, difference_cells, scorecards
 from dambench_hub.scoring.diagnostics import Diagnostics
+from dambench_hub.scoring.interval import Interval
 from dambench_hub.scoring.precision import number, percent
-from dambench_hub.scoring.significance import Interval, paired_interval
+from dambench_hub.scoring.significance import paired_interval
 
 TINY = 1e-300
 
