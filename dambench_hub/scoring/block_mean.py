@@ -66,8 +66,38 @@ def block_mean(
         Student's t on few groups: Ibragimov & Müller (2010), J. Bus. Econ. Stat. 28, 453-468.
         Blocks of unequal size: Cochran (1977), Sampling Techniques, Wiley, section 9A.
     """
+    values = np.asarray(values, np.float64)
+    shares = block_shares(values, time, block_days=block_days, most_blocks=most_blocks)
+    return mean_of_shares(float(values.mean()), shares)
+
+
+def block_shares(
+    values: np.ndarray,
+    time: np.ndarray,
+    *,
+    block_days: int = BLOCK_DAYS,
+    most_blocks: int = MOST_BLOCKS,
+) -> np.ndarray:
+    """What each block adds to the mean of a series, n_k (m_k − m) / N.
+
+    Linear in the series, so that the shares of a difference are the difference of shares.
+
+    Args:
+        values: Scores, (N,) or several series of them, (E, N).
+        time: Valid times, datetime64, (N,).
+        block_days: As of `block_mean`.
+        most_blocks: As of `block_mean`.
+
+    Returns:
+        (K,) or (E, K), in the scores' units; a series' shares have the sum 0.
+
+    Raises:
+        ScoreError: As `block_mean`.
+        TaskError: As `block_mean`.
+    """
     values, time = np.asarray(values, np.float64), np.asarray(time)
-    if values.shape != time.shape or values.ndim != 1 or not np.all(np.isfinite(values)):
+    fits = values.ndim in (1, 2) and values.shape[-1:] == time.shape
+    if not fits or not np.all(np.isfinite(values)):
         raise ScoreError(
             "A mean over days wants one finite value per valid time, got shapes "
             f"{values.shape} and {time.shape}, {np.sum(~np.isfinite(values))} not finite."
@@ -77,27 +107,30 @@ def block_mean(
             f"A block has at least 1 day, and there may be {FEWEST_BLOCKS} or more; got "
             f"{block_days} and {most_blocks}."
         )
-    block = _blocks(time, block_days, most_blocks)
-    count = np.bincount(block)
-    blocks = int(np.count_nonzero(count))
-    if blocks < FEWEST_BLOCKS:
+    member = _membership(time, block_days, most_blocks)
+    if len(member) < FEWEST_BLOCKS:
         raise TaskError(
-            f"{len(values)} samples lie in {blocks} blocks of {block_days} days or more, an "
+            f"{len(time)} samples lie in {len(member)} blocks of {block_days} days or more, an "
             f"interval needs at least {FEWEST_BLOCKS}. Score more days, further apart."
         )
-    mean = values.mean()
-    share = np.bincount(block, values - mean) / len(values)
-    variance = blocks / (blocks - 1) * np.sum(share**2)
-    return UncertainMean(float(mean), float(variance), blocks - 1)
+    deviation = values - values.mean(axis=-1, keepdims=True)
+    return deviation @ member.T / len(time)
 
 
-def _blocks(time: np.ndarray, block_days: int, most_blocks: int) -> np.ndarray:
-    """Number of the block, from 0, of each sample, (N,)."""
+def mean_of_shares(mean: float, shares: np.ndarray) -> UncertainMean:
+    """A mean with the variance that the shares of its K blocks say, (K,); see `block_mean`."""
+    blocks = len(shares)
+    return UncertainMean(mean, blocks / (blocks - 1) * float(shares @ shares), blocks - 1)
+
+
+def _membership(time: np.ndarray, block_days: int, most_blocks: int) -> np.ndarray:
+    """1 where a sample lies in a block, (K, N), of the blocks that have samples."""
     day = time.astype("datetime64[D]").astype(np.int64)
     if len(day) == 0:
-        return day
+        return np.zeros((0, 0))
     days = np.unique(day)
     spacing = np.median(np.diff(days)) if len(days) > 1 else 1
     span = days[-1] - days[0] + spacing
     blocks = max(1, min(most_blocks, int(span // block_days)))
-    return ((day - days[0]) * blocks / span).astype(np.int64)
+    block = ((day - days[0]) * blocks / span).astype(np.int64)
+    return (block == np.unique(block)[:, None]).astype(np.float64)

@@ -8,6 +8,8 @@ test is careful because the variance over seeds holds chance of the days, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dambench_hub.errors import ScoreError
@@ -39,10 +41,26 @@ def paired_difference(
         ScoreError: When a number of seeds is below 1, and as `block_mean`.
         TaskError: As `block_mean`.
     """
-    if not min(seeds) >= 1:
-        raise ScoreError(f"A score is the mean of at least 1 training, got {seeds}.")
     over_days = block_mean(np.subtract(one, other, dtype=np.float64), time)
+    return with_seeds(over_days, between_seeds, seeds)
+
+
+def with_seeds(
+    over_days: UncertainMean, between_seeds: SeedVariance | None, seeds: Sequence[float]
+) -> UncertainMean:
+    """A mean over days with the variance that training adds, σ² Σ 1/n.
+
+    Args:
+        over_days: Score of a method, or difference of two.
+        between_seeds: σ² of one training; None when only the days count.
+        seeds: n of each method in it, see `paired_difference`.
+
+    Raises:
+        ScoreError: When a number of seeds is below 1.
+    """
+    if not all(n >= 1 for n in seeds):
+        raise ScoreError(f"A score is the mean of at least 1 training, got {tuple(seeds)}.")
     if between_seeds is None:
         return over_days
-    of_difference = between_seeds.variance * (1 / seeds[0] + 1 / seeds[1])
-    return over_days.with_variance(of_difference, between_seeds.degrees_of_freedom)
+    variance = between_seeds.variance * sum(1 / n for n in seeds)
+    return over_days.with_variance(variance, between_seeds.degrees_of_freedom)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.errors import ScoreError
+from dambench_hub.scoring.holm import holm
 from dambench_hub.scoring.paired_difference import paired_difference
 from dambench_hub.scoring.pairwise_order import pairwise_order
 from dambench_hub.scoring.seed_variance import SeedVariance
@@ -48,6 +49,40 @@ def test_training_noise_hides_what_days_say(rng):
     np.testing.assert_array_equal(untrained, [[0, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
+def test_pairs_are_those_of_paired_difference(rng):
+    scores = rng.normal(size=(6, 60)) + 0.2 * np.arange(6)[:, None]
+    noisy, seeds = SeedVariance(variance=0.01, degrees_of_freedom=5), [1, 3, np.inf, 1, 2, 1]
+    order = pairwise_order(scores, TIME, between_seeds=noisy, seeds=seeds)
+    pairs = [(i, j) for i in range(6) for j in range(i)]
+    found = [
+        paired_difference(
+            scores[i], scores[j], TIME, between_seeds=noisy, seeds=(seeds[i], seeds[j])
+        )
+        for i, j in pairs
+    ]
+    sure = holm(np.array([difference.p_value for difference in found])) <= 0.05
+    assert 0 < sum(sure) < len(sure)
+    for pair, difference, apart in zip(pairs, found, sure, strict=True):
+        assert order[pair] == apart * np.sign(difference.mean)
+
+
+def test_rows_of_one_method_are_not_compared(rng):
+    """Nor do they cost the other pairs anything."""
+    scores = rng.normal(size=(4, 60)) + np.array([0, 9, 0, 9])[:, None]
+    order = pairwise_order(scores, TIME, methods=["a", "a", "b", "c"])
+    np.testing.assert_array_equal(
+        order, [[0, 0, 0, -1], [0, 0, 1, 0], [0, -1, 0, -1], [1, 0, 1, 0]]
+    )
+    close = rng.normal(size=(30, 60)) + np.repeat(np.linspace(0, 1, 10), 3)[:, None]
+    methods = np.repeat(np.arange(10), 3)
+    among_all, among_methods = (
+        pairwise_order(close, TIME, methods=m) for m in (None, methods.tolist())
+    )
+    others = methods[:, None] != methods
+    assert not among_methods[~others].any()
+    assert np.all(among_methods[others & (among_all != 0)] == among_all[others & (among_all != 0)])
+
+
 def test_one_method_or_none_has_no_pairs():
     assert pairwise_order(np.zeros((1, 60)), TIME).tolist() == [[0]]
     assert pairwise_order(np.zeros((0, 60)), TIME).shape == (0, 0)
@@ -58,5 +93,7 @@ def test_wrong_input_stops_at_the_door():
         pairwise_order(np.zeros(60), TIME)
     with pytest.raises(ScoreError, match="E numbers of seeds"):
         pairwise_order(np.zeros((2, 60)), TIME, seeds=[1])
+    with pytest.raises(ScoreError, match="2, 3 and 0.95"):
+        pairwise_order(np.zeros((2, 60)), TIME, methods=["a", "b", "c"])
     with pytest.raises(ScoreError, match="level between 0 and 1"):
         pairwise_order(np.zeros((2, 60)), TIME, level=95)
