@@ -1,6 +1,6 @@
 """How often intervals and tests of scores are right, on errors made up to resemble those of days.
 
-    python benchmarks/intervals.py [--only mean seeds pairs skill]
+    python benchmarks/intervals.py [--only mean seeds pairs board skill]
 
 Series of samples keep a share φ from one sample to the next, as the daily mean square errors of the
 data sets do: a third to two fifths where days are 6 apart. Errors of squares are skewed, so each
@@ -10,6 +10,7 @@ docstrings:
 mean    coverage of `block_mean`, at 95 %, and with all blocks of 30 days instead of few long ones
 seeds   how often two seeds of a method are told apart if days say all else, by `seed_variance`
 pairs   the same with days, and of a board of equal methods by `pairwise_order`
+board   a board of 12 methods, each better than the next: coverage of rows, and what is told apart
 skill   coverage of `skill_by_day`, and of the jackknife over the same blocks
 """
 
@@ -23,12 +24,12 @@ from scipy.stats import t
 
 from dambench_hub.metrics.rmse_skill import rmse_skill
 from dambench_hub.scoring.block_mean import MOST_BLOCKS, block_mean
-from dambench_hub.scoring.paired_difference import paired_difference
+from dambench_hub.scoring.paired_difference import paired_difference, with_seeds
 from dambench_hub.scoring.pairwise_order import pairwise_order
 from dambench_hub.scoring.seed_variance import seed_variance
 from dambench_hub.scoring.skill_by_day import skill_by_day
 
-PARTS = ("mean", "seeds", "pairs", "skill")
+PARTS = ("mean", "seeds", "pairs", "board", "skill")
 SAMPLINGS = ((60, 6), (120, 6), (60, 3), (120, 3))
 """Samples, and days from one to the next."""
 CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "q700", "u850", "v850", "t850")
@@ -85,12 +86,12 @@ def seeds(rng, experiments=100_000):
         print(f"| {methods} | {cells[0]:.1f} | {cells[2]:.1f} | {cells[3]:.1f} |")
 
 
-def trained(methods, seeds, time, noise, rng):
+def trained(methods, seeds, time, noise, rng, memory=0.4):
     """Scores of methods that are equally good, but for training; (methods, seeds, N)."""
     shape = (methods, seeds, len(time))
     noise = noise * rng.uniform(0.4, 1.5, (methods, 1, 1))
     training = noise * rng.standard_normal((methods, seeds, 1))
-    return series(shape[-1:], 0.4, rng) + training + 0.5 * series(shape, 0.4, rng)
+    return series(shape[-1:], memory, rng) + training + 0.5 * series(shape, memory, rng)
 
 
 def pairs(rng, experiments=1000):
@@ -111,6 +112,37 @@ def pairs(rng, experiments=1000):
             found = (100 * count / experiments for count in (apart_two, separated, wrong))
             cells = " | ".join(f"{share:.1f}" for share in found)
             print(f"| {samples} | {apart} | {noise} | {cells} |")
+
+
+def board(rng, experiments=1000, methods=12, seeds=3):
+    """Rows of 12 methods with 3 seeds each on 120 days, each method 0.2 better than the next."""
+    time, kind = days(120, 3), np.repeat(np.arange(methods), seeds)
+    quality = -0.2 * np.arange(methods)
+    same = (kind[:, None] == kind) & ~np.eye(len(kind), dtype=bool)
+    right = np.sign(quality[kind][:, None] - quality[kind])
+    for memory in (0.35, 0.4):
+        for noise in (0, 0.05, 0.2):
+            found = np.zeros(5)
+            for _ in range(experiments):
+                scores = quality[:, None, None] + trained(methods, seeds, time, noise, rng, memory)
+                spread, rows = seed_variance(scores.mean(axis=-1)), scores.reshape(len(kind), -1)
+                unknown = pairwise_order(rows, time, between_seeds=spread)
+                known = pairwise_order(rows, time, between_seeds=spread, methods=kind.tolist())
+                found += (
+                    held(rows, quality[kind], time, spread),
+                    np.mean(unknown[same] != 0),
+                    np.mean(known[same] != 0),
+                    np.mean(known[right != 0] == right[right != 0]),
+                    np.any(known * right < 0),
+                )
+            cells = " | ".join(f"{share:.1f}" for share in 100 * found / experiments)
+            print(f"| {memory} | {noise} | {cells} |")
+
+
+def held(rows, truth, time, spread):
+    """Share of rows whose interval, over days and seeds, holds the truth."""
+    estimates = [with_seeds(block_mean(row, time), spread, (1,)).interval() for row in rows]
+    return np.mean([i.low <= true <= i.high for i, true in zip(estimates, truth, strict=True)])
 
 
 def squared_errors(samples, rng):
@@ -161,7 +193,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     for part in parser.parse_args().only:
         print(part)
-        {"mean": mean, "seeds": seeds, "pairs": pairs, "skill": skill}[part](
+        {"mean": mean, "seeds": seeds, "pairs": pairs, "board": board, "skill": skill}[part](
             np.random.default_rng(0)
         )
 
