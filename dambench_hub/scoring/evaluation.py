@@ -51,6 +51,7 @@ class Result:
         background_square_errors: The same of the background, (N, C) or (0, 0).
         skill_by_day: Skill in %, linearised in the errors of each time, see `skill_by_day`; its
             mean is `scores["skill"]`, (N,) or (0,).
+        hours: Valid times in hours since 1970-01-01 UTC, (N,), or (0,) where they are not known.
     """
 
     task: str
@@ -65,6 +66,7 @@ class Result:
     square_errors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     background_square_errors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     skill_by_day: tuple[float, ...] = ()
+    hours: tuple[int, ...] = ()
 
     @property
     def larger_is_better(self) -> bool:
@@ -148,6 +150,7 @@ def score(
         square_errors=errors[0],
         background_square_errors=errors[1],
         skill_by_day=_skill_by_day(scores, data, *errors),
+        hours=tuple(header.time.astype("datetime64[h]").astype(int).tolist()),
     )
 
 

@@ -12,6 +12,7 @@ from dambench_hub.metrics import Scorer
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
+from dambench_hub.tasks.task import load_task
 
 
 def write(path, data, analyses, task="multimodal"):
@@ -44,6 +45,8 @@ def test_the_result_is_that_of_the_scorer(tiny_data, background):
     assert np.array_equal(result.square_errors, result.background_square_errors)
     assert result.square_errors.shape == (5, len(tiny_data.channels))
     assert result.skill_by_day == (0,) * 5
+    hours = np.array(result.hours, "datetime64[h]")
+    assert np.array_equal(hours, load_task("multimodal").times(tiny_data.manifest))
 
 
 def test_the_result_names_what_it_depends_on(tiny_data, background):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import sqlalchemy as sql
 
 from dambench_hub.leaderboard.accounts.person import local_person
 from dambench_hub.leaderboard.store.rows import insert_submission
 from dambench_hub.leaderboard.store.schema import (
+    BY_DAY,
     EVENTS,
     METADATA,
     RESULTS,
@@ -37,11 +39,28 @@ def _add_submissions(connection: sql.Connection) -> None:
 
 
 def _add_badges(connection: sql.Connection) -> None:
-    """Version 2 had no badges; where version 1 was before, the tables are new and have them."""
-    columns = {column["name"] for column in sql.inspect(connection).get_columns(EVENTS.name)}
-    if EVENTS.c.badge.name not in columns:
-        connection.execute(sql.text("ALTER TABLE events ADD COLUMN badge VARCHAR(16)"))
+    """Version 2 had no badges."""
+    _add_columns(connection, EVENTS.c.badge)
 
 
-MIGRATIONS: dict[int, Callable[[sql.Connection], None]] = {1: _add_submissions, 2: _add_badges}
+def _add_times(connection: sql.Connection) -> None:
+    """Version 3 knew of each time its `mse` alone."""
+    _add_columns(connection, *BY_DAY)
+
+
+def _add_columns(connection: sql.Connection, *columns: sql.Column[Any]) -> None:
+    """Add empty columns; where version 1 was before, the tables are new and have them."""
+    for column in columns:
+        table = column.table.name
+        known = {there["name"] for there in sql.inspect(connection).get_columns(table)}
+        if column.name not in known:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(sql.text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind}"))
+
+
+MIGRATIONS: dict[int, Callable[[sql.Connection], None]] = {
+    1: _add_submissions,
+    2: _add_badges,
+    3: _add_times,
+}
 """The step that leads from each version to the next."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.store.results import Store
 from dambench_hub.leaderboard.store.rows import number_of
 from dambench_hub.leaderboard.store.schema import (
+    BY_DAY,
     EVENTS,
     MIRRORED,
     RESULTS,
@@ -34,8 +36,11 @@ from dambench_hub.leaderboard.store.schema import (
     count_on,
 )
 
-FORMAT, WITH_BADGE = "1", "2"
-"""Of a record; an event without a badge is written as it was before there were badges."""
+FORMAT, WITH_BADGE, WITH_TIMES = "1", "2", "3"
+"""Of a record; what knows no badge and no times is written as it was before there were any."""
+BINARY = "square_errors"
+"""The column of bytes, which stand in a record in Base64."""
+
 FOLDER = "results"
 
 
@@ -58,6 +63,8 @@ class Record:
     def of(cls, task: str, sequence: int, parts: dict[str, Any]) -> Record:
         """The record of an event; `parts` are rows by the name of what they are."""
         version = WITH_BADGE if "badge" in parts["event"] else FORMAT
+        if "hours" in parts.get("result", {}):
+            version = WITH_TIMES
         text = json.dumps(
             {"format": version, **parts},
             separators=(",", ":"),
@@ -87,10 +94,10 @@ class Record:
             StoreError: When a later version wrote it.
         """
         parts = json.loads(self.content)
-        if (version := parts.pop("format")) not in (FORMAT, WITH_BADGE):
+        if (version := parts.pop("format")) not in (FORMAT, WITH_BADGE, WITH_TIMES):
             raise StoreError(
                 f"The record {self.path} has format {version!r}, this dambench-hub reads "
-                f"{FORMAT!r} and {WITH_BADGE!r}. Use the version that wrote it."
+                f"{FORMAT!r} to {WITH_TIMES!r}. Use the version that wrote it."
             )
         return parts
 
@@ -160,7 +167,7 @@ def _record(connection: sql.Connection, event: dict[str, Any]) -> Record:
     if not parts["event"]["number"]:
         parts["submission"] = submission
     if result is not None:
-        parts["result"] = _row(connection, RESULTS, RESULTS.c.sequence == result)
+        parts["result"] = _without_absent(_row(connection, RESULTS, RESULTS.c.sequence == result))
     return Record.of(submission["task"], sequence, parts)
 
 
@@ -170,6 +177,15 @@ def _row(
     """A row without its number."""
     row = dict(connection.execute(table.select().where(wanted)).mappings().one())
     row.pop("sequence")
+    return row
+
+
+def _without_absent(result: dict[str, Any]) -> dict[str, Any]:
+    """A result's row without what it does not know by time, and with text for bytes."""
+    by_day = [column.name for column in BY_DAY]
+    row = {name: v for name, v in result.items() if v is not None or name not in by_day}
+    if BINARY in row:
+        row[BINARY] = b64encode(row[BINARY]).decode()
     return row
 
 
@@ -187,6 +203,8 @@ def _insert(
     if "submission" in parts:
         connection.execute(SUBMISSIONS.insert().values(parts["submission"]))
     if "result" in parts:
+        if BINARY in parts["result"]:
+            parts["result"][BINARY] = b64decode(parts["result"][BINARY])
         with suppress(IntegrityError), connection.begin_nested():
             added = connection.execute(RESULTS.insert().values(parts["result"]))
             event["result"] = number_of(added)

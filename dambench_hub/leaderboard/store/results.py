@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
@@ -17,6 +18,7 @@ from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.accounts.text_rules import check_name
 from dambench_hub.leaderboard.store.conditions import IS_PUBLISHED, badge_of, comparable
 from dambench_hub.leaderboard.store.database import DEFAULT_STORE, Database
+from dambench_hub.leaderboard.store.packed_errors import unpacked
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.store.rows import (
     Event,
@@ -29,6 +31,9 @@ from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, 
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result, larger_is_better
 from dambench_hub.scoring.precision import rounded
+
+BY_TIME = ("sample_mse", "skill_by_day", "hours")
+"""Attributes of a result that have a number for each time."""
 
 
 class DuplicateResult(DambenchError):
@@ -82,11 +87,23 @@ class Store(Database):
             return sorted(connection.scalars(query.distinct()))
 
     def result(self, submission: str) -> Result | None:
-        """The newest scores of a submission, by its id; None while there are none."""
-        query = RESULTS.select().where(RESULTS.c.submission == submission)
+        """The newest scores of a submission, by its id; None while there are none.
+
+        Errors by time and channel, which are large, are not among them: see `square_errors`.
+        """
+        query = sql.select(*_SCORES).where(RESULTS.c.submission == submission)
         with self.transaction() as connection:
             row = connection.execute(query.order_by(RESULTS.c.sequence.desc())).mappings().first()
         return _result(dict(row)) if row else None
+
+    def square_errors(self, entry: Entry) -> np.ndarray | None:
+        """`Result.square_errors` of a row, (N, C); None where they are not kept."""
+        query = sql.select(RESULTS.c.square_errors).where(
+            RESULTS.c.submission == entry.submission, *comparable(vars(entry.result))
+        )
+        with self.transaction() as connection:
+            content = connection.scalar(query)
+        return unpacked(content) if content else None
 
     def ranking(
         self, task: str, revision: str | None = None, scorer_version: str = SCORER_VERSION
@@ -148,7 +165,7 @@ def _ranked(
     revision = revision or (current[-1] if current else "")
     shared = {"task": task, "dataset_revision": revision, "scorer_version": scorer_version}
     rows = connection.execute(
-        sql.select(RESULTS, *_SHOWN)
+        sql.select(*_SCORES, *_SHOWN)
         .join(SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission)
         .where(IS_PUBLISHED, *comparable(shared))
         .order_by(SUBMISSIONS.c.sequence)
@@ -167,6 +184,9 @@ def _ranked(
     hidden = {submission for submission, *_ in keys} - {row["submission"] for row in ranked}
     return Ranking(task, revision, entries, len(hidden))
 
+
+_SCORES = [column for column in RESULTS.c if column.name != RESULTS.c.square_errors.name]
+"""Columns of a result without its large one."""
 
 _SHOWN = (
     SUBMISSIONS.c.name,
@@ -196,12 +216,9 @@ def _entry(rank: int, row: dict[str, Any]) -> Entry:
 
 def _result(row: dict[str, Any]) -> Result:
     attributes = {name: row[name] for name in MODEL_ATTRIBUTES}
-    return Result(
-        attributes={name: value for name, value in attributes.items() if value is not None},
-        sample_mse=tuple(row["sample_mse"]),
-        **{
-            field.name: row[field.name]
-            for field in fields(Result)
-            if field.name in row and field.name not in ("attributes", "sample_mse")
-        },
-    )
+    values: dict[str, Any] = {
+        field.name: row[field.name] for field in fields(Result) if field.name in row
+    }
+    values |= {name: tuple(row[name] or ()) for name in BY_TIME}
+    values["attributes"] = {name: value for name, value in attributes.items() if value is not None}
+    return Result(**values)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sql
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
+from dambench_hub.leaderboard.store.packed_errors import packed
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.scoring.evaluation import Result
 
@@ -85,11 +87,17 @@ def insert_result(
         DambenchError: When a score is not finite.
         IntegrityError: When the submission, or these values of the owner, have such a row.
     """
-    if not _all_finite([result.main_score, result.scores, result.sample_mse]):
+    known = [result.main_score, result.scores, result.sample_mse, result.skill_by_day]
+    if not (_all_finite(known) and np.all(np.isfinite(result.square_errors))):
         raise DambenchError(f"{submission}: a score that is not finite is no score.")
     row = {key: value for key, value in vars(result).items() if key in RESULTS.columns}
     row |= {"submission": submission, "owner": owner, "scored_at": stamp(at)}
     row["sample_mse"] = list(result.sample_mse)
+    row["hours"], row["skill_by_day"] = (
+        list(result.hours) or None,
+        list(result.skill_by_day) or None,
+    )
+    row["square_errors"] = packed(result.square_errors) if result.square_errors.size else None
     added = connection.execute(RESULTS.insert().values(row | result.attributes))
     return number_of(added)
 

@@ -19,7 +19,7 @@ import sqlalchemy as sql
 from dambench_hub.leaderboard.accounts.person import LOCAL
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class State(StrEnum):
@@ -47,6 +47,14 @@ COMPARABLE = ("task", "dataset_revision", "scorer_version")
 _SAME_VALUES = ("owner", "value_hash", *COMPARABLE)
 _STATES = ", ".join(f"'{state}'" for state in State)
 _NOT_LOCAL = f"substr(owner, 1, {len(LOCAL)}) <> '{LOCAL}'"
+
+BY_DAY = (
+    sql.Column("hours", sql.JSON(none_as_null=True)),
+    sql.Column("skill_by_day", sql.JSON(none_as_null=True)),
+    sql.Column("square_errors", sql.LargeBinary),
+)
+"""What a result says of each time: when it is, its part of the skill, and `packed` errors by
+channel. Results of scorer version 1 have none of it, those of hidden references only the first."""
 
 METADATA = sql.MetaData()
 SUBMISSIONS = sql.Table(
@@ -105,6 +113,7 @@ RESULTS = sql.Table(
     sql.Column("sample_mse", sql.JSON, nullable=False),
     sql.Column("scored_at", sql.Text, nullable=False),
     *(sql.Column(name, sql.Text, nullable=name != "model_name") for name in MODEL_ATTRIBUTES),
+    *BY_DAY,
     sql.CheckConstraint("abs(main_score) < 1e300", name="main_score_is_finite"),
     sql.UniqueConstraint(
         "submission", "dataset_revision", "scorer_version", name="submission_scored_once"

@@ -1,6 +1,7 @@
 """The store: rows are added and never changed, writers take turns, older stores are taken over."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from sqlalchemy import create_mock_engine, event, text
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +19,14 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import local_person
 from dambench_hub.leaderboard.store.database import StoreError, require_sound
 from dambench_hub.leaderboard.store.results import Store
-from dambench_hub.leaderboard.store.schema import EVENTS, METADATA, SCHEMA_VERSION, Badge
+from dambench_hub.leaderboard.store.schema import (
+    BY_DAY,
+    EVENTS,
+    METADATA,
+    RESULTS,
+    SCHEMA_VERSION,
+    Badge,
+)
 
 VERSION_1 = """
 CREATE TABLE results (
@@ -142,7 +151,8 @@ def test_no_score_is_infinite(filled, score):
             text(
                 "INSERT INTO results SELECT NULL, submission, owner, task, dataset, 'r2', "
                 f"scorer_version, value_hash, {score}, scores, sample_mse, scored_at, model_name, "
-                "model_url, paper_url, authors, parameters, training_data FROM results"
+                "model_url, paper_url, authors, parameters, training_data, hours, "
+                "skill_by_day, square_errors FROM results"
             )
         )
 
@@ -230,7 +240,7 @@ def test_a_file_that_is_no_store(tmp_path):
 def test_a_store_of_a_newer_version(url, store):
     with store.engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="schema version 99, this dambench-hub reads 3"):
+    with pytest.raises(StoreError, match="schema version 99, this dambench-hub reads 4"):
         Store(url)
 
 
@@ -304,6 +314,36 @@ def test_version_2_is_taken_over(url, store, make_result):
         assert tuple(state.one()) == (SCHEMA_VERSION, seen)
     again.add(make_result(value_hash="2"), "second")
     require_sound(again.path.with_name(f"{again.path.name}.version-2"))
+
+
+def test_version_3_is_taken_over(url, store, make_result):
+    """Its results keep their scores, and are ranked among themselves."""
+    store.add(make_result(0.25, "1", scorer_version="1", main_score=0.25), "first")
+    store.add(make_result(0.5, "2", scorer_version="1", main_score=0.5), "second")
+    before = store.ranking("unimodal", scorer_version="1")
+    later = [column.name for column in BY_DAY]
+    columns = ", ".join(column.name for column in RESULTS.columns if column.name not in later)
+    store.close()
+    with sqlite3.connect(store.path) as connection:  # as it was without times
+        query = "SELECT sql FROM sqlite_master WHERE name = 'results'"
+        table = re.sub(rf"\s({'|'.join(later)}) \w+,", "", connection.execute(query).fetchone()[0])
+        connection.executescript(
+            "PRAGMA legacy_alter_table = ON; ALTER TABLE results RENAME TO older; "
+            f"{table}; INSERT INTO results SELECT {columns} FROM older; DROP TABLE older; "
+            "PRAGMA user_version = 3"
+        )
+    connection.close()
+    again = Store(url)
+    after = again.ranking("unimodal", scorer_version="1")
+    assert names(after) == names(before) == [(1, "first"), (2, "second")]
+    for entry in after.entries:
+        assert (entry.result.hours, entry.result.skill_by_day) == ((), ())
+        assert again.square_errors(entry) is None
+    again.add(make_result(0.1, "3", square_errors=np.ones((2, 3)), hours=(0, 24)), "third")
+    newest = again.ranking("unimodal")
+    assert (names(newest), newest.hidden) == ([(1, "third")], 2)
+    np.testing.assert_array_equal(again.square_errors(newest.entries[0]), np.ones((2, 3)))
+    require_sound(again.path.with_name(f"{again.path.name}.version-3"))
 
 
 def test_many_take_over_at_once(old):

@@ -8,6 +8,7 @@ import sys
 from threading import Event
 
 import hub_server as server
+import numpy as np
 import pytest
 
 from dambench_hub.errors import BuildError
@@ -92,6 +93,20 @@ def test_records_make_the_same_store(store, tmp_path):
     assert Submissions(again).all() == Submissions(store).all()
     assert pending_records(again, "ORG/x", 999) == records
     assert pending_records(again, "ORG/x", 3) == records[:3]
+
+
+def test_what_is_known_by_time_is_mirrored(store, tmp_path, make_result):
+    errors = np.arange(6.0).reshape(2, 3)
+    known = {"hours": (0, 72), "skill_by_day": (1 / 3, 0.5), "square_errors": errors}
+    store.add(make_result(0.1, "known", **known), "known")
+    *older, record = pending_records(store, "ORG/x", 999)
+    assert {json.loads(one.content)["format"] for one in older} == {"1", "2"}, "as they were before"
+    assert json.loads(record.content)["format"] == "3"
+    again = restore_records(f"sqlite:///{tmp_path}/new.db", [*older, record])
+    entry = again.ranking("unimodal").entries[0]
+    assert (entry.result.hours, entry.result.skill_by_day) == ((0, 72), (1 / 3, 0.5))
+    np.testing.assert_array_equal(again.square_errors(entry), errors)
+    assert pending_records(again, "ORG/x", 999) == [*older, record]
 
 
 def test_records_are_canonical(store):
