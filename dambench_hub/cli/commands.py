@@ -201,7 +201,7 @@ def leaderboard(
     names = [load_task(task).name] if task else results.tasks()
     rankings = [results.ranking(name, revision) for name in names]
     if as_json:
-        _print_json([entry.to_dict() for ranking in rankings for entry in ranking.entries])
+        _print_json([row for ranking in rankings for row in ranking.to_dicts()])
     elif as_csv:
         typer.echo(rankings_csv(rankings), nl=False)
     else:
@@ -395,7 +395,7 @@ def _print_json(content: Any) -> None:
 
 
 def _print_boards(rankings: list[Ranking]) -> None:
-    from dambench_hub.cli.tables import board_table
+    from dambench_hub.cli.board_table import board_table
 
     console = _console()
     for ranking in rankings:

@@ -21,12 +21,9 @@ from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
-    from dambench_hub.leaderboard.store.ranking import Ranking
     from dambench_hub.scoring.evaluation import Result
     from dambench_hub.storage.manifest import Manifest
 
-NUMBER_WIDTH = 8
-"""Columns of the terminal that one number takes, with the space around it."""
 SUMMARY = {
     "skill": "% of the background's RMSE that is gone, mean over variables; ranks",
     "skill_without_10m_wind": "the same without u10 and v10",
@@ -52,11 +49,11 @@ DEGREES = (1, 5, 10, 20, 40, 60)
 def result_tables(result: Result) -> RenderableType:
     """The scores of one file: skill first, then what is behind it; `--json` has all of them."""
     model = escape(result.attributes["model_name"])
-    summary = _table(f"{model}  ·  task {result.task}", "score", "", "meaning")
+    summary = plain_table(f"{model}  ·  task {result.task}", "score", "", "meaning")
     for name, meaning in SUMMARY.items():
         if (value := result.scores.get(name)) is not None:
             style = "bold" if name == "skill" else ""
-            shown = percent(value / 100) if name.startswith("skill") else number(value)
+            shown = percent(value, digits=2) if name.startswith("skill") else number(value)
             summary.add_row(name, shown, Text(meaning, "dim"), style=style)
     parts: list[RenderableType] = [summary, *_rmse_tables(result.scores)]
     parts += [
@@ -82,13 +79,13 @@ def _rmse_tables(scores: dict[str, Any]) -> list[Table]:
     upper = list(dict.fromkeys(c.variable for c in channels if c.level))
     if upper:
         heads = [f"{variable.name}\n{variable.units}" for variable in upper]
-        table = _table("RMSE by pressure level", "hPa", *heads)
+        table = plain_table("RMSE by pressure level", "hPa", *heads)
         for level in sorted({c.level for c in channels if c.level}):
             names = [f"{variable.name}{level}" for variable in upper]
             table.add_row(str(level), *(number(rmse[n]) if n in rmse else "" for n in names))
         tables.append(table)
     if surface := [c for c in channels if not c.level]:
-        table = _table("RMSE near the surface", *(f"{c.name}\n{c.units}" for c in surface))
+        table = plain_table("RMSE near the surface", *(f"{c.name}\n{c.units}" for c in surface))
         table.columns[0].justify = "right"
         table.add_row(*(number(rmse[c.name]) for c in surface))
         tables.append(table)
@@ -105,7 +102,7 @@ def _places_table(scores: dict[str, Any]) -> Table | None:
     if not places:
         return None
     shown = _headline(scores["rmse"])
-    table = _table("RMSE by place", "", *shown)
+    table = plain_table("RMSE by place", "", *shown)
     for place, values in places.items():
         table.add_row(place, *(number(values[n]) if n in values else "" for n in shown))
     return table
@@ -120,7 +117,7 @@ def _degrees_table(scores: dict[str, Any]) -> Table | None:
     named += [n for n in ("vorticity500", "divergence500") if n in ratios]
     known = len(next(iter(ratios.values())))
     degrees = [degree for degree in DEGREES if degree <= known]
-    table = _table("Power ratio / coherence by degree", "degree", *map(str, degrees))
+    table = plain_table("Power ratio / coherence by degree", "degree", *map(str, degrees))
     for name in named:
         pairs = [(ratios[name][d - 1], coherences[name][d - 1]) for d in degrees]
         table.add_row(name, *(" / ".join(_two_digits(value) for value in pair) for pair in pairs))
@@ -139,44 +136,15 @@ def _ensemble_table(scores: dict[str, Any]) -> Table:
     """CRPS; of members with their spread, of a predicted standard deviation alone."""
     ratios = scores.get("spread_skill")
     heads = ("CRPS", "spread / skill") if ratios else ("CRPS",)
-    table = _table("Uncertainty, by channel", "channel", *heads)
+    table = plain_table("Uncertainty, by channel", "channel", *heads)
     for name, value in scores["crps"].items():
         table.add_row(name, number(value), *([number(ratios[name])] if ratios else []))
     return table
 
 
-def board_table(ranking: Ranking, width: int) -> Table:
-    """A leaderboard, with as many RMSE columns as the terminal has room for."""
-    rows = ranking.board()
-    names = max(len(row["name"]) for row in rows)
-    fixed = [column for column in rows[0] if not column.startswith("rmse_")]
-    room = max(0, (width - names - NUMBER_WIDTH * len(fixed)) // NUMBER_WIDTH)
-    columns = fixed + [column for column in rows[0] if column.startswith("rmse_")][:room]
-    title = f"{ranking.task}  ·  {escape(ranking.entries[0].result.dataset)}"
-    table = _table(title, *(_heading(column) for column in columns))
-    table.columns[1].justify = "left"
-    for row in rows:
-        style = "bold" if row["rank"] == 1 else ""
-        table.add_row(*(_cell(column, row[column]) for column in columns), style=style)
-    return table
-
-
-def _heading(column: str) -> str:
-    if column.startswith("rmse_"):
-        return f"RMSE\n{column.removeprefix('rmse_')}"
-    titles = {"rank": "", "mse": "MSE", "mae": "MAE", "specdiv": "SpecDiv", "skill": "skill\n%"}
-    return titles.get(column, column)
-
-
-def _cell(column: str, value: Any) -> str:
-    if column == "skill":
-        return percent(value / 100)
-    return number(value) if isinstance(value, float) else escape(str(value))
-
-
 def tasks_table(names: Sequence[str], data: Data | None) -> Table:
     """All tasks; with a data set, whether it has what they need."""
-    table = _table("Tasks", "name", "config", "observed", "error", "score", "description")
+    table = plain_table("Tasks", "name", "config", "observed", "error", "score", "description")
     for column in table.columns:
         column.justify = "left"
     if data:
@@ -205,7 +173,7 @@ def info_tables(data: Data) -> RenderableType:
     """What a data set is, and its splits."""
     manifest = data.manifest
     source, observations = manifest.source, manifest.observations
-    facts = _table(escape(str(source.get("title", manifest.name))), "", "", header=False)
+    facts = plain_table(escape(str(source.get("title", manifest.name))), "", "", header=False)
     facts.columns[1].justify = "left"
     size = sum(file.stat().st_size for file in Path(data.folder).rglob("*") if file.is_file())
     for name, value in {
@@ -259,7 +227,7 @@ def _rounding(manifest: Manifest) -> str:
 
 
 def _splits_table(manifest: Manifest) -> Table:
-    splits = _table("Splits", "split", "examples", "first", "last", "shards")
+    splits = plain_table("Splits", "split", "examples", "first", "last", "shards")
     for split, shards in manifest.splits.items():
         times = manifest.times(split)
         first, last = (str(times[i]) if len(times) else "" for i in (0, -1))
@@ -282,7 +250,7 @@ def _modalities(data: Data) -> str:
     return ", ".join(shares) or "none"
 
 
-def _table(title: str, *columns: str, header: bool = True) -> Table:
+def plain_table(title: str, *columns: str, header: bool = True) -> Table:
     """The one look of our tables: numbers to the right, the first column to the left."""
     table = Table(
         title=title,

@@ -1,4 +1,4 @@
-"""A prediction against its data set: scores, what they depend on, and their significance."""
+"""A prediction against its data set: scores, what they depend on, and how sure they are."""
 
 import lazy_loader
 

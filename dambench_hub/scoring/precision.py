@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 SIGNIFICANT_DIGITS = 4
 """Scores are ranked as they are shown; what rounding hides is no difference."""
 
@@ -16,6 +18,25 @@ def rounded(score: float) -> float:
     0.01235
     """
     return float(f"{score:.{SIGNIFICANT_DIGITS}g}")
+
+
+def shown_score(score: float, larger_is_better: bool) -> float:
+    """A main score as it is shown and ranked: a skill in % to two decimals, else `rounded`.
+
+    >>> shown_score(41.2345, True), shown_score(0.0123456, False)
+    (41.23, 0.01235)
+    """
+    return round(score, 2) if larger_is_better else rounded(score)
+
+
+def rank_key(score: float, larger_is_better: bool) -> float:
+    """What a ranking sorts by, smallest first.
+
+    >>> rank_key(41.2345, True), rank_key(0.0123456, False)
+    (-41.23, 0.01235)
+    """
+    shown = shown_score(score, larger_is_better)
+    return -shown if larger_is_better else shown
 
 
 def number(value: float) -> str:
@@ -36,19 +57,19 @@ def signed(value: float, digits: int = 1) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def percent(share: float, *, signs: bool = False) -> str:
-    """A share in percent, as it is printed; far away from 0, only that it is.
+def percent(value: float, *, digits: int = 1, signs: bool = False) -> str:
+    """A value in %, as it is printed; far away from 0, only that it is.
 
-    >>> percent(0.356), percent(-0.02, signs=True), percent(-24913.3)
-    ('35.6', '−2.0', '< −999')
+    >>> percent(35.63), percent(-2.0, signs=True), percent(56.251, digits=2), percent(-2491330.0)
+    ('35.6', '−2.0', '56.25', '< −999')
 
     Args:
-        share: 1 for 100 %.
+        value: 100 for all of it.
+        digits: After the point.
         signs: Whether positive ones have a sign, too.
     """
-    value = 100 * share
     if abs(value) > FARTHEST_PERCENT:
-        return (
-            f"{'<' if value < 0 else '>'} {signed(FARTHEST_PERCENT * (1 if value > 0 else -1), 0)}"
-        )
-    return signed(value) if signs else f"{value:.1f}".replace("-", "−")
+        return f"{'<' if value < 0 else '>'} {signed(math.copysign(FARTHEST_PERCENT, value), 0)}"
+    text = signed(value, digits) if signs else f"{value:.{digits}f}".replace("-", "−")
+    zero = f"{0:.{digits}f}"
+    return zero if text == f"−{zero}" else text

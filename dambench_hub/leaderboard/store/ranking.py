@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from operator import gt, lt
 from typing import Any
 
 import numpy as np
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
+from dambench_hub.errors import TaskError
 from dambench_hub.leaderboard.accounts.look_alikes import picture
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.store.schema import Badge
 from dambench_hub.metrics.scorer import SCORER_VERSION
-from dambench_hub.models.registry import METHODS, MULTI
+from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI
 from dambench_hub.scoring.evaluation import Result
-from dambench_hub.scoring.precision import rounded
-from dambench_hub.scoring.significance import neighbour_groups
+from dambench_hub.scoring.precision import rank_key
+from dambench_hub.scoring.seed_names import method_and_seed
+from dambench_hub.scoring.seed_variance import SeedVariance, seed_variance
+from dambench_hub.scoring.standings import Standings, standings
 
 BACKGROUND = "background"
 
@@ -53,8 +57,18 @@ class Entry:
         """Whether this is one of the package's methods, run by who keeps the store."""
         return self.owner.is_trusted and is_baseline_name(self.name)
 
+    @property
+    def method(self) -> tuple[str, str]:
+        """Whose method it is, and its name without the seed: the same for all of its seeds."""
+        return self.owner.id, method_and_seed(self.name)[0]
+
+    @property
+    def trainings(self) -> float:
+        """Of how many trainings the score is the mean: 1, or infinity for what is not trained."""
+        return math.inf if self.baseline and self.name in CLASSICAL else 1
+
     def to_dict(self) -> dict[str, Any]:
-        """What `dambench leaderboard --json` prints."""
+        """Rank, name and time before what `dambench score --json` prints."""
         ranked = {"rank": self.rank, "name": self.name, "submitted_at": self.submitted_at}
         return ranked | self.result.to_dict()
 
@@ -75,22 +89,86 @@ class Ranking:
     dataset_revision: str
     entries: tuple[Entry, ...]
     hidden: int
-    _groups: dict[bytes, tuple[int, ...] | None] = field(
-        default_factory=dict, init=False, repr=False
-    )
 
     @cached_property
     def background(self) -> Entry | None:
         """The baseline called background; None if it is not ranked."""
         return next((e for e in self.entries if e.baseline and e.name == BACKGROUND), None)
 
+    @property
+    def standings(self) -> Standings | None:
+        """How sure scores, ranks and order are; None where that is not known, see `unsure`."""
+        return self._judged[0]
+
+    @property
+    def unsure(self) -> str:
+        """Why there are no `standings`, in a sentence; empty where there are some."""
+        return self._judged[1]
+
+    @property
+    def between_seeds(self) -> SeedVariance | None:
+        """Variance of the skill over training seeds; None where nothing was trained twice.
+
+        Pooled over the methods of whoever keeps the store, whose seeds are rows of their own,
+        called METHOD-SEED; what strangers call theirs changes no row but their own.
+        """
+        seeds: dict[tuple[str, str], list[float]] = {}
+        for entry in self.entries:
+            if entry.owner.is_trusted and method_and_seed(entry.name)[1] is not None:
+                seeds.setdefault(entry.method, []).append(entry.result.main_score)
+        several = [scores for scores in seeds.values() if len(scores) > 1]
+        return seed_variance(several) if several else None
+
+    @cached_property
+    def _judged(self) -> tuple[Standings | None, str]:
+        if not self.entries:
+            return None, ""
+        hours, series = _common_series(self.entries)
+        if not hours:
+            return None, (
+                "There are no intervals: methods are not ranked by skill here, or their skill by "
+                "day is not known. It is not kept where the reference is not public."
+            )
+        try:
+            found = standings(
+                series,
+                np.array(hours, "datetime64[h]"),
+                between_seeds=self.between_seeds,
+                seeds=[entry.trainings for entry in self.entries],
+                methods=[entry.method for entry in self.entries],
+            )
+        except TaskError:
+            return None, (
+                f"There are no intervals: {len(hours)} analyses are too few, or lie too close "
+                "together. Chance of the weather shows from 90 days on."
+            )
+        return found, ""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """What `dambench leaderboard --json` prints: a row's scores, and how sure they are.
+
+        Returns:
+            Those of `Entry.to_dict` with `interval`, the two ends of the main score's, and
+            `possible_ranks`, the best and the worst; None where they are not known.
+        """
+        rows = self.standings.rows if self.standings else [None] * len(self.entries)
+        return [
+            entry.to_dict()
+            | {
+                "interval": [row.interval.low, row.interval.high] if row else None,
+                "possible_ranks": [row.best_rank, row.worst_rank] if row else None,
+            }
+            for entry, row in zip(self.entries, rows, strict=True)
+        ]
+
     def board(self) -> list[dict[str, Any]]:
         """The rows of a leaderboard, with the same columns in each.
 
         Returns:
-            `rank`, `name`, then those of `skill` (%), `mse`, `mae` and `specdiv` that all have;
-            then the RMSE of those of `HEADLINE_CHANNELS` that are scored, called for example
-            `rmse_z500`.
+            `rank`, `name`; then, where they are known, `best_rank` and `worst_rank`, the possible
+            ones, and `skill_low` and `skill_high`, the ends of its 95 % interval, after `skill`
+            (%); then those of `mse`, `mae` and `specdiv` that all have, and the RMSE of those of
+            `HEADLINE_CHANNELS` that are scored, called for example `rmse_z500`.
         """
         rows = []
         names = [
@@ -98,10 +176,17 @@ class Ranking:
             for name in ("skill", "mse", "mae", "specdiv")
             if all(entry.result.scores.get(name) is not None for entry in self.entries)
         ]
-        for entry in self.entries:
+        known = self.standings.rows if self.standings else [None] * len(self.entries)
+        for entry, standing in zip(self.entries, known, strict=True):
             scores = entry.result.scores
             row = {"rank": entry.rank, "name": entry.name}
-            row |= {name: scores[name] for name in names}
+            if standing:
+                row |= {"best_rank": standing.best_rank, "worst_rank": standing.worst_rank}
+            row |= {name: scores[name] for name in names[:1]}
+            if standing:
+                ends = standing.interval
+                row |= {"skill_low": ends.low, "skill_high": ends.high}
+            row |= {name: scores[name] for name in names[1:]}
             rmse = {
                 name: scores["rmse"][name] for name in HEADLINE_CHANNELS if name in scores["rmse"]
             }
@@ -122,8 +207,9 @@ class Ranking:
         ):
             return None
         others = (entry for entry in self.entries if (entry.owner.id, entry.name) != (owner, name))
-        better, score = (gt if result.larger_is_better else lt), rounded(result.main_score)
-        return 1 + sum(better(rounded(entry.result.main_score), score) for entry in others)
+        larger = result.larger_is_better
+        key = rank_key(result.main_score, larger)
+        return 1 + sum(rank_key(entry.result.main_score, larger) < key for entry in others)
 
     def of(self, submission: str) -> Entry | None:
         """The row of a submission, by its id; None if it has none."""
@@ -134,30 +220,25 @@ class Ranking:
         wanted = (owner.id, name)
         return next((e for e in self.entries if (e.owner.id, e.name) == wanted), None)
 
-    def groups(self, time: np.ndarray) -> tuple[int, ...] | None:
-        """Which neighbours in the ranking chance alone could have put in their order.
 
-        Args:
-            time: Valid times of the task, (N,), those of `Result.sample_mse`.
-
-        Returns:
-            A number for each entry, from 1: an entry that a paired block bootstrap over days cannot
-            tell from the one before has its number. None where there are too few days to say.
-        """
-        key = time.astype("datetime64[h]").tobytes()
-        if key not in self._groups:
-            errors = np.array([entry.result.sample_mse for entry in self.entries], np.float64)
-            self._groups[key] = neighbour_groups(errors, time)
-        return self._groups[key]
+def _common_series(entries: Sequence[Entry]) -> tuple[tuple[int, ...], np.ndarray]:
+    """Hours and skill by day, (N,) and (E, N); none where an entry lacks them."""
+    hours = entries[0].result.hours
+    known = entries[0].result.larger_is_better and all(
+        entry.result.hours == hours and len(entry.result.skill_by_day) == len(hours) > 0
+        for entry in entries
+    )
+    series = [entry.result.skill_by_day for entry in entries] if known else []
+    return (hours if known else ()), np.array(series, np.float64)
 
 
 def is_baseline_name(name: str) -> bool:
-    """Whether a name is that of one of the package's methods.
+    """Whether a name is that of one of the package's methods, perhaps with a seed.
 
-    >>> is_baseline_name("multi_fnp"), is_baseline_name("mine")
-    (True, False)
+    >>> is_baseline_name("multi_fnp"), is_baseline_name("fnp-0"), is_baseline_name("mine")
+    (True, True, False)
     """
-    return name.removeprefix(MULTI) in METHODS
+    return method_and_seed(name)[0].removeprefix(MULTI) in METHODS
 
 
 def looks_like_baseline(name: str) -> bool:
@@ -166,6 +247,6 @@ def looks_like_baseline(name: str) -> bool:
     >>> looks_like_baseline("Background"), looks_like_baseline("background, tuned")
     (True, False)
     """
-    return picture(name) in {
+    return picture(method_and_seed(name)[0]) in {
         picture(prefix + method) for method in METHODS for prefix in ("", MULTI)
     }

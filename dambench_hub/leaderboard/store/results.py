@@ -30,7 +30,7 @@ from dambench_hub.leaderboard.store.rows import (
 from dambench_hub.leaderboard.store.schema import EVENTS, RESULTS, SUBMISSIONS, Badge, State
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import MODEL_ATTRIBUTES, Result, larger_is_better
-from dambench_hub.scoring.precision import rounded
+from dambench_hub.scoring.precision import rank_key
 
 BY_TIME = ("sample_mse", "skill_by_day", "hours")
 """Attributes of a result that have a number for each time."""
@@ -170,13 +170,13 @@ def _ranked(
         .where(IS_PUBLISHED, *comparable(shared))
         .order_by(SUBMISSIONS.c.sequence)
     ).mappings()
-    sign = -1 if larger_is_better(task, scorer_version) else 1
+    larger = larger_is_better(task, scorer_version)
     # Stable: earlier ones first.
-    ranked = sorted(rows, key=lambda row: sign * rounded(row["main_score"]))
+    ranked = sorted(rows, key=lambda row: rank_key(row["main_score"], larger))
     best: dict[tuple[str, str], Any] = {}
     for row in ranked:
         best.setdefault((row["owner"], row["name"]), row)
-    scores = [rounded(row["main_score"]) for row in best.values()]
+    scores = [rank_key(row["main_score"], larger) for row in best.values()]
     entries = tuple(
         _entry(scores.index(score) + 1, dict(row))
         for score, row in zip(scores, best.values(), strict=True)

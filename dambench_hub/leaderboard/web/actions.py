@@ -17,7 +17,7 @@ from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.web.header_reader import Busy, HeaderReader
 from dambench_hub.predictions.validation import header_problems, reading_problems, shortened
-from dambench_hub.scoring.precision import rounded
+from dambench_hub.scoring.precision import shown_score
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ class SubmissionActions:
             "progress": submission.progress if waiting else None,
             "problems": list(submission.problems) if own else [],
             "reason": submission.reason if own else None,
-            "score": rounded(result.main_score) if result else None,
+            "score": shown_score(result.main_score, result.larger_is_better) if result else None,
             "rank": entry.rank if entry else None,
             "entries": len(ranking.entries) if ranking and entry else None,
             "rank_if_shown": place,

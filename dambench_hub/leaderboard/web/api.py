@@ -78,10 +78,10 @@ def exports(site: Site) -> APIRouter:
 def entries(ranking: Ranking) -> list[dict[str, Any]]:
     """What `dambench leaderboard --json` prints, with the id of each submission and its owner."""
     return [
-        entry.to_dict()
+        row
         | {"submission": entry.submission, "owner": entry.owner.name, "baseline": entry.baseline}
         | {"badge": str(entry.badge)}
-        for entry in ranking.entries
+        for entry, row in zip(ranking.entries, ranking.to_dicts(), strict=True)
     ]
 
 

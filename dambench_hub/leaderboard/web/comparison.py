@@ -56,7 +56,6 @@ class Comparison:
         entries = [entry for entry in found if entry is not None][:MOST]
         if len(entries) < LEAST:
             return None
-        time = site.tasks[task].times(site.data.manifest)
         files = DiagnosticsFiles(site.diagnostics)
         methods = tuple(
             Compared(
@@ -68,18 +67,33 @@ class Comparison:
             for name, entry in zip(_distinct(entries), entries, strict=True)
         )
         one = methods[0]
+        errors = [site.store.square_errors(entry) for entry in entries]
         pairs = (
             PairedComparison(
-                task=task,
-                time=time,
                 first=one.entry,
                 second=other.entry,
                 names=(one.name, other.name),
-                diagnostics=(one.diagnostics, other.diagnostics),
+                errors=(errors[0], others),
+                between_seeds=ranking.between_seeds,
+                pairs=len(methods) - 1,
             )
-            for other in methods[1:]
+            for other, others in zip(methods[1:], errors[1:], strict=True)
         )
-        return cls(task, len(time), methods, tuple(pairs))
+        times = len(site.tasks[task].times(site.data.manifest))
+        return cls(task, times, methods, tuple(pairs))
+
+    @property
+    def note(self) -> str:
+        """What the sentences about skill count as chance."""
+        noise = self.pairs[0].between_seeds
+        said = (
+            "Points are percentage points of skill. Chance is other weather (blocks of at least 30 "
+            "days, the same for both)"
+        )
+        said += " and another training seed." if noise else "; that of training is not known here."
+        if len(self.pairs) > 1:
+            said += f" Intervals are wider where {len(self.pairs)} pairs are looked at together."
+        return f"{said} The board, which compares all pairs, asks for more before it says so."
 
     @property
     def measures(self) -> list[Measure]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
-from dambench_hub.leaderboard.web.ranking_table import parameters
+from dambench_hub.leaderboard.web.parameters import parameters
 
 DENSITY = "density-"
 """What the names of the tasks begin with that differ in the density of observations alone."""

@@ -74,7 +74,7 @@ def overall(result: Result, std: Mapping[str, float]) -> dict[str, float]:
 def printed(name: str, value: float) -> str:
     """A score as text, without its units."""
     if name == "skill":
-        return percent(value / 100)
+        return percent(value, digits=2)
     return f"−{number(-value)}" if value < 0 else number(value)
 
 

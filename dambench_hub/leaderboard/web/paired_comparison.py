@@ -9,17 +9,22 @@ import numpy as np
 from markupsafe import Markup
 
 from dambench_hub.coordinates.units import pretty
-from dambench_hub.coordinates.variables import parse_channel
-from dambench_hub.errors import TaskError
+from dambench_hub.coordinates.variables import HEADLINE_CHANNELS, parse_channel
+from dambench_hub.errors import ScoreError, TaskError
 from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.leaderboard.web.markup import shaded
 from dambench_hub.leaderboard.web.scorecard import Card, difference_cells, scorecards
-from dambench_hub.scoring.diagnostics import Diagnostics
+from dambench_hub.scoring.block_mean import block_mean
+from dambench_hub.scoring.holm import holm
 from dambench_hub.scoring.interval import Interval
+from dambench_hub.scoring.paired_difference import paired_difference
 from dambench_hub.scoring.precision import number, percent
-from dambench_hub.scoring.significance import paired_interval
+from dambench_hub.scoring.rmse_ratio_by_day import rmse_ratio_by_day
+from dambench_hub.scoring.seed_variance import SeedVariance
+from dambench_hub.scoring.uncertain_mean import UncertainMean
 
-TINY = 1e-300
+LEVEL = 0.95
+TOO_FEW = "Skill by day is not known of both, or the days are too few to say more."
 
 
 @dataclass(frozen=True)
@@ -40,38 +45,41 @@ class PairedComparison:
     """Two rows of a ranking.
 
     Attributes:
-        task: Name of the task.
-        time: Its valid times, (N,).
         first: One of them.
         second: The other.
         names: Different names for both, even where they are called the same.
-        diagnostics: Of both, where they were kept.
+        errors: `Result.square_errors` of both, (N, C), where they were kept.
+        between_seeds: Variance of the skill over training seeds, where it is known.
+        pairs: How many pairs are looked at together; the more, the plainer a difference must be.
     """
 
-    task: str
-    time: np.ndarray
     first: Entry
     second: Entry
     names: tuple[str, str]
-    diagnostics: tuple[Diagnostics | None, Diagnostics | None]
+    errors: tuple[np.ndarray | None, np.ndarray | None]
+    between_seeds: SeedVariance | None
+    pairs: int
 
     @cached_property
     def verdict(self) -> str:
-        """One sentence about the MSE."""
-        one, other = (np.array(e.result.sample_mse) for e in (self.first, self.second))
-        interval = self._interval(_percent(one, other))
-        if interval is None:
-            return "There are too few days to say whether the difference is more than chance."
-        if interval.low <= 0 <= interval.high:
+        """One sentence about the skill."""
+        one, other = self.names
+        if self.first.method == self.second.method:
+            return f"{one} and {other} are trainings of one method that differ in their seed."
+        if (found := self._difference) is None:
+            return TOO_FEW
+        ends = found.interval(1 - (1 - LEVEL) / self.pairs)  # holds in all pairs at once
+        points = _span(ends)
+        if ends.holds_zero:
             return (
-                f"Their MSE cannot be told apart: that of {self.names[0]} differs by "
-                f"{percent(interval.mean / 100, signs=True)} % (95 % interval {_span(interval)} %)."
+                f"{one} and {other} cannot be told apart: their skills differ by "
+                f"{percent(ends.mean, digits=2, signs=True)} points (95 % interval {points}, which "
+                "holds 0)."
             )
-        word = "smaller" if interval.high < 0 else "larger"
-        ends = [percent(e / 100) for e in sorted((abs(interval.low), abs(interval.high)))]
+        word = "better" if ends.mean > 0 else "worse"
         return (
-            f"The MSE of {self.names[0]} is {percent(abs(interval.mean) / 100)} % {word} than that "
-            f"of {self.names[1]} (95 % interval {ends[0]} to {ends[1]} %)."
+            f"{one} is {word} than {other}: its skill differs by "
+            f"{percent(ends.mean, digits=2, signs=True)} points (95 % interval {points})."
         )
 
     @property
@@ -83,44 +91,61 @@ class PairedComparison:
 
     @cached_property
     def channels(self) -> list[ChannelRow]:
-        """The channels of which the errors of each time are known: none of a hidden reference."""
-        one, other = self.diagnostics
-        if one is None or other is None or not (one.has_maps and other.has_maps):
+        """The headline channels, if errors of each time are known: none of a hidden reference."""
+        one, other = self.errors
+        if one is None or other is None or one.shape != other.shape:
             return []
-        rows = []
-        for name in (name for name in one.shown if name in other.shown):
-            series = one.analysis.series[:, one.shown.index(name)]
-            others = other.analysis.series[:, other.shown.index(name)]
-            interval = self._interval(_percent(series, others))
-            if interval is not None:
-                rows.append(self._row(name, interval))
-        return rows
-
-    def _row(self, name: str, interval: Interval) -> ChannelRow:
-        channel = parse_channel(name)
-        first, second = (e.result.scores["rmse"][name] for e in (self.first, self.second))
-        return ChannelRow(
-            name=channel.long_name,
-            units=pretty(channel.units),
-            first=number(first),
-            second=number(second),
-            difference=shaded(percent(interval.mean / 100, signs=True), 1 + interval.mean / 100),
-            interval=_span(interval),
-            certain=not interval.low <= 0 <= interval.high,
-        )
-
-    def _interval(self, difference: np.ndarray) -> Interval | None:
+        names = list(self.first.result.scores["rmse"])
+        shown = [name for name in HEADLINE_CHANNELS if name in names]
         try:
-            return paired_interval(difference, self.time)
-        except TaskError:  # too few days
+            found = [self._channel(one[:, at], other[:, at]) for at in map(names.index, shown)]
+        except (TaskError, ScoreError):  # too few days, or no error
+            return []
+        sure = holm(np.array([difference.p_value for difference in found])) <= 1 - LEVEL
+        rmse = (np.sqrt(errors.mean(axis=0)) for errors in (one, other))
+        first, second = (dict(zip(names, values.tolist(), strict=True)) for values in rmse)
+        return [
+            _row(name, first[name], second[name], difference.interval(LEVEL), bool(certain))
+            for name, difference, certain in zip(shown, found, sure, strict=True)
+        ]
+
+    def _channel(self, one: np.ndarray, other: np.ndarray) -> UncertainMean:
+        """Difference of two RMSEs in percent of the second."""
+        return block_mean(100 * (rmse_ratio_by_day(one, other) - 1), self._time)
+
+    @cached_property
+    def _difference(self) -> UncertainMean | None:
+        """First minus second skill, in points; None where nobody can say."""
+        one, other = self.first.result, self.second.result
+        try:
+            return paired_difference(
+                np.array(one.skill_by_day),
+                np.array(other.skill_by_day),
+                self._time,
+                between_seeds=self.between_seeds,
+                seeds=(self.first.trainings, self.second.trainings),
+            )
+        except (TaskError, ScoreError, ValueError):  # too few days, or none are known
             return None
 
+    @property
+    def _time(self) -> np.ndarray:
+        return np.array(self.first.result.hours, "datetime64[h]")
 
-def _percent(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Differences in percent of the mean of the other."""
-    return 100 * (one - other) / max(float(other.mean()), TINY)
+
+def _row(name: str, first: float, second: float, interval: Interval, certain: bool) -> ChannelRow:
+    channel = parse_channel(name)
+    return ChannelRow(
+        name=channel.long_name,
+        units=pretty(channel.units),
+        first=number(first),
+        second=number(second),
+        difference=shaded(percent(interval.mean, signs=True), 1 + interval.mean / 100),
+        interval=_span(interval),
+        certain=certain,
+    )
 
 
 def _span(interval: Interval) -> str:
-    low, high = (percent(end / 100, signs=True) for end in (interval.low, interval.high))
+    low, high = (percent(end, signs=True) for end in (interval.low, interval.high))
     return f"{low} to {high}"

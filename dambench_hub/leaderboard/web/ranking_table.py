@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +17,7 @@ from dambench_hub.coordinates.variables import (
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.text_rules import check_url
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.ranking import Entry, Ranking
+from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.leaderboard.web.markup import cell
 from dambench_hub.leaderboard.web.measures import (
     BY_CHANNEL,
@@ -29,13 +28,20 @@ from dambench_hub.leaderboard.web.measures import (
     scored,
     sort_key,
 )
+from dambench_hub.leaderboard.web.parameters import parameters
 from dambench_hub.leaderboard.web.scorecard import relative_cells
+from dambench_hub.leaderboard.web.standing_cells import (
+    INTERVAL,
+    POSSIBLE,
+    TIE,
+    StandingCells,
+    footnotes,
+)
 from dambench_hub.scoring.precision import FARTHEST_PERCENT
 from dambench_hub.tasks.task import Task
 
 OVERVIEW, RMSE = "overview", "rmse"
 FIRST_TASKS = ("multimodal", "unimodal")
-SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "": 1.0}
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,9 @@ class Board:
         self.measures = scored([entry.result for entry in self.ranking.entries])
         self.measure = measure if measure in self.measures else RMSE
         self.person = person
-        self.ties = _ties(self.ranking, times)
+        standings = self.ranking.standings
+        self.sure = StandingCells(self.ranking, standings) if standings else None
+        self.footnotes = footnotes(self.ranking)
         self.hidden = self.ranking.hidden
 
     @property
@@ -127,6 +135,11 @@ class Board:
         )
 
     @property
+    def main_score(self) -> str:
+        """What the score that ranks is called."""
+        return OVERALL[self.task.main_score].title
+
+    @property
     def scores(self) -> list[tuple[str, str]]:
         """Scores of each channel that can be shown: titles and names."""
         return [(BY_CHANNEL[name].title, name) for name in self.measures]
@@ -137,12 +150,14 @@ class Board:
         columns = [
             Column("rank", "rank"),
             Column("name", "method", style="method"),
-            *([Column("tie", "tie", hint="ranks that cannot be told apart")] if self.ties else []),
+            *([Column("tie", "tie", hint=TIE, style="text")] if self._has_lines else []),
         ]
-        columns += [
-            Column(name, one.title, one.units, one.better, one.hint)
-            for name, one in ((name, OVERALL[name]) for name in self._overall)
-        ]
+        for name in self._overall:
+            one = OVERALL[name]
+            columns.append(Column(name, one.title, one.units, one.better, one.hint))
+            if name == "skill" and self._shows_intervals:
+                columns.append(Column("interval", "95 % interval", "%", "↑", INTERVAL))
+                columns.append(Column("possible", "possible", "ranks", hint=POSSIBLE))
         columns += [self._channel_column(name) for name in self.channels]
         columns += [Column("date", "handed in", "UTC"), Column("by", "by", style="text")]
         return [*columns, Column("links", "links", style="text")]
@@ -189,6 +204,14 @@ class Board:
         return [overall(entry.result, self.std) for entry in self.ranking.entries]
 
     @property
+    def _has_lines(self) -> bool:
+        return self.sure is not None and self.sure.lanes > 0
+
+    @property
+    def _shows_intervals(self) -> bool:
+        return self.sure is not None and self.view == OVERVIEW
+
+    @property
     def _overall(self) -> list[str]:
         shown = {name for values in self._values for name in values}
         names = OVERALL if self.view == OVERVIEW else ("skill",)
@@ -206,8 +229,12 @@ class Board:
 
     def _row(self, at: int, entry: Entry) -> Row:
         values = by_channel(entry.result, self.measure)
-        cells = [cell(self.ties[at], style="tie")] if self.ties else []
-        cells += [_score(name, self._values[at].get(name)) for name in self._overall]
+        cells = [self.sure.tie(at)] if self.sure and self._has_lines else []
+        for name in self._overall:
+            bare = self._shows_intervals
+            cells.append(_score(name, self._values[at].get(name), gauge=not bare))
+            if name == "skill" and self.sure and self._shows_intervals:
+                cells += [self.sure.interval(at), self.sure.possible(at)]
         cells += self._channel_cells(values)
         cells += [cell(entry.submitted_at[:10]), cell(entry.owner.name, style="text")]
         return Row(
@@ -230,10 +257,10 @@ class Board:
         return [_score(self.measure, values.get(name)) for name in self.channels]
 
 
-def _score(name: str, value: float | None) -> Markup:
+def _score(name: str, value: float | None, *, gauge: bool = False) -> Markup:
     if value is None:
         return cell("")
-    if name != "skill":
+    if name != "skill" or not gauge:
         return cell(printed(name, value), value=sort_key(name, value))
     bar = Markup('<i style="--share: {:.3f}"></i>').format(min(max(value / 100, 0.0), 1.0))
     return cell(printed(name, value), style="gauge", value=value, inner=bar)
@@ -266,26 +293,6 @@ def links(model_url: str | None, paper_url: str | None) -> tuple[tuple[str, str]
         except DambenchError:
             continue
     return tuple(found)
-
-
-def _ties(ranking: Ranking, times: object) -> list[str]:
-    """For each entry the ranks that cannot be told apart from its own; empty if nobody can say."""
-    groups = ranking.groups(times) if len(ranking.entries) > 1 else None  # type: ignore[arg-type]
-    if groups is None:
-        return []
-    ranks: dict[int, list[int]] = {}
-    for group, entry in zip(groups, ranking.entries, strict=True):
-        ranks.setdefault(group, []).append(entry.rank)
-    spans = {g: "–".join(map(str, sorted({r[0], r[-1]}))) for g, r in ranks.items()}
-    ties = [spans[group] if len(ranks[group]) > 1 else "" for group in groups]
-    return ties if any(ties) else []
-
-
-def parameters(entry: Entry) -> float | None:
-    """How many parameters a method says it has: `12 M`, `3.5e6`, `1 200 000`."""
-    text = entry.result.attributes.get("parameters", "").replace(",", "").replace(" ", "").lower()
-    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d{1,2})?)([kmbg]?)(?:parameters)?", text)
-    return float(match[1]) * SUFFIXES[match[2]] if match else None
 
 
 def _day(time: object) -> str:

@@ -12,8 +12,11 @@ from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.web.markup import in_utc
 from dambench_hub.leaderboard.web.measures import OVERALL, overall, printed
 from dambench_hub.leaderboard.web.ranking_table import badge, links
+from dambench_hub.leaderboard.web.standing_cells import INTERVAL, POSSIBLE, ranks, span
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
-from dambench_hub.scoring.precision import number
+from dambench_hub.scoring.precision import number, percent
+from dambench_hub.scoring.standings import Standing
 
 STATES = {
     State.RECEIVED: "waiting to be scored",
@@ -87,6 +90,11 @@ class Receipt:
                 f"Scored with revision {self.result.dataset_revision} of the data, so it is not "
                 f"ranked any more; this board has {self.ranking.dataset_revision}, see About."
             )
+        if self.result and self.result.scorer_version != SCORER_VERSION:
+            return (
+                f"Scored by version {self.result.scorer_version} of the scorer, whose scores stand "
+                f"below; this board ranks those of version {SCORER_VERSION}, and never mixes them."
+            )
         return "A better result of the same name stands on the board."
 
     def figures(self) -> list[tuple[str, str, str]]:
@@ -94,7 +102,7 @@ class Receipt:
         if self.result is None:
             return []
         values = overall(self.result, self.site.std)
-        return [
+        figures = [
             (
                 OVERALL[name].title,
                 f"{printed(name, value)} {OVERALL[name].units}",
@@ -102,6 +110,20 @@ class Receipt:
             )
             for name, value in values.items()
         ]
+        if (standing := self._standing) is not None:
+            sure = [
+                ("95 % interval", f"{span(standing.interval)} %", INTERVAL),
+                ("possible ranks", ranks(standing), POSSIBLE),
+            ]
+            figures[1:1] = sure
+        return figures
+
+    @property
+    def _standing(self) -> Standing | None:
+        """How sure its skill and rank are; None where that is not known, or it is not ranked."""
+        if self.entry is None or self.ranking.standings is None:
+            return None
+        return self.ranking.standings.rows[self.ranking.entries.index(self.entry)]
 
     def head(self) -> dict[str, object]:
         """What the head of the page shows."""
@@ -168,8 +190,16 @@ class Receipt:
                     "id": past.id,
                     "date": in_utc(past.received_at),
                     "state": STATES[past.state],
-                    "score": number(scored.main_score) if scored else "",
+                    "score": _main_score(scored) if scored else "",
                     "current": past.id == submission.id,
                 }
             )
         return rows if len(rows) > 1 else []
+
+
+def _main_score(result: Result) -> str:
+    """What ranks; of an older scorer, which may have ranked by another score, with its version."""
+    if result.larger_is_better:
+        return percent(result.main_score, digits=2)
+    known = result.scorer_version == SCORER_VERSION
+    return number(result.main_score) + ("" if known else f", scorer {result.scorer_version}")

@@ -91,7 +91,7 @@ def difference_cells(rmse: Mapping[str, float], other: Mapping[str, float]) -> d
     cells = {}
     for name, value in rmse.items():
         ratio = value / other[name] if other[name] > 0 else 1.0
-        cells[name] = shaded(percent(ratio - 1, signs=True), ratio)
+        cells[name] = shaded(percent(100 * (ratio - 1), signs=True), ratio)
     return cells
 
 

@@ -28,11 +28,13 @@ from dambench_hub.leaderboard.submissions.limits import Limits
 from dambench_hub.leaderboard.web import api
 from dambench_hub.leaderboard.web.actions import SubmissionActions
 from dambench_hub.leaderboard.web.receipt import Receipt
+from dambench_hub.metrics.rmse_skill import rmse_skill
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.scoring.evaluation import score
 
+BY_TIME = "sample_mse", "skill_by_day", "square_errors"
 EVE = Person("hf:6", "eve")
 FAR = 30.0
 """How far a cell is moved, in standard deviations."""
@@ -55,7 +57,7 @@ def told_everywhere(site, id):
     (entry,) = [e for e in api.entries(ranking) if e["submission"] == id]
     place = [e["submission"] for e in api.entries(ranking)].index(id)
     row = list(csv.DictReader(io.StringIO(rankings_csv([ranking]))))[place]
-    numbers = {name: float(row[name]) for name in ("mse", "mae")}
+    numbers = {name: float(row[name]) for name in ("mse", "mae", "skill")}
     rmse = {name[5:]: float(value) for name, value in row.items() if name.startswith("rmse_")}
     (record,) = [
         parts["result"]
@@ -68,14 +70,26 @@ def told_everywhere(site, id):
         "export of JSON": json.loads(json.dumps(entry["scores"])),
         "export of CSV": {**numbers, "rmse": rmse},
         "programming interface": receipt.result.to_dict()["scores"],
-        "status": {"mse": actions.status(receipt.submission, EVE)["score"]},
+        "status": {"skill": actions.status(receipt.submission, EVE)["score"]},
         "page": {t.lower(): float(n) for t, n, _ in receipt.figures() if t in ("MSE", "MAE")},
-        "record": {**record["scores"], "sample_mse": record["sample_mse"]},
+        "record": {**record["scores"], **{k: record[k] for k in BY_TIME if k in record}},
         "pictures' data": {"series": dict(zip(views.shown, views.analysis.series.T, strict=False))},
     }
 
 
-def errors_found(data, cell, up, down):
+def slope_of_skill(data, references, channel):
+    """By how much skill changes with a channel's pooled RMSE in σ, and the background's such."""
+    pairs = [(data.background("test", n), references.reference("test", n)) for n in range(5)]
+    errors = np.array([(one - other.astype(float)) ** 2 for one, other in pairs])
+    weighted = errors.mean(axis=(0, 3)) @ data.grid.weights / data.grid.latitudes
+    background, std = np.sqrt(weighted), data.statistics.std
+    alone = np.where(np.arange(len(std)) == channel, background, 0)
+    slope = rmse_skill(data.channels, alone, background, std)["skill"] - 100
+    in_std = background[channel] / std[channel]
+    return slope / in_std, in_std
+
+
+def errors_found(data, cell, up, down, slope, background):
     """The error at a cell, in standard deviations, as each score lets it be computed."""
     time, channel, row, _ = cell
     name, std = data.channels[channel], data.statistics.std[channel]
@@ -90,6 +104,15 @@ def errors_found(data, cell, up, down):
         "rmse": lambda s: times * np.sqrt(size / weight) * s["rmse"][name] / std / 2,
         "rmse_pooled": lambda s: (
             times * size / weight * (s["rmse_pooled"][name] / std) ** 2 / (4 * FAR)
+        ),
+        "skill": lambda s: (
+            times
+            * (size / weight)
+            * (2 * np.hypot(background, FAR * np.sqrt(weight / size / times)))
+            * (s["skill"] / slope / (4 * FAR))
+        ),
+        "skill_by_day": lambda s: (
+            (size / weight) * (2 * background) * (s["skill_by_day"][time] / slope / (4 * FAR))
         ),
         "series": lambda s: size / weight * (float(s["series"][name][time]) / std) ** 2 / (4 * FAR),
     }
@@ -121,6 +144,7 @@ def attack(folder, public, private, cells):
         return received.id
 
     truth_from, misses = private or public, {}
+    slopes = [slope_of_skill(public, truth_from, c) for c in range(len(public.channels))]
     probes = list(enumerate(cells))
     ids = [[told(2 * n + way, cell, (FAR, -FAR)[way]) for way in (0, 1)] for n, cell in probes]
     for cell, pair in zip(cells, ids, strict=True):
@@ -129,7 +153,8 @@ def attack(folder, public, private, cells):
         truth = error[(channel, *place)] / public.statistics.std[channel]
         up, down = (told_everywhere(site, id) for id in pair)
         for way_out in up:
-            for way, found in errors_found(public, cell, up[way_out], down[way_out]).items():
+            told_both, slope = (up[way_out], down[way_out]), slopes[channel]
+            for way, found in errors_found(public, cell, *told_both, *slope).items():
                 misses.setdefault((way_out, way), []).append(found - truth)
     site.store.close()
     return {key: float(np.sqrt(np.mean(np.square(miss)))) for key, miss in misses.items()}
@@ -141,11 +166,32 @@ def test_no_way_out_tells_a_hidden_value(hidden, tmp_path):
     assert min(misses.values()) > 0.1, misses
 
 
+def test_no_errors_by_day_leave_a_hidden_board(hidden, tmp_path, exact):
+    """Nor what is computed from them, but for one skill."""
+    public, private = hidden
+    site = Site.open(public.folder, f"sqlite:///{tmp_path}/board.db", tmp_path / "board")
+    path = write(site.inbox / "a.nc", public)
+    site.submissions.receive(EVE, "m", "multimodal", file=path.name, bytes=1, sha256="a")
+    assert Worker(site, private=private, opener=open_prediction).step()
+    ranking = site.store.ranking("multimodal")
+    (entry,) = ranking.entries
+    assert (entry.result.skill_by_day, site.store.square_errors(entry)) == ((), None)
+    assert ranking.standings is None and "reference is not public" in ranking.unsure
+    assert api.entries(ranking)[0]["interval"] is None
+    records = [record.parts().get("result", {}) for record in pending_records(site.store, "x", 9)]
+    assert not {"skill_by_day", "square_errors"} & {name for one in records for name in one}
+    result, data = exact
+    assert result.skill_by_day and result.square_errors.size, "else it would show nothing"
+    site.store.close()
+
+
 def test_the_attack_finds_what_is_public(tiny_data, tmp_path):
     """Else the test above would show nothing."""
     misses = attack(tmp_path, tiny_data, None, CELLS[::7])
     assert misses["export of JSON", "mse_by_channel"] < 1e-5
     assert misses["pictures' data", "series"] < 1e-2
+    assert misses["export of JSON", "skill"] < 0.05
+    assert {way for way_out, way in misses if way_out == "record"} >= {"skill_by_day", "skill"}
 
 
 @pytest.fixture(scope="module")

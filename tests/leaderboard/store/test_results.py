@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.store import results
-from dambench_hub.leaderboard.store.ranking import is_baseline_name
+from dambench_hub.leaderboard.store.ranking import is_baseline_name, looks_like_baseline
 from dambench_hub.leaderboard.store.results import DuplicateResult, Store
 from dambench_hub.leaderboard.submissions.lifecycle import Submissions, TextRefused
-from dambench_hub.scoring.precision import rounded
-from dambench_hub.scoring.significance import neighbour_groups, paired_interval
+from dambench_hub.scoring.precision import rank_key, rounded
 
 
 @pytest.fixture
@@ -28,12 +27,17 @@ def store(url):
     return Store(url, create=True)
 
 
+def as_ranked(score):
+    """What orders the skill −score on a board."""
+    return rank_key(-score, True)
+
+
 def names(ranking):
     return [(entry.rank, entry.name) for entry in ranking.entries]
 
 
 def test_what_is_recorded_is_ranked(store, url, make_result):
-    recorded = make_result(0.25)
+    recorded = make_result(0.25, skill_by_day=(0.5, 1 / 3), hours=(3, 27))
     store.add(recorded, " mine ")
     [entry] = Store(url).ranking("unimodal").entries
     assert (entry.rank, entry.name, entry.owner) == (1, "mine", local_person())
@@ -126,6 +130,8 @@ def test_a_score_that_is_no_number_is_refused(store, score, make_result):
         make_result(score, scores={}),
         make_result(scores={"mse": 0.5, "rmse": {"z500": score}}),
         make_result(sample_mse=(0.1, score)),
+        make_result(skill_by_day=(0.1, score)),
+        make_result(square_errors=np.array([[score]])),
     ):
         with pytest.raises(DambenchError, match="not finite"):
             store.add(wrong, "mine")
@@ -171,7 +177,9 @@ def test_the_board_has_the_same_columns_in_each_row(store, make_result):
 
 def test_baselines_are_the_package_s_methods():
     assert is_baseline_name("optimal_interpolation") and is_baseline_name("multi_adas")
+    assert is_baseline_name("fnp-0") and looks_like_baseline("Fnp-1")
     assert not is_baseline_name("Background") and not is_baseline_name("")
+    assert not is_baseline_name("fnp-10")
 
 
 def test_rounding_is_to_four_digits():
@@ -187,41 +195,122 @@ def test_a_rank_counts_who_is_better(make_result, submitted):
     best = {}
     for number, (name, score) in enumerate(submitted):
         store.add(make_result(score, str(number)), name)
-        best[name] = min(best.get(name, score), score, key=rounded)
+        best[name] = min(best.get(name, score), score, key=as_ranked)
     entries = store.ranking("unimodal").entries
     assert sorted(entry.name for entry in entries) == sorted(best)
     for entry in entries:
         assert entry.result.main_score == -best[entry.name]
-        mine = rounded(-entry.result.main_score)
-        assert entry.rank == 1 + sum(rounded(other) < mine for other in best.values())
+        mine = as_ranked(-entry.result.main_score)
+        assert entry.rank == 1 + sum(as_ranked(other) < mine for other in best.values())
 
 
-DAYS = np.datetime64("2024-01-01", "h") + 24 * np.arange(100)
+HOURS = tuple(24 * 3 * day for day in range(120))
 
 
-def test_neighbours_that_chance_could_exchange_share_a_group(rng, store, make_result):
-    shared = rng.gamma(3, size=100)
-    errors = {
-        "best": shared,
-        "as good": shared + 0.3 * rng.normal(size=100),
-        "worse": shared + 1 + 0.3 * rng.normal(size=100),
-        "same as worse": shared + 1 + 0.3 * rng.normal(size=100),
-    }
-    for name, series in errors.items():
-        score = {"best": 1, "as good": 2, "worse": 3, "same as worse": 4}[name]
-        store.add(make_result(score, name, sample_mse=tuple(series.tolist())), name)
+@pytest.fixture
+def add(store, make_result, rng):
+    """`add(name, skill)` records a result whose skill differs from day to day."""
+    shared = 5 * rng.normal(size=120)
+
+    def add(name, skill, noise=0.5, hours=HOURS, **changes):
+        days = skill + shared + noise * rng.normal(size=120)
+        days += skill - days.mean()
+        known = {"skill_by_day": tuple(days.tolist()), "hours": hours, "main_score": skill}
+        store.add(make_result(-skill, name, **known, **changes), name)
+
+    return add
+
+
+def groups(ranking):
+    names = [entry.name for entry in ranking.entries]
+    return [[names[row] for row in group] for group in ranking.standings.groups]
+
+
+def test_methods_that_chance_could_exchange_share_a_group(store, add):
+    for name, skill in {"best": 40, "as good": 39.99, "worse": 30, "as bad": 29.99}.items():
+        add(name, skill)
     ranking = store.ranking("unimodal")
-    assert ranking.groups(DAYS) == (1, 1, 2, 2)
-    assert ranking.groups(DAYS) is ranking.groups(DAYS)
+    assert groups(ranking) == [["best", "as good"], ["worse", "as bad"]]
+    rows = [(row.best_rank, row.worst_rank) for row in ranking.standings.rows]
+    assert rows == [(1, 2), (1, 2), (3, 4), (3, 4)]
+    assert ranking.unsure == "" and ranking.standings.seed_error is None
+    for entry, row in zip(ranking.entries, ranking.standings.rows, strict=True):
+        assert row.interval.mean == pytest.approx(entry.result.main_score)
+        assert row.interval.low < row.interval.mean < row.interval.high
 
 
-def test_groups_are_those_of_single_intervals(rng):
-    errors = np.cumsum(rng.normal(0.05, 1, size=(20, 100)), axis=0)
-    groups = neighbour_groups(errors, DAYS)
-    for index, difference in enumerate(np.diff(errors, axis=0)):
-        interval = paired_interval(difference, DAYS)
-        apart = not interval.low <= 0 <= interval.high
-        assert groups[index + 1] - groups[index] == apart
-    assert neighbour_groups(errors[:, :10], DAYS[:10]) is None  # too few days to say
-    assert neighbour_groups(errors[:1], DAYS) == (1,)
-    assert neighbour_groups(errors[:0], DAYS) == ()
+def test_the_board_and_json_say_how_sure_they_are(store, add):
+    add("one", 40)
+    add("two", 30)
+    ranking = store.ranking("unimodal")
+    columns = ["rank", "name", "best_rank", "worst_rank", "skill", "skill_low", "skill_high"]
+    assert [list(row)[:7] for row in ranking.board()] == 2 * [columns]
+    rows = ranking.to_dicts()
+    assert [row["possible_ranks"] for row in rows] == [[1, 1], [2, 2]]
+    low, high = rows[0]["interval"]
+    assert ranking.board()[0]["skill_low"] == low < 40 < high == ranking.board()[0]["skill_high"]
+
+
+def test_seeds_of_a_baseline_widen_every_interval_but_that_of_the_untrained(store, add):
+    for name, skill in {"fnp": 40, "letkf": 30, "background": 0}.items():
+        add(name, skill)
+    before = {name: row for name, row in certainty(store).items()}
+    add("vae_var-0", 35)
+    add("vae_var-1", 37)
+    after = certainty(store)
+    assert store.ranking("unimodal").between_seeds.variance == pytest.approx(2)
+    assert width(after["fnp"]) > width(before["fnp"]) + 1
+    for untrained in "letkf", "background":
+        assert after[untrained].interval == before[untrained].interval
+
+
+def test_seeds_of_one_method_share_a_group(store, add):
+    for name, skill in {"sda-0": 40, "sda-1": 20, "letkf": 60}.items():
+        add(name, skill, noise=0.1)
+    assert any({"sda-0", "sda-1"} <= set(group) for group in groups(store.ranking("unimodal")))
+
+
+def test_what_strangers_call_theirs_blurs_nobody_else(store, add, make_result):
+    add("fnp", 40)
+    add("sda", 39)
+    before, board = certainty(store), Submissions(store)
+    for seed, skill in enumerate((0.0, 90.0)):
+        stranger = Person(f"hf:{seed}", "eve")
+        one = board.receive(
+            stranger, f"net-{seed}", "unimodal", file="a.nc", bytes=1, sha256=f"{seed}"
+        )
+        board.claim("w")
+        known = {"hours": HOURS, "skill_by_day": (skill,) * 120, "main_score": skill}
+        board.finish(one.id, "w", make_result(9 - seed, f"{seed}", **known))
+    ranking = store.ranking("unimodal")
+    assert ranking.between_seeds is None and len(ranking.entries) == 4
+    assert {name: certainty(store)[name].interval for name in before} == {
+        name: row.interval for name, row in before.items()
+    }
+
+
+def certainty(store):
+    ranking = store.ranking("unimodal")
+    names = [entry.name for entry in ranking.entries]
+    return dict(zip(names, ranking.standings.rows, strict=True))
+
+
+def width(row):
+    return row.interval.high - row.interval.low
+
+
+def test_too_few_days_give_no_intervals(store, add):
+    add("one", 40, hours=tuple(12 * number for number in range(120)))
+    ranking = store.ranking("unimodal")
+    assert ranking.standings is None and "120 analyses are too few" in ranking.unsure
+    assert ranking.to_dicts()[0]["interval"] is None
+    assert "skill_low" not in ranking.board()[0]
+
+
+def test_what_is_not_known_by_day_has_no_intervals(store, add, make_result):
+    add("one", 40)
+    store.add(make_result(-30, "b"), "hidden")
+    ranking = store.ranking("unimodal")
+    assert ranking.standings is None and "not known" in ranking.unsure
+    nobody = store.ranking("multimodal")
+    assert (nobody.standings, nobody.unsure) == (None, "")

@@ -413,8 +413,9 @@ def test_a_race_by_processes_keeps_the_limit(url):
 def test_a_result_near_perfection_is_held(board, make_result):
     board.store.add(make_result(0.5, "b"), "background")
     mine, perfect = hand_in(board), hand_in(board, file="p")
-    assert score(board, mine, make_result(0.0006, "a")) is State.PUBLISHED
-    assert score(board, perfect, make_result(0.0004, "p")) is State.HELD
+    good, better = make_result(0.0006, "a"), make_result(0.0004, "p", main_score=99.0)
+    assert score(board, mine, good) is State.PUBLISHED
+    assert score(board, perfect, better) is State.HELD
     held = board.get(perfect.id)
     assert (held.reason, held.detail) == (
         HELD_FOR_REVIEW,

@@ -4,7 +4,6 @@ import sys
 import unicodedata
 import uuid
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -129,7 +128,7 @@ def test_skill_stands_first_in_percent(site, hand_in):
     hand_in("mine", 0.25)
     first, second = board(site).rows
     assert first.name == "mine" and 'data-value="75.0"' in first.cells[0]
-    assert second.kind == "baseline" and ">0.0<" in second.cells[0]
+    assert second.kind == "baseline" and ">0.00<" in second.cells[0]
 
 
 def test_nobody_elses_background_is_the_background(site, hand_in):
@@ -268,7 +267,9 @@ def test_history_lists_earlier_ones_of_the_name(site, hand_in):
 def test_too_few_days_give_no_interval(site, hand_in):
     one, two = hand_in("one", 0.5), hand_in("two", 0.6)
     (pair,) = Comparison.of(site, "unimodal", [one, two]).pairs
-    assert "too few days" in pair.verdict and pair.channels == []
+    assert "days are too few" in pair.verdict and pair.channels == []
+    html = render("board", board=board(site))
+    assert "There are no intervals" in html and "95 % interval" not in html
     assert Comparison.of(site, "unimodal", [one, one]) is None
     assert Comparison.of(site, "nothing", [one, two]) is None
 
@@ -321,6 +322,45 @@ def test_what_is_far_away_is_not_printed(site, hand_in):
     assert "ten times the background" in html
 
 
+def by_day(skill, rng):
+    """What the store keeps of a result by time, 120 days long."""
+    days = skill + rng.normal(size=120)
+    days += skill - days.mean()
+    hours = tuple(72 * day for day in range(120))
+    return {"main_score": skill, "skill_by_day": tuple(days.tolist()), "hours": hours}
+
+
+def test_intervals_lines_and_ranks_stand_beside_the_skill(site, hand_in, rng):
+    hand_in("mine", 0.5, **by_day(50.0, rng))
+    key = hand_in("close", 0.501, **by_day(49.9, rng))
+    hand_in("far", 0.8, **by_day(20.0, rng))
+    shown = board(site)
+    assert [column.name for column in shown.columns][:6] == [
+        *("rank", "name", "tie", "skill", "interval", "possible")
+    ]
+    html = render("board", board=shown)
+    assert "Lines join methods" in html and "no method of this board was trained with" in html
+    tie, skill, interval, possible = shown.rows[0].cells[:4]
+    assert "1–2" in tie and 'class="first"' in tie and ">50.00<" in skill
+    assert " to " in interval and "--low" in interval and ">1–2<" in possible
+    assert "<i" not in shown.rows[2].cells[0] and ">3<" in shown.rows[2].cells[3]
+    levels = board(site, "z")
+    assert [column.name for column in levels.columns][:4] == ["rank", "name", "tie", "skill"]
+    figures = {title: value for title, value, _ in Receipt.of(site, key, None).figures()}
+    assert figures["possible ranks"] == "1–2" and " to " in figures["95 % interval"]
+
+
+def test_results_of_an_older_scorer_keep_their_scores_and_no_rank(site, hand_in):
+    hand_in("new", 0.5)
+    old = hand_in("old", 0.01234, scorer_version="1", main_score=0.01234)
+    assert [row.name for row in board(site).rows] == ["new"] and board(site).hidden == 1
+    receipt = Receipt.of(site, old, None)
+    assert "version 1 of the scorer" in receipt.notice and receipt.head()["rank"] is None
+    assert ("MSE", "0.01234 ") in [figure[:2] for figure in receipt.figures()]
+    hand_in("old", 0.5)
+    assert "0.01234, scorer 1" in [row["score"] for row in receipt.history()]
+
+
 def test_a_scorecard_has_every_channel_once():
     rmse = {"t2m": 1.0, "z500": 2.0, "z850": 4.0, "t850": 8.0}
     upper, surface = scorecards(relative_cells("rmse", rmse, None), "RMSE")
@@ -352,15 +392,3 @@ def test_each_stated_percent_has_one_shade_more_everywhere(at, percent):
 def test_shades_stay_within_their_range(ratio):
     share = float(re.search(r"--share: ([0-9.]+)", shaded("x", ratio))[1])
     assert 0 <= share <= 1
-
-
-def test_ties_are_spans_of_ranks():
-    from dambench_hub.leaderboard.web.ranking_table import _ties
-
-    entries = [SimpleNamespace(rank=rank) for rank in (1, 2, 2, 4)]
-    ranking = SimpleNamespace(entries=entries, groups=lambda times: (1, 1, 2, 2))
-    assert _ties(ranking, None) == ["1–2", "1–2", "2–4", "2–4"]
-    ranking.groups = lambda times: (1, 2, 3, 4)
-    assert _ties(ranking, None) == []
-    ranking.groups = lambda times: None
-    assert _ties(ranking, None) == []

@@ -37,6 +37,8 @@
     const down = direction === "down";
     if (all[column].dataset.column === name)
       all[column].setAttribute("aria-sort", down ? "descending" : "ascending");
+    // Lines that join neighbours mean nothing in another order.
+    board().toggleAttribute("data-reordered", down || all[column].dataset.column !== "rank");
     const body = board().querySelector("tbody");
     body.append(...rows().sort(compareBy(column, down ? -1 : 1)));
   }

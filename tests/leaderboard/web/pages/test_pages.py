@@ -227,7 +227,7 @@ def test_a_page_goes_on_when_the_server_has_forgotten_it(visit, ids, address):
 def test_a_submission_has_its_maps_and_its_receipt(visit, ids):
     page = visit(f"/submission?id={ids['Kalman']}", ".panels image")
     assert page.locator("h1").inner_text() == "Kalmanself-reported"
-    assert page.locator(".figures dd").first.inner_text() == "75.0 %"
+    assert page.locator(".figures dd").first.inner_text() == "50.00 %"
     assert page.locator(".panels image").count() == 7
     assert ids["Kalman"] in page.inner_text(".facts")
     before = page.locator(".panels h3, .panels").first.inner_html()
