@@ -7,15 +7,15 @@ assimilates the task as it is, and again with modalities that say nothing of the
 shuffled) or that are older (lagged). A gain that is left under constant or shuffled modalities is
 not theirs. The host is the same method without modalities, trained for as many steps; a model given
 to --capacity has the adapter too, but knows constant modalities only, in training as here.
-Differences are paired by time; their 95 % intervals come from a block bootstrap over days.
+Differences of skill are paired by time; their 95 % intervals come from means over blocks of at
+least 30 days. Each method is one training: chance of its seed is not in them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -35,14 +35,20 @@ from dambench_hub.models.multi_modal import MultiModal
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.scoring.interval import Interval
-from dambench_hub.scoring.precision import number
-from dambench_hub.scoring.significance import paired_interval
+from dambench_hub.scoring.block_mean import block_mean
+from dambench_hub.scoring.holm import holm
+from dambench_hub.scoring.paired_difference import paired_difference
+from dambench_hub.scoring.precision import percent
+from dambench_hub.scoring.skill_by_day import skill_by_day
+from dambench_hub.scoring.uncertain_mean import UncertainMean
 from dambench_hub.tasks import Task, load_task, task_names
 
 EXPLANATION = "\n".join(
     [
-        "Differences in % of the MSE they are to, with 95 % intervals; positive is worse.",
+        "Skill in % (100 is a perfect analysis, 0 the background), and its differences in points "
+        "with 95 % intervals; negative is worse.",
+        "Bold: more than chance of the weather, all differences of the table taken together "
+        "(Holm, 5 %). Chance of training is not counted.",
         *(f"{name}: {meaning}" for name, meaning in CONTROLS.items()),
     ]
 )
@@ -57,8 +63,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
     parser.add_argument("--task", default="multimodal", help=", ".join(task_names()))
     parser.add_argument("--batch-size", type=int, default=4, help="samples at a time (4)")
-    parser.add_argument("--block-days", type=int, default=7, help="length of a block (7)")
-    parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap (1000)")
     parser.add_argument("--seed", type=int, default=0, help="of methods that draw, and of the rest")
     parser.add_argument("--device", default="auto", help="auto (a GPU, if any), cpu, cuda:1 …")
     return parser.parse_args(argv)
@@ -70,14 +74,7 @@ def compare(args: argparse.Namespace) -> Group:
     if not task.modalities(data.manifest):
         raise TaskError(f"The task {task.name} gives no modalities. Use the task multimodal.")
     times = task.times(data.manifest)
-    interval = partial(
-        paired_interval,
-        time=times,
-        block_days=args.block_days,
-        resamples=args.resamples,
-        seed=args.seed,
-    )
-    interval(np.zeros(len(times)))  # refuses unfit blocks now, not after the assimilations
+    block_mean(np.zeros(len(times)), times)  # refuses too few days now, not after the assimilations
     multi = load(args.model, args.device, multi_modal=True)
     runs: dict[str, tuple[Assimilator, str | None]]
     runs = {"background": (load_method("background"), None)}
@@ -89,13 +86,13 @@ def compare(args: argparse.Namespace) -> Group:
     if args.capacity:
         capacity = load(args.capacity, args.device, multi_modal=True)
         runs["trained on constant"] = capacity, "constant"
-    mse = {
-        label: sample_mse(method, label.strip(), data, task, args, control)
+    skills = {
+        label: daily_skill(method, label.strip(), data, task, args, control)
         for label, (method, control) in runs.items()
     }
     marks = [multi.name, *([host.name] if args.host else [])]
     title = f"{args.model}  ·  task {task.name}  ·  {len(times)} times"
-    return Group(comparison_table(title, mse, marks, interval), Text(EXPLANATION, "dim"))
+    return Group(comparison_table(title, skills, marks, times), Text(EXPLANATION, "dim"))
 
 
 def load(name: str, device: str, *, multi_modal: bool) -> Assimilator:
@@ -114,7 +111,7 @@ def load(name: str, device: str, *, multi_modal: bool) -> Assimilator:
     return method
 
 
-def sample_mse(
+def daily_skill(
     method: Assimilator,
     label: str,
     data: Data,
@@ -122,7 +119,7 @@ def sample_mse(
     args: argparse.Namespace,
     control: str | None = None,
 ) -> np.ndarray:
-    """The score `mse` of every time of the task, (N,)."""
+    """Skill by day, %, of all times of the task, (N,); see `skill_by_day`."""
     batches: Iterable[Batch] = data.batches(
         task, batch_size=args.batch_size, buffers=2, ensemble=method.uses_ensemble
     )
@@ -132,17 +129,16 @@ def sample_mse(
     generator = torch.Generator().manual_seed(args.seed)
     for batch in track(batches, -(-len(task.times(data.manifest)) // args.batch_size), label):
         analysis = method.assimilate(batch.without_reference(), generator)
-        scorer.update(torch.as_tensor(analysis.mean).float().cpu().numpy(), batch.reference)
-    return scorer.per_sample_mse
+        mean = torch.as_tensor(analysis.mean).float().cpu().numpy()
+        scorer.update(mean, batch.reference, batch.background)
+    errors = scorer.square_errors, scorer.background_square_errors
+    return skill_by_day(data.channels, *errors, data.statistics.std)
 
 
 def comparison_table(
-    title: str,
-    mse: Mapping[str, np.ndarray],
-    marks: Sequence[str],
-    interval: Callable[[np.ndarray], Interval],
+    title: str, skills: Mapping[str, np.ndarray], marks: Sequence[str], times: np.ndarray
 ) -> Table:
-    """Every row's score, and its difference to the methods called `marks` with its interval."""
+    """Every row's skill, and its difference to the methods called `marks` with its interval."""
     table = Table(
         title=escape(title),
         title_justify="left",
@@ -152,18 +148,29 @@ def comparison_table(
         pad_edge=False,
     )
     table.add_column("method")
-    for heading in "MSE", *(f"to {mark}" for mark in marks):
+    for heading in "skill, %", *(f"to {mark}" for mark in marks):
         table.add_column(heading, justify="right")
-    for name, values in mse.items():
-        cells = ["" if name == m else _difference(interval(values - mse[m]), mse[m]) for m in marks]
-        table.add_row(name, number(values.mean()), *cells)
+    differences = {
+        (name, mark): paired_difference(values, skills[mark], times)
+        for name, values in skills.items()
+        for mark in marks
+        if name != mark
+    }
+    sure = holm(np.array([found.p_value for found in differences.values()])) <= 0.05
+    cells = {
+        pair: _cell(found, certain)
+        for (pair, found), certain in zip(differences.items(), sure, strict=True)
+    }
+    for name, values in skills.items():
+        shown = [cells.get((name, mark), Text()) for mark in marks]
+        table.add_row(name, percent(float(values.mean()), digits=2), *shown)
     return table
 
 
-def _difference(interval: Interval, mark: np.ndarray) -> str:
-    percent = 100 / mark.mean()
-    mean, low, high = (percent * x for x in (interval.mean, interval.low, interval.high))
-    return f"{mean:+.2f} ({low:+.2f} … {high:+.2f})"
+def _cell(difference: UncertainMean, certain: bool) -> Text:
+    ends = difference.interval()
+    mean, low, high = (percent(x, digits=2, signs=True) for x in (ends.mean, ends.low, ends.high))
+    return Text(f"{mean} ({low} … {high})", "bold" if certain else "")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

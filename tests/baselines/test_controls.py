@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from dambench_hub.data.dataset import load_data
 from dambench_hub.data.modality_controls import CONTROLS
-from dambench_hub.models.registry import method_class
-from dambench_hub.testing import write_tiny_dataset
+from dambench_hub.models.registry import load_method, method_class
+from dambench_hub.predictions.writer import write_predictions
+from dambench_hub.scoring.evaluation import score
+from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "controls.py"
 SPEC = importlib.util.spec_from_file_location("controls", SCRIPT)
@@ -20,6 +23,15 @@ SPEC.loader.exec_module(controls)
 HOST = {"width": 4, "depth": 1, "kernel": 3, "set_kernel": 3, "norm": "none", "residual": True}
 ADAPTER = {"adapter_width": 8, "adapter_heads": 2, "adapter_layers": 1}
 ZERO = "+0.00 (+0.00 … +0.00)"
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A data set whose test days are enough for intervals."""
+    folder = tmp_path_factory.mktemp("long") / "long"
+    test = np.datetime64("2024-01-01T00", "h") + 18 * 24 * np.arange(6)
+    write_tiny_dataset(folder, times={**tiny_plan().times, "test": test})
+    return load_data(folder)
 
 
 def saved(folder, name, data, gain=0.0, **settings):
@@ -43,11 +55,11 @@ def models(tiny_data, tmp_path_factory):
 
 
 @pytest.fixture
-def run(tiny_folder, capsys, monkeypatch):
+def run(long, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
 
-    def run(*arguments, data=tiny_folder):
-        code = controls.main([*arguments, "--data", str(data), "--block-days", "1"])
+    def run(*arguments, data=long.folder):
+        code = controls.main([*arguments, "--data", str(data)])
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -68,7 +80,7 @@ def test_an_untrained_adapter_gains_nothing(run, models):
     table = rows(out)
     methods = ["background", "conv_cnp", "multi_conv_cnp"]
     assert list(table) == ["method", *methods, *CONTROLS, "trained on constant"]
-    assert table["method"] == ["MSE", "to multi_conv_cnp", "to conv_cnp"]
+    assert table["method"] == ["skill, %", "to multi_conv_cnp", "to conv_cnp"]
     for control in CONTROLS:
         assert table[control] == [table["conv_cnp"][0], ZERO, ZERO]
     assert ZERO not in table["background"]
@@ -76,18 +88,22 @@ def test_an_untrained_adapter_gains_nothing(run, models):
     assert table["trained on constant"][0] == alone["constant"][0]
 
 
-def test_the_scores_are_those_of_the_benchmark(run, models, tiny_data):
+def test_the_scores_are_those_of_the_benchmark(run, models, long, tmp_path):
     table = rows(run(models["eager"])[1])
-    errors = [
-        tiny_data.background("test", i).astype("f8") - tiny_data.reference("test", i)
-        for i in range(5)
-    ]
-    mse = np.mean((np.array(errors) / tiny_data.statistics.std[:, None, None]) ** 2)
-    assert float(table["background"][0]) == pytest.approx(mse, rel=1e-3)
-    plain, constant = (float(table[name][0]) for name in ("multi_conv_cnp", "constant"))
+    assert table["background"][0] == "0.00"
+    method = load_method(models["eager"])
+    analyses = (method.assimilate(batch) for batch in long.batches("multimodal", batch_size=4))
+    path = tmp_path / "x.nc"
+    write_predictions(path, analyses, task="multimodal", data=long, model_name="x")
+    plain, constant = (read(table[name][0]) for name in ("multi_conv_cnp", "constant"))
+    assert plain == pytest.approx(score(path, long).scores["skill"], abs=0.006)
     assert plain != constant
-    percent = float(table["constant"][1].split()[0])
-    assert percent == pytest.approx(100 * (constant - plain) / plain, abs=0.2)
+    difference = read(table["constant"][1].split()[0])
+    assert difference == pytest.approx(constant - plain, abs=0.011)
+
+
+def read(text):
+    return float(text.replace("−", "-"))
 
 
 def test_batch_size_and_rerun_change_nothing(run, models):
@@ -99,19 +115,20 @@ def test_batch_size_and_rerun_change_nothing(run, models):
     ("arguments", "words"),
     [
         (["--task", "unimodal"], "Use the task multimodal"),
-        (["--block-days", "7"], "There are 5 days with samples"),
         (["--batch-size", "0"], "batch_size is at least 1"),
         (["--device", "cuda:99"], "There is no device cuda:99"),
         (["--device", "abacus"], "There is no device abacus; here are cpu"),
     ],
 )
-def test_mistakes_are_told(tiny_folder, models, capsys, arguments, words):
-    data = ["--data", str(tiny_folder), "--block-days", "1"]
+def test_mistakes_are_told(long, models, capsys, arguments, words):
+    data = ["--data", str(long.folder)]
     assert controls.main([models["multi"], *data, *arguments]) == 1
     assert words in capsys.readouterr().err
 
 
-def test_other_models_and_data_are_refused(run, models, tmp_path):
+def test_other_models_and_data_are_refused(run, models, tmp_path, tiny_folder):
+    code, _, err = run(models["multi"], data=tiny_folder)
+    assert (code, "Score more days, further apart" in err) == (1, True)
     code, _, err = run(models["host"])
     assert (code, "one trained as multi_conv_cnp" in err) == (1, True)
     code, _, err = run("background")

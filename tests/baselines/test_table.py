@@ -3,11 +3,14 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dambench_hub.data.batch import Analysis
+from dambench_hub.data.dataset import load_data
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
+from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
 SCRIPT = Path(__file__).parents[2] / "baselines" / "table.py"
 SPEC = importlib.util.spec_from_file_location("table", SCRIPT)
@@ -15,41 +18,77 @@ table = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(table)
 
 
-@pytest.fixture
-def written(tiny_data, tmp_path):
-    """Predictions that move the background towards the reference by a share."""
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A data set whose test days are enough for intervals."""
+    folder = tmp_path_factory.mktemp("long") / "long"
+    test = np.datetime64("2024-01-01T00", "h") + 10 * 24 * np.arange(12)
+    times = {**tiny_plan().times, "test": test}
+    write_tiny_dataset(folder, times=times)
+    return load_data(folder)
 
-    def written(name, share):
-        analyses = (
-            Analysis(batch.background + share * (batch.reference - batch.background))
-            for batch in tiny_data.batches("unimodal", batch_size=2)
+
+def write(folder, data, name, share, noise=0.0):
+    """A prediction that moves the background towards the reference by a share."""
+    rng = np.random.default_rng(hash_of(name))
+    analyses = (
+        Analysis(
+            batch.background
+            + (share + noise * rng.normal(size=(len(batch), 1, 1, 1)).astype("f4"))
+            * (batch.reference - batch.background)
         )
-        path = tmp_path / f"{name}.nc"
-        write_predictions(path, analyses, task="unimodal", data=tiny_data, model_name=name)
-        return str(path)
+        for batch in data.batches("unimodal", batch_size=2)
+    )
+    path = folder / f"{name}.nc"
+    write_predictions(path, analyses, task="unimodal", data=data, model_name=name)
+    return str(path)
 
-    return written
+
+def hash_of(name):
+    return sum(map(ord, name))
 
 
 def rows(capsys, *arguments):
     code = table.main(list(arguments))
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return code, [dict(zip(cells[0], row, strict=True)) for row in cells[2:]] if cells else []
+    return code, [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
 
-def test_methods_in_the_order_of_their_error(written, tiny_data, tiny_folder, capsys, tmp_path):
-    files = [written("background", 0.0), written("mine-0", 0.5), written("mine-1", 0.4)]
-    code, (mine, background) = rows(capsys, *files, "--data", str(tiny_folder), "--block-days", "1")
+def test_methods_in_the_order_of_their_skill(long, tmp_path, capsys):
+    files = [
+        write(tmp_path, long, name, share, 0.05)
+        for name, share in (("letkf", 0.2), ("mine-0", 0.5), ("mine-1", 0.45))
+    ]
+    files.append(write(tmp_path, long, "background", 0.0))
+    code, found = rows(capsys, *files, "--data", str(long.folder))
+    mine, letkf, background = found[:3]
     assert (code, mine["method"], mine["seeds"]) == (0, "mine", "2")
-    seeds = [score(path, tiny_data).scores["mse"] for path in files[1:]]
-    mean, spread = mine["MSE"].split(" ± ")
-    assert float(mean) == pytest.approx(sum(seeds) / 2, rel=1e-3)
-    assert float(spread) == pytest.approx(abs(seeds[0] - seeds[1]) / 2**0.5, rel=0.1)
-    low, high = map(float, background["95 %"].split(" … "))
-    assert low < float(background["MSE"]) < high
+    assert [row["ranks"] for row in found[:3]] == ["1", "2", "3"]
+    seeds = [score(path, long).scores["skill"] for path in files[1:3]]
+    mean, spread = mine["skill, %"].split(" ± ")
+    assert float(mean) == pytest.approx(sum(seeds) / 2, abs=0.01)
+    assert float(spread) == pytest.approx(abs(seeds[0] - seeds[1]) / 2**0.5, abs=0.01)
+    low, high = map(float, mine["95 %"].split(" … "))
+    assert low < float(mean) < high
+    assert (background["skill, %"], background["95 %"]) == ("0.00", "0.0 … 0.0")
     assert mine["parameters"] == "–" and float(background["analysis, s"]) >= 0
+    assert float(letkf["MSE"]) < float(background["MSE"])
     assert "z500" in mine and "u10" not in mine
+
+
+def test_what_intervals_hold_is_said(long, tmp_path, capsys):
+    files = [write(tmp_path, long, f"mine-{seed}", 0.5 + seed / 20, 0.05) for seed in (0, 1)]
+    for given, words in ((files, "pooled over 1 methods"), (files[:1], "not of training")):
+        assert table.main([*given, "--data", str(long.folder)]) == 0
+        assert words in capsys.readouterr().out
+
+
+def test_too_few_days_are_told(tiny_data, tiny_folder, tmp_path, capsys):
+    path = write(tmp_path, tiny_data, "mine", 0.5)
+    assert table.main([path, "--data", str(tiny_folder)]) == 0
+    out = capsys.readouterr().out
+    assert "No intervals: 5 samples lie in" in out and "| – | – |" in out
 
 
 def test_a_missing_file_is_told(tiny_folder, tmp_path, capsys):
