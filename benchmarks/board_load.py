@@ -51,14 +51,16 @@ def fill(url, data, entries, tasks):
     """A store with results of as many methods for each of the tasks."""
     rng, store = np.random.default_rng(0), Store(url, create=True)
     for task in tasks:
-        times = len(task.times(data.manifest))
+        hours = task.times(data.manifest).astype("datetime64[h]").astype(int)
+        times = len(hours)
         base = rng.uniform(0.5, 1.5, times)
         for number in range(entries):
             errors = base * rng.uniform(0.9, 1.1, times) * (0.1 + number / entries)
             rmse = {name: float(rng.uniform(1, 9)) for name in data.channels}
             score = float(errors.mean())
             scores = {"mse": score, "mae": score**0.5, "specdiv": 0.01 * score, "specres": 1e-3}
-            scores["skill"] = -score
+            days = 100 * (1 - errors)
+            scores["skill"] = float(days.mean())
             by_channel = {"rmse": rmse, "rmse_pooled": rmse, "bias": rmse, "mse_by_channel": rmse}
             result = Result(
                 task=task.name,
@@ -66,10 +68,13 @@ def fill(url, data, entries, tasks):
                 dataset_revision=data.revision,
                 scorer_version=SCORER_VERSION,
                 value_hash=hashlib.sha256(f"{task.name}{number}".encode()).hexdigest(),
-                main_score=-score,
+                main_score=scores["skill"],
                 scores=scores | by_channel,
                 sample_mse=tuple(errors.tolist()),
                 attributes={"model_name": f"method {number}"},
+                square_errors=np.outer(errors, np.ones(len(data.channels))),
+                skill_by_day=tuple(days.tolist()),
+                hours=tuple(hours.tolist()),
             )
             store.add(result, f"method {number}")
     store.close()

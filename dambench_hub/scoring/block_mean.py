@@ -68,7 +68,8 @@ def block_mean(
     """
     values = np.asarray(values, np.float64)
     shares = block_shares(values, time, block_days=block_days, most_blocks=most_blocks)
-    return mean_of_shares(float(values.mean()), shares)
+    variance = float(variance_of_shares(shares))
+    return UncertainMean(float(values.mean()), variance, len(shares) - 1)
 
 
 def block_shares(
@@ -117,10 +118,10 @@ def block_shares(
     return deviation @ member.T / len(time)
 
 
-def mean_of_shares(mean: float, shares: np.ndarray) -> UncertainMean:
-    """A mean with the variance that the shares of its K blocks say, (K,); see `block_mean`."""
-    blocks = len(shares)
-    return UncertainMean(mean, blocks / (blocks - 1) * float(shares @ shares), blocks - 1)
+def variance_of_shares(shares: np.ndarray) -> np.ndarray:
+    """V of `block_mean` from the shares of K blocks, (…, K), with ν = K − 1; (…,)."""
+    blocks = shares.shape[-1]
+    return blocks / (blocks - 1) * np.sum(shares**2, axis=-1)
 
 
 def _membership(time: np.ndarray, block_days: int, most_blocks: int) -> np.ndarray:

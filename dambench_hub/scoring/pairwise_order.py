@@ -8,10 +8,10 @@ from itertools import combinations
 import numpy as np
 
 from dambench_hub.errors import ScoreError
-from dambench_hub.scoring.block_mean import block_shares, mean_of_shares
+from dambench_hub.scoring.block_mean import block_shares, variance_of_shares
 from dambench_hub.scoring.holm import holm
-from dambench_hub.scoring.paired_difference import with_seeds
 from dambench_hub.scoring.seed_variance import SeedVariance
+from dambench_hub.scoring.uncertain_mean import sum_of_variances, two_sided_p_value
 
 
 def pairwise_order(
@@ -49,25 +49,37 @@ def pairwise_order(
     seeds = [1.0] * len(scores) if seeds is None else list(seeds)
     methods = rows if methods is None else list(methods)
     fit = scores.ndim == 2 and len(seeds) == len(methods) == len(scores)
-    if not fit or not 0 < level < 1:
+    if not fit or not 0 < level < 1 or not all(n >= 1 for n in seeds):
         raise ScoreError(
-            "Pairs want scores (E, N), E numbers of seeds, E methods and a level between 0 and 1, "
-            f"got {scores.shape}, {len(seeds)}, {len(methods)} and {level}."
+            "Pairs want scores (E, N), E numbers of seeds from 1 on, E methods and a level between "
+            f"0 and 1, got {scores.shape}, {seeds}, {len(methods)} methods and {level}."
         )
     order = np.zeros((len(scores), len(scores)), np.int64)
     pairs = [(i, j) for i, j in combinations(rows, 2) if methods[i] != methods[j]]
     if not pairs:
         return order
-    # Those of each row once, since a board has thousands of pairs.
+    one, other = np.array(pairs).T
     means, shares = scores.mean(axis=1), block_shares(scores, time)
-    differences = [mean_of_shares(means[i] - means[j], shares[i] - shares[j]) for i, j in pairs]
-    p_values = [
-        with_seeds(difference, between_seeds, (seeds[i], seeds[j])).p_value
-        for (i, j), difference in zip(pairs, differences, strict=True)
-    ]
-    adjusted = holm(np.array(p_values))
-    for (i, j), difference, p_value in zip(pairs, differences, adjusted, strict=True):
-        if p_value <= 1 - level:
-            order[i, j] = np.sign(difference.mean)
-            order[j, i] = -order[i, j]
+    difference = means[one] - means[other]
+    p_values = two_sided_p_value(
+        difference,
+        *_variance(shares[one] - shares[other], between_seeds, np.array(seeds), one, other),
+    )
+    sign = np.where(holm(p_values) <= 1 - level, np.sign(difference), 0).astype(np.int64)
+    order[one, other], order[other, one] = sign, -sign
     return order
+
+
+def _variance(
+    shares: np.ndarray,
+    between_seeds: SeedVariance | None,
+    seeds: np.ndarray,
+    one: np.ndarray,
+    other: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """V and ν of all differences, as `paired_difference` has them; a board has thousands."""
+    over_days, degrees = variance_of_shares(shares), np.full(len(shares), shares.shape[1] - 1.0)
+    if between_seeds is None:
+        return over_days, degrees
+    over_seeds = between_seeds.variance * (1 / seeds[one] + 1 / seeds[other])
+    return sum_of_variances(over_days, degrees, over_seeds, between_seeds.degrees_of_freedom)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from dambench_hub.errors import ScoreError
@@ -59,9 +60,7 @@ class UncertainMean:
     @property
     def p_value(self) -> float:
         """Chance of a mean at least this far from 0, on either side, if the true mean is 0."""
-        if self.variance == 0:
-            return float(self.mean == 0)
-        return 2 * float(stdtr(self.degrees_of_freedom, -abs(self.mean) / self.standard_error))
+        return float(two_sided_p_value(self.mean, self.variance, self.degrees_of_freedom))
 
     def with_variance(self, variance: float, degrees_of_freedom: float) -> UncertainMean:
         """The same mean with another, independent source of error.
@@ -79,10 +78,30 @@ class UncertainMean:
             Satterthwaite (1946), Biometrics Bull. 2, 110-114.
         """
         other = UncertainMean(0.0, variance, degrees_of_freedom)
-        total = self.variance + other.variance
-        if total == 0:
-            return self
-        doubt = sum(
-            (part.variance / total) ** 2 / part.degrees_of_freedom for part in (self, other)
+        total, degrees = sum_of_variances(
+            self.variance, self.degrees_of_freedom, other.variance, other.degrees_of_freedom
         )
-        return UncertainMean(self.mean, total, 1 / doubt)
+        return UncertainMean(self.mean, float(total), float(degrees))
+
+
+def two_sided_p_value(
+    mean: np.ndarray | float, variance: np.ndarray | float, degrees_of_freedom: np.ndarray | float
+) -> np.ndarray:
+    """`UncertainMean.p_value` of many means at once; all of one shape."""
+    error = np.sqrt(variance)
+    distance = np.divide(np.abs(mean), error, out=np.zeros(np.shape(mean)), where=error > 0)
+    p_value = 2 * stdtr(degrees_of_freedom, -distance)
+    return np.where(error > 0, p_value, np.equal(mean, 0))
+
+
+def sum_of_variances(
+    one: np.ndarray | float,
+    degrees_of_one: np.ndarray | float,
+    other: np.ndarray | float,
+    degrees_of_other: np.ndarray | float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """V₁ + V₂ and its ν, as `UncertainMean.with_variance`, of many at once; ν₁ where both are 0."""
+    total = np.asarray(one, np.float64) + other
+    share = np.divide(one, total, out=np.ones_like(total), where=total > 0)
+    doubt = share**2 / degrees_of_one + (1 - share) ** 2 / degrees_of_other
+    return total, 1 / doubt

@@ -93,7 +93,9 @@ def test_wrong_input_stops_at_the_door():
         pairwise_order(np.zeros(60), TIME)
     with pytest.raises(ScoreError, match="E numbers of seeds"):
         pairwise_order(np.zeros((2, 60)), TIME, seeds=[1])
-    with pytest.raises(ScoreError, match="2, 3 and 0.95"):
+    with pytest.raises(ScoreError, match="seeds from 1 on"):
+        pairwise_order(np.zeros((2, 60)), TIME, seeds=[1, 0])
+    with pytest.raises(ScoreError, match="3 methods and 0.95"):
         pairwise_order(np.zeros((2, 60)), TIME, methods=["a", "b", "c"])
     with pytest.raises(ScoreError, match="level between 0 and 1"):
         pairwise_order(np.zeros((2, 60)), TIME, level=95)
