@@ -15,6 +15,8 @@ import pytest
 from hypothesis import settings
 
 from dambench_hub.data.dataset import load_data
+from dambench_hub.leaderboard.accounts.person import local_person
+from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.testing import write_tiny_dataset
@@ -85,5 +87,23 @@ def make_result():
             "attributes": {"model_name": "m", "model_url": "https://example.org"},
         }
         return Result(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_ranking(make_result, rng):
+    """`make_ranking({name: skill})` ranks methods of this machine on 120 days, 3 apart."""
+
+    def make(skills, hours=tuple(72 * day for day in range(120))):
+        entries = []
+        for rank, (name, skill) in enumerate(skills.items(), 1):
+            days = skill + rng.normal(size=120)
+            days += skill - days.mean()
+            scores = {"skill": skill, "mse": 1.0, "mae": 0.1, "specdiv": 0.2, "rmse": {"z500": 9.0}}
+            known = {"main_score": skill, "scores": scores, "hours": hours}
+            result = make_result(value_hash=name, skill_by_day=tuple(days.tolist()), **known)
+            entries.append(Entry(rank, name, "2026-01-01", result, f"id {name}", local_person()))
+        return Ranking("unimodal", "r1", tuple(entries), 0)
 
     return make

@@ -104,7 +104,13 @@ def score(
 @app.command()
 def submit(
     file: File,
-    name: Annotated[str, typer.Option("--name", help="What the ranking calls it.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name",
+            help="What the ranking calls it; METHOD-SEED, like fnp-0, for a training of several.",
+        ),
+    ],
     data: DataOption = DATA,
     task: TaskOption = None,
     store: StoreOption = STORE,
