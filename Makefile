@@ -67,7 +67,8 @@ MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(HALF)
 HALF     = $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
 
 baselines: $(patsubst %,results/%.nc,$(CLASSICAL) $(RUNS) $(MULTI))
-	$(BIN)/python baselines/table.py $^ --data dambench --runs runs
+	$(BIN)/python baselines/record.py $^ --data dambench --runs runs
+	$(BIN)/python baselines/table.py baselines/scores
 
 # What took hours is kept, though nobody asked for it by name.
 .SECONDARY:

@@ -1,11 +1,10 @@
-"""Print the score table of prediction files, as Markdown.
+"""Print the score table of recorded baselines, as Markdown.
 
-python baselines/table.py results/*.nc --data dambench --runs runs
+python baselines/table.py baselines/scores
 
-Files whose names differ by a seed at the end (fnp-1.nc, fnp-2.nc) are trainings of one method: a
-row has their mean, and how far they spread. Below the table stands what its intervals and ranks
-mean. The training of results/fnp-1.nc is looked for in runs/fnp-1: it tells the minutes, and its
-model is timed on one batch.
+Records are written by record.py. Names that differ by a seed at the end (fnp-1, fnp-2) are
+trainings of one method: a row has their mean, and how far they spread. Below the table stands what
+its intervals and ranks mean.
 """
 
 from __future__ import annotations
@@ -13,63 +12,78 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.data import Data, load_data
-from dambench_hub.errors import TaskError
-from dambench_hub.models import METHODS, load_method
+from dambench_hub.errors import ScoreError, TaskError
 from dambench_hub.models.registry import CLASSICAL
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
-from dambench_hub.scoring import Result, score
+from dambench_hub.scoring import Result
 from dambench_hub.scoring.precision import number, percent
+from dambench_hub.scoring.score_record import Cost, ScoreRecord
 from dambench_hub.scoring.seed_names import method_and_seed
 from dambench_hub.scoring.seed_variance import seed_variance
 from dambench_hub.scoring.standings import standings
-from dambench_hub.tasks import Task, load_task
 
 PAPER_CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "t850", "q700", "u500")
 """Whose RMSE the table shows, those that the data set has."""
-
-TIMED = 4
-"""Samples of the batch that is timed."""
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
-    parser.add_argument("predictions", nargs="+", type=local_path, metavar="FILE")
-    parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
-    parser.add_argument("--runs", type=local_path, default="runs", help="folder of the trainings")
+    parser.add_argument(
+        "records", nargs="+", type=local_path, metavar="PATH", help="records, or folders of them"
+    )
+    parser.add_argument("--task", help="only of this task; needed where records are of several")
     return parser.parse_args(argv)
 
 
-def table(args: argparse.Namespace) -> str:
-    """Score the files, and put the methods in the order of their skill."""
-    data = load_data(args.data)
-    files: dict[str, list[Path]] = {}
-    for path in args.predictions:
-        files.setdefault(method_and_seed(path.stem)[0], []).append(path)
-    found = {name: [score(path, data) for path in paths] for name, paths in files.items()}
-    names = sorted(found, key=lambda name: -skill(found[name]))
-    sure, explanation = certainty({name: found[name] for name in names})
-    channels = [name for name in PAPER_CHANNELS if name in data.channels]
+def read_records(paths: Sequence[Path], task: str | None) -> list[ScoreRecord]:
+    """The records of one task, revision and scorer.
+
+    Raises:
+        ScoreError: When there are none, or they do not compare.
+    """
+    files = [
+        f for path in paths for f in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    ]
+    records = [ScoreRecord.read(file) for file in files]
+    records = [record for record in records if task in (None, record.result.task)]
+    kinds = {(r.result.task, r.result.dataset_revision, r.result.scorer_version) for r in records}
+    if len(kinds) != 1:
+        found = "; ".join(f"task {t}, revision {r}, scorer {v}" for t, r, v in sorted(kinds))
+        raise ScoreError(
+            f"A table is of one task, revision and scorer, found {found or 'no records'}. Name the "
+            "task with --task, or record the predictions again."
+        )
+    return records
+
+
+def table(records: Sequence[ScoreRecord]) -> str:
+    """The methods in the order of their skill."""
+    found: dict[str, list[ScoreRecord]] = {}
+    for record in records:
+        found.setdefault(method_and_seed(record.name)[0], []).append(record)
+    results = {name: [record.result for record in rows] for name, rows in found.items()}
+    names = sorted(results, key=lambda name: -skill(results[name]))
+    sure, explanation = certainty({name: results[name] for name in names})
+    known = records[0].result.scores["rmse"]
+    channels = [name for name in PAPER_CHANNELS if name in known]
     heading = ["method", "seeds", "parameters", "training, min", "analysis, s", "skill, %", "95 %"]
     heading += ["ranks", "MSE", "MAE", "SpecDiv", *channels]
     lines = [heading, ["---", *["---:"] * (len(heading) - 1)]]
     for name, (interval, ranks) in zip(names, sure, strict=True):
-        results, paths = found[name], files[name]
-        runs = [run for run in (args.runs / path.stem for path in paths) if run.is_dir()]
-        cells = [name, str(len(paths)), *cost(name, runs, data, load_task(results[0].task))]
-        cells += [points([result.scores["skill"] for result in results]), interval, ranks]
+        rows = results[name]
+        cells = [name, str(len(rows)), *cost([record.cost for record in found[name]])]
+        cells += [points([result.scores["skill"] for result in rows]), interval, ranks]
         for score_name in ("mse", "mae", "specdiv"):
-            cells.append(spread([result.scores[score_name] for result in results]))
-        cells += [spread([r.scores["rmse"][channel] for r in results]) for channel in channels]
+            cells.append(spread([result.scores[score_name] for result in rows]))
+        cells += [spread([r.scores["rmse"][channel] for r in rows]) for channel in channels]
         lines.append(cells)
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return f"{text}\n\n{explanation}"
@@ -127,31 +141,26 @@ def spread(values: Sequence[float]) -> str:
     return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.1g}"
 
 
-def cost(name: str, trained: Sequence[Path], data: Data, task: Task) -> list[str]:
+def cost(costs: Sequence[Cost]) -> list[str]:
     """Cells of parameters, minutes of training and seconds of an analysis; – where unknown."""
-    if not trained and name not in METHODS:
-        return ["–"] * 3
-    method = load_method(trained[0] if trained else name, data.batches(task, "train", TIMED))
-    batch = next(data.batches(task, task.split, TIMED, ensemble=method.uses_ensemble))
-    started = time.perf_counter()
-    method.assimilate(batch.without_reference())
-    seconds = (time.perf_counter() - started) / len(batch)
-    minutes = "–"
-    if trained:
-        from dambench_hub.training.run_folder import training_minutes
-
-        minutes = f"{np.mean([training_minutes(run) for run in trained]):.1f}"
-    parameters = getattr(method, "parameter_count", None)
+    minutes = [c.training_minutes for c in costs if c.training_minutes is not None]
+    seconds = [c.seconds for c in costs if c.seconds is not None]
+    parameters = costs[0].parameters
     return [
         f"{parameters:,}" if parameters else "–",
-        minutes,
-        f"{seconds:.2g}",
+        f"{np.mean(minutes):.1f}" if minutes else "–",
+        f"{min(seconds):.2g}" if seconds else "–",
     ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
-    return exit_code(lambda: print(table(parse_args(argv))))
+
+    def run() -> None:
+        args = parse_args(argv)
+        print(table(read_records(args.records, args.task)))
+
+    return exit_code(run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""baselines/table.py: prediction files as one table."""
+"""baselines/record.py and table.py: prediction files as records, records as one table."""
 
 import importlib.util
 from pathlib import Path
@@ -12,10 +12,17 @@ from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
-SCRIPT = Path(__file__).parents[2] / "baselines" / "table.py"
-SPEC = importlib.util.spec_from_file_location("table", SCRIPT)
-table = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(table)
+FOLDER = Path(__file__).parents[2] / "baselines"
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+record, table = script("record"), script("table")
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +55,16 @@ def hash_of(name):
     return sum(map(ord, name))
 
 
-def rows(capsys, *arguments):
-    code = table.main(list(arguments))
+def recorded(files, data, folder):
+    """The folder of the files' records."""
+    options = ["--data", str(data), "--runs", str(folder / "runs"), "--out", str(folder / "scores")]
+    assert record.main([*files, *options]) == 0
+    return str(folder / "scores")
+
+
+def rows(capsys, folder):
+    capsys.readouterr()
+    code = table.main([folder])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return code, [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
@@ -61,7 +76,7 @@ def test_methods_in_the_order_of_their_skill(long, tmp_path, capsys):
         for name, share in (("letkf", 0.2), ("mine-0", 0.5), ("mine-1", 0.45))
     ]
     files.append(write(tmp_path, long, "background", 0.0))
-    code, found = rows(capsys, *files, "--data", str(long.folder))
+    code, found = rows(capsys, recorded(files, long.folder, tmp_path))
     mine, letkf, background = found[:3]
     assert (code, mine["method"], mine["seeds"]) == (0, "mine", "2")
     assert [row["ranks"] for row in found[:3]] == ["1", "2", "3"]
@@ -79,18 +94,26 @@ def test_methods_in_the_order_of_their_skill(long, tmp_path, capsys):
 
 def test_what_intervals_hold_is_said(long, tmp_path, capsys):
     files = [write(tmp_path, long, f"mine-{seed}", 0.5 + seed / 20, 0.05) for seed in (0, 1)]
-    for given, words in ((files, "pooled over 1 methods"), (files[:1], "not of training")):
-        assert table.main([*given, "--data", str(long.folder)]) == 0
+    folder = Path(recorded(files, long.folder, tmp_path))
+    for given, words in (
+        ([folder], "pooled over 1 methods"),
+        ([folder / "mine-0.json"], "not of training"),
+    ):
+        assert table.main(list(map(str, given))) == 0
         assert words in capsys.readouterr().out
 
 
 def test_too_few_days_are_told(tiny_data, tiny_folder, tmp_path, capsys):
     path = write(tmp_path, tiny_data, "mine", 0.5)
-    assert table.main([path, "--data", str(tiny_folder)]) == 0
+    assert table.main([recorded([path], tiny_folder, tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "No intervals: 5 samples lie in" in out and "| – | – |" in out
 
 
 def test_a_missing_file_is_told(tiny_folder, tmp_path, capsys):
-    assert table.main([str(tmp_path / "x.nc"), "--data", str(tiny_folder)]) == 1
+    assert record.main([str(tmp_path / "x.nc"), "--data", str(tiny_folder)]) == 1
     assert "x.nc" in capsys.readouterr().err
+    assert table.main([str(tmp_path / "x.json")]) == 1
+    assert "x.json is not a record" in capsys.readouterr().err
+    assert table.main([str(tmp_path)]) == 1
+    assert "found no records" in capsys.readouterr().err
