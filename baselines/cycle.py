@@ -113,7 +113,7 @@ def cycle(args: argparse.Namespace) -> Path:
         "options": options,
         "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS)} if folder else None,
         "task": task.name,
-        "dataset_revision": data.revision,
+        "dataset_revision": data.manifest.revision,
         "model": args.model,
         "members": members,
         "keep_members": args.keep_members,

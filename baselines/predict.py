@@ -112,7 +112,7 @@ def predict(args: argparse.Namespace) -> Path | None:
         "method": method.name,
         "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS)} if folder else None,
         "task": task.name,
-        "dataset_revision": data.revision,
+        "dataset_revision": data.manifest.revision,
         "options": options,
         "members": args.members,
         "ensemble": ensemble,

@@ -103,8 +103,12 @@ class Data:
 
     @property
     def revision(self) -> str:
-        """Hash of the content; predictions and scores name it."""
-        return self.manifest.revision
+        """The revision of what is scored, which predictions name and boards compare.
+
+        Training examples that were added to a canonical world do not change it; what depends on
+        these goes by `manifest.revision`.
+        """
+        return self.manifest.evaluation_revision
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
+from dambench_hub.data.revision_advice import revision_advice
 
 MAX_PROBLEMS = 20
 MAX_LENGTH = 600
@@ -120,12 +121,9 @@ def attribute_problems(header: Header, data: Data, task: Task) -> list[str]:
             f"predict for {task.name}, or choose the file's task with --task."
         )
     if (revision := found.get("dataset_revision", data.revision)) != data.revision:
-        command = data.manifest.source.get("command")
-        made = f", which `{command}` makes" if command else ""
         problems.append(
             f"The file was made for revision {quoted(revision)} of the data set, "
-            f"{data.manifest.name} here is {data.revision}{made}; run predict again with this data "
-            "set, or give the file's own with --data."
+            f"{data.manifest.name} here is {data.revision}. {revision_advice(data.manifest)}"
         )
     return problems + text_problems(found)
 

@@ -154,10 +154,15 @@ class Manifest:
 
         Examples added to the training split of a canonical world do not change it.
         """
-        if CANONICAL not in self.source:
+        if not self.canonical:
             return self.content_revision
         hours = {split: self.hours(split) for split in self.splits}
         return canonical_revision(self, hours)
+
+    @property
+    def canonical(self) -> bool:
+        """Whether every machine makes the same from what comes with the package."""
+        return CANONICAL in self.source
 
     @property
     def added_examples(self) -> int:
@@ -190,7 +195,7 @@ class Manifest:
 
     def _revisions(self) -> dict[str, str]:
         """What is computed from the rest."""
-        if CANONICAL not in self.source:
+        if not self.canonical:
             return {"revision": self.revision}
         return {
             "revision": self.revision,

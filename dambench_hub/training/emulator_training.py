@@ -126,7 +126,7 @@ def train_emulator(
         **asdict(config),
         "step_hours": pairs.step_hours,
         "data_name": data.manifest.name,
-        "data_revision": data.revision,
+        "data_revision": data.manifest.revision,
         "micro_batch_size": config.batch_size,
         "version": __version__,
         "command": command,

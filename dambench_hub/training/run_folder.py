@@ -30,7 +30,7 @@ def describe_run(config: TrainConfig, data: Data, world_size: int, command: str)
     return {
         **config.flat(),
         "data_name": data.manifest.name,
-        "data_revision": data.revision,
+        "data_revision": data.manifest.revision,
         "world_size": world_size,
         "version": __version__,
         "command": command,
