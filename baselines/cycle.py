@@ -1,7 +1,7 @@
 """Let a method cycle in its own forecasts, day after day, and see where that leads.
 
-    python builders/osse/build.py --preset cycling --out cycling
-    python baselines/cycle.py letkf --data cycling --out results/letkf_cycle.nc
+    python builders/osse/build.py --preset cycle --out cycle
+    python baselines/cycle.py letkf --data cycle --out results/letkf_cycle.nc
 
 METHOD (a name, the folder of a trained model or of its training, or a Hub id) analyses the first
 test day, the forecast model makes the next day's background of that analysis, and so on. METHOD

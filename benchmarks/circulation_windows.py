@@ -1,8 +1,8 @@
 """4D-Var through the circulation: windows against 3D-Var at their end, and what options do.
 
-    python benchmarks/circulation_windows.py --data cycling [--windows 3] [--only options windows]
+    python benchmarks/circulation_windows.py --data cycle [--windows 3] [--only options windows]
 
-A twin experiment like that of the data set `cycling`. The truth is a run of its nature model, grown
+A twin experiment like that of the data set `cycle`. The truth is a run of its nature model, grown
 from rest. A window starts from an analysis, as in a cycle: a 24-hour forecast by the imperfect
 model from a state that is wrong by a fifth of the difference of two other days, analysed by 3D-Var
 with the observations of the window's start. In the window there are observations every 6 h, or at

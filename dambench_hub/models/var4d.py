@@ -20,7 +20,7 @@ class Var4D(WindowMethod):
 
     The options' own values are for a day's window of the circulation model that starts from an
     analysis: with larger s forecasts diverge in the search, and after 15 iterations, about 20 s,
-    little is gained (`python benchmarks/circulation_windows.py --data cycling`).
+    little is gained (`python benchmarks/circulation_windows.py --data cycle`).
 
     Args:
         channels: Names of the C channels.

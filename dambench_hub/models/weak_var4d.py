@@ -22,7 +22,7 @@ class WeakVar4D(WindowMethod):
 
     The options' own values are for a day's window of the circulation model that starts from an
     analysis: smaller q and larger s are worse there, and after 15 iterations, about 20 s, little is
-    gained (`python benchmarks/circulation_windows.py --data cycling`).
+    gained (`python benchmarks/circulation_windows.py --data cycle`).
 
     Args:
         channels: Names of the C channels.
