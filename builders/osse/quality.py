@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dambench_hub.data import load_data
 from dambench_hub.data.background_quality import background_quality
+from dambench_hub.errors import DataError
 from dambench_hub.plots import plot_backgrounds
 from dambench_hub.runtime.files import local_path, write_atomic
 from dambench_hub.runtime.signals import exit_code
@@ -22,7 +23,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", required=True, help="folder of the data set, or its Hub id")
-    parser.add_argument("--split", default="test", help="with an ensemble (default: test)")
+    parser.add_argument("--splits", nargs="+", help="default: all with an ensemble")
     parser.add_argument("--channel", default="z500", help="of the maps (default: z500)")
     parser.add_argument("--out", type=local_path, help="the picture, a PNG file")
     parser.add_argument("--json", type=local_path, help="file for the figures")
@@ -35,16 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     def report() -> None:
         args = parse_args(argv)
         data = load_data(args.data)
-        quality = background_quality(data, args.split)
-        figures = quality.to_dict()
-        text = json.dumps(figures, indent=1)
+        splits = args.splits or data.manifest.ensemble_splits
+        if not splits:
+            raise DataError(f"{data.manifest.name} has no ensemble; build it with --ensemble.")
+        qualities = [background_quality(data, split) for split in splits]
+        text = json.dumps([quality.to_dict() for quality in qualities], indent=1)
         print(text)
         if args.json:
             write_atomic(Path(args.json), text + "\n")
         if args.out:
-            name, days = data.manifest.name, figures["days"]
-            caption = f"{name}, revision {data.revision}  ·  {days} days of the {args.split} split"
-            plot_backgrounds(quality, data.grid, args.out, caption, args.channel)
+            last, name = qualities[-1], data.manifest.name
+            caption = f"{name}, revision {data.revision}  ·  {len(last.mse)} days"
+            plot_backgrounds(last, data.grid, args.out, caption, args.channel)
 
     return exit_code(report)
 

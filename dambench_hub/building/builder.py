@@ -42,6 +42,7 @@ from dambench_hub.storage.manifest import (
     FORMAT_VERSION,
     GEOGRAPHY,
     MANIFEST,
+    PICTURE,
     STATISTICS,
     Gap,
     Manifest,
@@ -146,6 +147,8 @@ def build_dataset(
                 statistics.background_error_std,
             ),
         )
+        if source.picture:
+            write_atomic(out / PICTURE, source.picture.read_bytes())
         write_card(out, manifest)
         manifest.write(out)
     shutil.rmtree(work, ignore_errors=True)

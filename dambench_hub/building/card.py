@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from dambench_hub.building.backgrounds_text import backgrounds_text
 from dambench_hub.building.geography import ATTRIBUTION, card_config
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.storage.features import (
@@ -202,6 +203,7 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         "preview": _preview_text(manifest),
         "ensemble": _ensemble_text(folder, manifest),
         "geography": _geography(folder, manifest),
+        "backgrounds": backgrounds_text(folder, manifest),
         "archives": _archives(manifest),
         "gaps": _gaps(manifest),
         "rounding": _rounding(manifest),

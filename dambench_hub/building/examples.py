@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class Source:
             `observation_index` and `observations` too.
         read_members: Gives the `Members` of one example, for a plan with an ensemble, and in its
             splits only.
+        picture: A PNG file about the backgrounds, for the card.
     """
 
     read: Reader
@@ -50,6 +52,7 @@ class Source:
     orography: np.ndarray | None = None
     statistics: Statistics | None = None
     read_members: Reader | None = None
+    picture: Path | None = None
 
 
 def without_gaps(plan: Plan, source: Source) -> tuple[Plan, Source]:

@@ -27,6 +27,7 @@ from dambench_hub.storage.manifest import (
     FORMAT_VERSION,
     GEOGRAPHY,
     MANIFEST,
+    PICTURE,
     STATISTICS,
     Manifest,
 )
@@ -37,7 +38,7 @@ CARD = "README.md"
 EXTRAS = {"LICENSE", "LICENSE.md", "CITATION.cff", EVAL}
 """Files beside card and manifest that a data set may have."""
 
-KNOWN = {CARD, MANIFEST, STATISTICS, CROISSANT, *EXTRAS}
+KNOWN = {CARD, MANIFEST, STATISTICS, PICTURE, CROISSANT, *EXTRAS}
 """Files that every data set has under these names, so that the names give nothing away."""
 
 TEXTS = {".json", ".md", ".txt", ".yaml", ".yml", ".cff"}

@@ -42,6 +42,8 @@ FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
 MANIFEST = "manifest.json"
 STATISTICS = "statistics.safetensors"
+PICTURE = "backgrounds.png"
+"""Of the backgrounds, for the card; a data set may have one."""
 TRAIN_SPLIT = "train"
 """The split that methods learn from, and from which all statistics are."""
 

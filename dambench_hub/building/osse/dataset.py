@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dambench_hub.building.backgrounds_text import BACKGROUNDS
 from dambench_hub.building.examples import Source
 from dambench_hub.building.osse.archive import Archive, States
 from dambench_hub.building.osse.canonical.index import (
@@ -24,15 +26,20 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.storage.manifest import PICTURE
 from dambench_hub.storage.revision import CANONICAL, canonical_revision
+
+QUALITY = "backgrounds.json"
+"""Beside an index: what the card says of the backgrounds, as `quality.py` found it."""
 
 DESCRIPTION = """\
 A twin experiment with a general circulation model (jcm: SPEEDY physics on a spectral core). The
 reference is a nature run with the seasonal cycle, an independent run for each split. The background
-is a 24-hour forecast from the day before by a model with other parameters and a perturbed initial
-state. Precipitation and outgoing longwave radiation of the nature run are seen, with errors and
-gaps, by simulated gauges and a simulated satellite. The dates stand for seasons: the weather is not
-that of any real day."""
+is the 24-hour forecast of the unperturbed run of a cycled ensemble: a model with other parameters,
+into which an ensemble Kalman filter brings soundings of the nature run, many over northern lands,
+few over southern seas. Precipitation and outgoing longwave radiation of the nature run are seen,
+with errors and gaps, by simulated gauges and a simulated satellite. The dates stand for seasons:
+the weather is not that of any real day."""
 
 
 def plan(
@@ -101,8 +108,10 @@ def canonical_revisions(index: Index) -> dict[str, str]:
 
 def shipped_source(index: Index) -> dict[str, Any]:
     """What a manifest says of where a canonical world comes from."""
+    quality = index.folder / QUALITY
     return {
         CANONICAL: {"index_sha256": index.sha256, "expansion": EXPANSION},
+        **({BACKGROUNDS: json.loads(quality.read_text())} if quality.exists() else {}),
         "versions": dict(index.versions),
         "settings": dict(index.settings),
     }
@@ -156,4 +165,10 @@ def open_world(world: World, workers: int, work: Path) -> Source:
         CanonicalStates(index, world.name) if index else SegmentStates(world, work / "model")
     )
     archive = Archive(world, Grid.parse(index.grid if index else world.preset.grid), states)
-    return Source(archive.read, orography=archive.orography, read_members=archive.read_members)
+    picture = index.folder / PICTURE if index else None
+    return Source(
+        archive.read,
+        orography=archive.orography,
+        read_members=archive.read_members,
+        picture=picture if picture and picture.exists() else None,
+    )
