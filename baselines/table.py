@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.errors import ScoreError, TaskError
+from dambench_hub.errors import ScoreError, TaskError, did_you_mean
 from dambench_hub.models.registry import CLASSICAL
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
@@ -39,6 +39,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "records", nargs="+", type=local_path, metavar="PATH", help="records, or folders of them"
     )
+    parser.add_argument("--columns", nargs="+", metavar="HEAD", help="only these, by their heads")
     parser.add_argument("--task", help="only of this task; needed where records are of several")
     return parser.parse_args(argv)
 
@@ -64,8 +65,12 @@ def read_records(paths: Sequence[Path], task: str | None) -> list[ScoreRecord]:
     return records
 
 
-def table(records: Sequence[ScoreRecord]) -> str:
-    """The methods in the order of their skill."""
+def table(records: Sequence[ScoreRecord], columns: Sequence[str] | None = None) -> str:
+    """The methods in the order of their skill, and what the columns mean.
+
+    Raises:
+        ScoreError: When there is no such column.
+    """
     found: dict[str, list[ScoreRecord]] = {}
     for record in records:
         found.setdefault(method_and_seed(record.name)[0], []).append(record)
@@ -85,6 +90,10 @@ def table(records: Sequence[ScoreRecord]) -> str:
             cells.append(spread([result.scores[score_name] for result in rows]))
         cells += [spread([r.scores["rmse"][channel] for r in rows]) for channel in channels]
         lines.append(cells)
+    if unknown := sorted(set(columns or ()) - set(heading)):
+        raise ScoreError(f"There is no column {unknown[0]!r}. {did_you_mean(unknown[0], heading)}")
+    shown = [n for n, head in enumerate(heading) if columns is None or head in columns]
+    lines = [[cells[n] for n in shown] for cells in lines]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return f"{text}\n\n{explanation}"
 
@@ -158,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         args = parse_args(argv)
-        print(table(read_records(args.records, args.task)))
+        print(table(read_records(args.records, args.task), args.columns))
 
     return exit_code(run)
 

@@ -1,6 +1,8 @@
 """baselines/record.py and table.py: prediction files as records, records as one table."""
 
 import importlib.util
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,29 @@ def test_a_missing_file_is_told(tiny_folder, tmp_path, capsys):
     assert "x.json is not a record" in capsys.readouterr().err
     assert table.main([str(tmp_path)]) == 1
     assert "found no records" in capsys.readouterr().err
+
+
+def test_columns_are_chosen_by_their_heads(long, tmp_path, capsys):
+    folder = recorded([write(tmp_path, long, "mine", 0.5)], long.folder, tmp_path)
+    capsys.readouterr()
+    assert table.main([folder, "--columns", "method", "z500", "skill, %"]) == 0
+    assert capsys.readouterr().out.startswith("| method | skill, % | z500 |\n| --- | ---: | ---: |")
+    assert table.main([folder, "--columns", "z50"]) == 1
+    assert "Did you mean" in capsys.readouterr().err
+
+
+SCORES = sorted((FOLDER / "scores").glob("*.json"))
+
+
+@pytest.mark.skipif(not SCORES, reason="no baselines are recorded")
+@pytest.mark.parametrize("page", ["README.md", "baselines/README.md"])
+def test_the_tables_of_the_pages_are_those_of_the_records(page):
+    """Each page says with which command its table was printed."""
+    text = (FOLDER.parent / page).read_text("utf-8")
+    commands = re.findall(r"`python (baselines/table\.py baselines/scores[^`]*)`", text)
+    assert commands
+    for command in commands:
+        args = table.parse_args(shlex.split(command)[1:])
+        records = table.read_records([FOLDER / "scores"], args.task)
+        printed = table.table(records, args.columns).split("\n\n")[0]
+        assert printed in text, f"{page} has another table than {command} prints"
