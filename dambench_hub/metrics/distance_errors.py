@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dambench_hub.coordinates.neighbourhoods import within_distance
+from dambench_hub.coordinates.neighbourhoods import within_distances
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.streaming import StreamingScore
 
@@ -66,6 +66,8 @@ class DistanceErrors(StreamingScore):
         Args:
             observed: Boolean, of one sample, (C, Y, X); channels observed alike share an array.
         """
+        if not observed.strides[0]:  # one mask for all
+            return [self._weights(observed[0])] * len(observed)
         known: dict[bytes, np.ndarray] = {}
         weights = []
         for at in observed:
@@ -76,7 +78,7 @@ class DistanceErrors(StreamingScore):
         return weights
 
     def _weights(self, at: np.ndarray) -> np.ndarray:
-        near, not_far = (within_distance(at, self.grid, radius) for radius in (NEAR_KM, FAR_KM))
+        near, not_far = within_distances(at, self.grid, (NEAR_KM, FAR_KM))
         masks = np.stack([at, near & ~at, not_far & ~near, ~not_far])
         return (masks * self.grid.weights[:, None]).reshape(len(CLASSES), -1)
 

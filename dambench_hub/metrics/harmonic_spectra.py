@@ -21,6 +21,7 @@ import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.harmonic_analysis import HarmonicAnalysis, largest_degree
+from dambench_hub.coordinates.parity import parity_matrices
 from dambench_hub.coordinates.variables import wind_pairs
 from dambench_hub.metrics.circles import Circles
 from dambench_hub.metrics.streaming import StreamingScore
@@ -55,8 +56,15 @@ class HarmonicSpectra(StreamingScore):
         self.winds = wind_pairs(channels)
         self.scalars = np.setdiff1d(np.arange(len(channels)), self.winds)
         analysis = HarmonicAnalysis(grid, self.largest)
-        self._scalar_fits, self._wind_fits = analysis.scalar_fits(), analysis.wind_fits()
-        self._scale = analysis.power_scale()
+        root = np.sqrt(analysis.power_scale())
+        self._scalar_fits = [
+            r * _scalar_fit(m, fit)
+            for m, (r, fit) in enumerate(zip(root, analysis.scalar_fits(), strict=True))
+        ]
+        self._wind_fits = [
+            r * _wind_fit(m, fit)
+            for m, (r, fit) in enumerate(zip(root, analysis.wind_fits(), strict=True))
+        ]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,15 +106,13 @@ class HarmonicSpectra(StreamingScore):
 
     def power(self, circles: Circles) -> dict[str, np.ndarray]:
         """What `statistics` returns, of analysis (field 0) and reference (field 1)."""
-        power = np.zeros((3, len(self.channels), self.largest + 1))
-        u, v = self.winds
-        for m, scale in enumerate(self._scale):
-            power[:, self.scalars, m:] += scale * _powers(
-                circles.scalar[..., m, :], self._scalar_fits[m]
-            )
-            wind = scale * _powers(circles.wind[..., m, :], self._wind_fits[m])
-            power[:, u, m:] += wind[..., : self.largest + 1 - m]
-            power[:, v, m:] += wind[..., self.largest + 1 - m :]
+        L = self.largest + 1
+        power = np.empty((3, len(self.channels), L))
+        scalar = _powers(circles.scalar, self._scalar_fits)
+        power[:, self.scalars] = _by_degree(scalar[..., 0, :])[..., :L]
+        wind = _powers(circles.wind, self._wind_fits)
+        power[:, self.winds[0]] = _by_degree(wind[:, ::-1, :, 0])[..., :L]
+        power[:, self.winds[1]] = _by_degree(wind[..., 1, :])[..., :L]
         return dict(zip(("analysis", "reference", "cross"), power, strict=True))
 
     def compute(self) -> dict[str, dict[str, list[float | None]]]:
@@ -137,13 +143,73 @@ class HarmonicSpectra(StreamingScore):
         return dict(zip(self.names, rows, strict=True))
 
 
-def _powers(circles: np.ndarray, fit: np.ndarray) -> np.ndarray:
-    """Power of two fields and their cross power, (3, channels, L).
+def _scalar_fit(m: int, fit: np.ndarray) -> np.ndarray:
+    """A fit for values even and odd about the equator: P_lm is even where l − m is.
 
     Args:
-        circles: Of one wavenumber, fields, channels, real and imaginary parts: (2, channels, 2, Y).
-        fit: To L degrees, (L, Y).
+        m: The wavenumber.
+        fit: To the degrees m … N, (N + 1 − m, Y).
+
+    Returns:
+        (2, H, pairs): to the pairs of degrees (2p, 2p + 1) from p = m // 2 on; of each, the one
+        whose function has that parity.
     """
-    fields, channels, parts, Y = circles.shape
-    a_hat, a = (circles.reshape(-1, Y) @ fit.T).reshape(fields, channels, parts, len(fit))
-    return np.stack([(a_hat**2).sum(axis=1), (a**2).sum(axis=1), (a_hat * a).sum(axis=1)])
+    parts = parity_matrices(fit)
+    return np.stack([_of_parity(m, parity, parts[parity]).T for parity in (0, 1)])
+
+
+def _wind_fit(m: int, fit: np.ndarray) -> np.ndarray:
+    """The same for a wind, (2, 2H, 2 · pairs): an even u goes with odd v and ζ, and an even D.
+
+    Args:
+        m: The wavenumber.
+        fit: From (û, i v̂) to (ζ̂, i D̂) of degrees m … N, (2 (N + 1 − m), 2Y).
+    """
+    L = len(fit) // 2
+    u, v = np.split(fit, 2, axis=1)
+    both = []
+    for parity in 0, 1:
+        parts = parity_matrices(u)[parity], parity_matrices(v)[1 - parity]
+        rows = np.concatenate(parts, axis=1)
+        vorticity, divergence = _of_parity(m, 1 - parity, rows[:L]), _of_parity(m, parity, rows[L:])
+        both.append(np.concatenate([vorticity, divergence]).T)
+    return np.stack(both)
+
+
+def _of_parity(m: int, parity: int, fit: np.ndarray) -> np.ndarray:
+    """The rows of a fit whose l − m has this parity, one for each pair of degrees, or zeros."""
+    largest = m + len(fit) - 1
+    rows = np.zeros((largest // 2 + 1 - m // 2, fit.shape[1]))
+    degrees = np.arange(m + parity, largest + 1, 2)
+    rows[degrees // 2 - m // 2] = fit[degrees - m]
+    return rows
+
+
+def _powers(circles: np.ndarray, fits: list[np.ndarray]) -> np.ndarray:
+    """Power of two fields and their cross power, by pairs of degrees.
+
+    Args:
+        circles: Wavenumbers, parities, fields, parts, channels, rows, see `Circles`.
+        fits: For each wavenumber, (2, rows, kinds · pairs).
+
+    Returns:
+        (3, 2, channels, kinds, pairs); the second axis is the parity of the degree, which of
+        vorticity is the other one.
+    """
+    parities, fields, parts, channels, rows = circles.shape[1:]
+    pairs = len(fits) // 2 + len(fits) % 2
+    kinds = fits[0].shape[-1] // pairs
+    power = np.zeros((parities, fields, parts, channels, kinds, pairs))
+    cross = np.zeros((parities, parts, channels, kinds, pairs))
+    for m, fit in enumerate(fits):
+        values = circles[m].reshape(parities, -1, rows) @ fit
+        values = values.reshape(*power.shape[:-1], pairs - m // 2)[:: -1 if m % 2 else 1]
+        cross[..., m // 2 :] += values[:, 0] * values[:, 1]
+        power[..., m // 2 :] += np.square(values, out=values)
+    both = np.concatenate([power, cross[:, None]], axis=1)
+    return np.moveaxis(both.sum(axis=2), 1, 0)
+
+
+def _by_degree(pairs: np.ndarray) -> np.ndarray:
+    """From pairs of degrees, (3, 2, channels, pairs), to degrees, (3, channels, 2 · pairs)."""
+    return np.moveaxis(pairs, 1, -1).reshape(*pairs[:, 0, :, 0].shape, 2 * pairs.shape[-1])

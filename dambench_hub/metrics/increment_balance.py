@@ -13,6 +13,7 @@ import numpy as np
 
 from dambench_hub.coordinates.geostrophic_wind import GeostrophicWind
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.parity import parity_matrices
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.streaming import StreamingScore
 
@@ -46,8 +47,10 @@ class IncrementBalance(StreamingScore):
         self._z = [position[f"z{level}"] for level in levels]
         self._wind = [position[name] for name in self.names]
         lowest, highest = LATITUDES
-        self._rows = (np.abs(grid.latitude) >= lowest) & (np.abs(grid.latitude) <= highest)
-        self._matrices = GeostrophicWind(grid).matrices(self._rows)
+        north = (grid.latitude >= lowest) & (grid.latitude <= highest)
+        self._north = slice(first := int(north.argmax()), first + int(north.sum()))
+        self._root_area = np.sqrt(grid.weights[north] / 2)[:, None]
+        self._matrices = _by_parity(GeostrophicWind(grid).matrices(north), self._root_area)
 
     def update(self, analysis: np.ndarray, background: np.ndarray) -> None:
         """Add a batch; all of it, or nothing when it has an error.
@@ -63,40 +66,53 @@ class IncrementBalance(StreamingScore):
 
     def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
         """Weighted sums of one sample's products, for u and then v of the levels, (2L,) each."""
-        analysis, background = fields
-        M, rows, weights = len(self._matrices), self._rows, self.grid.weights[self._rows]
-        levels = len(self._z)
-        square = np.empty(2 * levels)
-        z = np.empty((levels, 2, M, self.grid.latitudes))
-        wind = np.empty((2, levels, 2, M, rows.sum()))  # û, and i v̂
-        for n, channel in enumerate(self._z):
-            modes = _modes(np.subtract(analysis[channel], background[channel], dtype=float), M)
-            z[n] = modes.real, modes.imag
-        for n, channel in enumerate(self._wind):
-            field, reference = analysis[channel][rows], background[channel][rows]
-            increment = np.subtract(field, reference, dtype=np.float64)
-            square[n] = np.einsum("yx,yx->y", increment, increment) @ weights
-            modes, (component, level) = _modes(increment, M), divmod(n, levels)
-            wind[component, level] = (
-                (-modes.imag, modes.real) if component else (modes.real, modes.imag)
-            )
-        return {"wind": square} | self._geostrophic_products(z, wind, weights)
+        z, wind, square = self._modes(*fields)
+        M, levels = len(z), len(self._z)
+        geostrophic = (z.reshape(M, 2, 2 * levels, -1) @ self._matrices).reshape(wind.shape)
+        geostrophic[0] /= np.sqrt(2)  # all waves but the mean stand for their conjugates, too
+        wind[0] /= np.sqrt(2)
+        return {
+            "wind": square.ravel(),
+            "geostrophic": self._sums(geostrophic * geostrophic),
+            "cross": self._sums(geostrophic * wind),
+        }
 
-    def _geostrophic_products(
-        self, z: np.ndarray, wind: np.ndarray, weights: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Sums of the geostrophic wind's squares, and of its products with the wind (Parseval)."""
-        products = np.zeros((2, *wind.shape[:2]))
-        for m, matrix in enumerate(self._matrices):
-            parts = np.concatenate([z[:, 0, m], z[:, 1, m]]) @ matrix.T
-            geostrophic = parts.reshape(2, len(z), 2, -1)  # parts, levels, components, rows
-            both = 2 - (m == 0)
-            products[0] += both * np.einsum("plcr,plcr,r->cl", geostrophic, geostrophic, weights)
-            products[1] += both * np.einsum(
-                "plcr,clpr,r->cl", geostrophic, wind[:, :, :, m], weights
-            )
-        geostrophic, cross = products.reshape(2, -1) / self.grid.longitudes
-        return {"geostrophic": geostrophic, "cross": cross}
+    def _modes(
+        self, analysis: np.ndarray, background: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Fourier coefficients of increments along circles, parts about the equator apart.
+
+        Returns:
+            Of geopotential: wavenumbers, parities, parts, levels, northern rows (Y + 1) // 2.
+            Of wind, û and i v̂: wavenumbers, parity of u, parts, levels, components, northern rows
+            of `LATITUDES`, times the root of half their area. And the wind's area-weighted squares,
+            summed, (2, levels).
+        """
+        levels, areas = len(self._z), len(self._root_area)
+        M, _, half, _ = self._matrices.shape
+        z = np.empty((M, 2, 2, levels, half))
+        wind = np.empty((M, 2, 2, levels, 2, areas))
+        square = np.empty((2, levels))
+        for level, channel in enumerate(self._z):
+            parts = _increment_parts(analysis[channel], background[channel], slice(half))
+            modes = np.moveaxis(np.fft.rfft(parts)[..., :M], -1, 0)
+            z[:, :, 0, level], z[:, :, 1, level] = modes.real, modes.imag
+        for number, channel in enumerate(self._wind):
+            component, level = divmod(number, levels)
+            parts = _increment_parts(analysis[channel], background[channel], self._north)
+            parts *= self._root_area
+            square[component, level] = np.vdot(parts, parts)
+            modes = np.moveaxis(np.fft.rfft(parts)[..., :M], -1, 0)
+            if component:
+                modes = 1j * modes[:, ::-1]
+            wind[:, :, 0, level, component] = modes.real
+            wind[:, :, 1, level, component] = modes.imag
+        return z, wind, square
+
+    def _sums(self, products: np.ndarray) -> np.ndarray:
+        """Sums over the sphere by Parseval, of u and then v of the levels, (2L,)."""
+        by_level = products.sum(axis=(0, 1, 2, 5)) * 2 / self.grid.longitudes
+        return by_level.T.ravel()
 
     def compute(self) -> dict[str, float]:
         """Correlations about zero, pooled over samples and both hemispheres' `LATITUDES`.
@@ -116,6 +132,29 @@ class IncrementBalance(StreamingScore):
         }
 
 
-def _modes(field: np.ndarray, count: int) -> np.ndarray:
-    """Fourier coefficients along circles, (count, Y), of the first wavenumbers."""
-    return np.fft.rfft(field)[:, :count].T
+def _increment_parts(analysis: np.ndarray, background: np.ndarray, north: slice) -> np.ndarray:
+    """`parity_parts` of an increment on some northern rows, (2, rows, X) float64."""
+    fields = (analysis, background), (analysis[::-1], background[::-1])
+    n, s = (np.subtract(a[north], b[north], dtype=np.float64) for a, b in fields)
+    parts = np.stack([n, n])
+    parts[0] += s
+    parts[1] -= s
+    return parts
+
+
+def _by_parity(matrices: list[np.ndarray], root_area: np.ndarray) -> np.ndarray:
+    """Wind's parts about the equator from those of geopotential, for products of matrices.
+
+    An even geopotential has an even u and an odd v, both on northern rows twice what they are in
+    `parity_parts`.
+
+    Args:
+        matrices: For each wavenumber, from all rows to (û, i v̂) of R northern ones, (2R, Y).
+        root_area: What rows are multiplied with, (R, 1).
+
+    Returns:
+        (wavenumbers, 2, (Y + 1) // 2, 2R).
+    """
+    scale = 2 * np.tile(root_area, (2, 1))
+    parts = [[(scale * part).T for part in parity_matrices(matrix)] for matrix in matrices]
+    return np.array(parts)

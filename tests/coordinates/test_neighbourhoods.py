@@ -5,7 +5,7 @@ import pytest
 
 from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.neighbourhoods import within_distance
+from dambench_hub.coordinates.neighbourhoods import within_distances
 
 
 @pytest.mark.parametrize("radius_km", [1, 500, 1500, 6000, 30_000])
@@ -19,8 +19,8 @@ def test_distances_are_those_of_all_pairs(grid, radius_km, rng):
         (distance[:, given.ravel()] <= radius_km + 1e-3).any(axis=1).reshape(grid.shape)
         for given in points
     ]
-    np.testing.assert_array_equal(within_distance(points, grid, radius_km), expected)
+    np.testing.assert_array_equal(within_distances(points, grid, [radius_km])[0], expected)
 
 
 def test_no_point_is_near_none():
-    assert not within_distance(np.zeros((9, 16), bool), Grid(9, 16), 1e5).any()
+    assert not within_distances(np.zeros((9, 16), bool), Grid(9, 16), [1e5]).any()
