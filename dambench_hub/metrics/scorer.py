@@ -16,14 +16,23 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid, latitude_weights
-from dambench_hub.coordinates.labels import is_labelled, label_problem, labels
-from dambench_hub.coordinates.missing import FILL
+from dambench_hub.coordinates.labels import labels
 from dambench_hub.coordinates.variables import are_known
 from dambench_hub.errors import ScoreError
 from dambench_hub.metrics.accumulate import Sums
 from dambench_hub.metrics.arrays import as_array
 from dambench_hub.metrics.distance_errors import require_mask
 from dambench_hub.metrics.ensemble import infinite_ensemble_square, spread_skill
+from dambench_hub.metrics.given_fields import (
+    channel_names,
+    companion,
+    is_northward,
+    require_labels,
+    require_shapes,
+    require_values,
+    same_latitude,
+    standard_deviations,
+)
 from dambench_hub.metrics.parts import Parts, parts_of
 from dambench_hub.metrics.rmse_skill import rmse_skill
 from dambench_hub.metrics.sample import Sample, sample_statistics
@@ -36,7 +45,6 @@ SCORER_VERSION = "2"
 
 SUSPICIOUS = 1e30
 """Statistics beyond it ask for a look at the values: a single fill value has larger squares."""
-STD_RANGE = (1e-30, 1e30)
 
 
 @dataclass(eq=False)
@@ -68,9 +76,9 @@ class Scorer:
 
     def __post_init__(self) -> None:
         if self.channels is not None:
-            self.channels = _channel_names(self.channels)
+            self.channels = channel_names(self.channels)
         if self.std is not None:
-            self.std = _standard_deviations(self.std)
+            self.std = standard_deviations(self.std)
         known = {
             "names": self.channels and len(self.channels),
             "values of std": None if self.std is None else len(self.std),
@@ -113,11 +121,13 @@ class Scorer:
         """
         optional = {"background": background, "std": std}
         given = {name: values for name, values in optional.items() if values is not None}
-        self._require_labels({"reference": reference, "analysis": analysis} | given)
-        northward = self._is_northward(reference)
+        fields = {"reference": reference, "analysis": analysis}
+        require_labels(fields | given, self.channels, self.latitude)
+        rows = labels(reference).get("latitude") if self.latitude is None else self.latitude
+        northward = is_northward(rows)
         analysis, reference = as_array("analysis", analysis), as_array("reference", reference)
         batch = self._empty_sums(analysis.shape, reference.shape)
-        given = {name: _like(name, values, reference) for name, values in given.items()}
+        given = {name: companion(name, values, reference) for name, values in given.items()}
         if observed is not None:
             given["observed"] = require_mask(observed, reference.shape)
         if "std" in given and batch.members:
@@ -160,7 +170,7 @@ class Scorer:
         """
         if self.sums is None:
             raise ScoreError("There is nothing to score yet: no sample was added.")
-        mean, std = self.sums.mean, self._std()
+        mean, std = self.sums.mean, self._sigma()
         by_channel = {
             "mse": mean("square") / std**2,
             "mae": mean("absolute") / std,
@@ -204,8 +214,8 @@ class Scorer:
         if self.sums is None or (members := self.sums.members or 0) < 2:
             return {}
         mean = self.sums.mean
-        by_channel = infinite_ensemble_square(mean("variance_unweighted"), mean("square"), members)
-        by_channel = by_channel / self._std() ** 2
+        square = infinite_ensemble_square(mean("variance_unweighted"), mean("square"), members)
+        by_channel = square / self._sigma() ** 2
         scores: dict[str, Any] = {
             "mse_infinite_ensemble": float(by_channel.mean()),
             "mse_infinite_ensemble_by_channel": self._named(by_channel),
@@ -220,19 +230,9 @@ class Scorer:
         grid = Grid(*shape[1:])
         if self.channels is None or len(self.channels) != shape[0]:
             return None
-        if self.latitude is not None and not (
-            _same(self.latitude, grid.latitude) or self._is_northward()
-        ):
-            return None
-        return parts_of(tuple(self.channels), grid)
-
-    def _is_northward(self, reference: Any = None) -> bool:
-        """Whether rows run from the south pole to the north pole."""
-        latitude = labels(reference).get("latitude") if self.latitude is None else self.latitude
+        poles = self.latitude is None or same_latitude(self.latitude, grid.latitude)
         return (
-            latitude is not None
-            and len(latitude) > 2
-            and _same(latitude[::-1], Grid(len(latitude), 2).latitude)
+            parts_of(tuple(self.channels), grid) if poles or is_northward(self.latitude) else None
         )
 
     @property
@@ -250,7 +250,7 @@ class Scorer:
         """`mse` of each sample, in the order they were added, (N,); for paired comparisons."""
         if self.sums is None:
             return np.empty(0)
-        return (self.sums.by_sample("square") / self._std() ** 2).mean(axis=1)
+        return (self.sums.by_sample("square") / self._sigma() ** 2).mean(axis=1)
 
     def __len__(self) -> int:
         return len(self.sums) if self.sums else 0
@@ -265,13 +265,7 @@ class Scorer:
 
     def _empty_sums(self, analysis: tuple[int, ...], reference: tuple[int, ...]) -> Sums:
         """Sums for a batch of these shapes, once they are found to fit."""
-        fit = len(reference) == 4 and analysis[:1] + analysis[-3:] == reference
-        if not fit or len(analysis) not in (4, 5) or 0 in analysis[1:]:
-            raise ScoreError(
-                f"Analysis {analysis} and reference {reference} do not fit. Wanted: reference "
-                "(sample, channel, latitude, longitude), analysis the same, or with members "
-                "(sample, member, channel, latitude, longitude)."
-            )
+        require_shapes(analysis, reference)
         _, channels, latitudes, longitudes = reference
         for name, given in ("channel names", self.channels), ("values of std", self.std):
             if given is not None and len(given) != channels:
@@ -287,102 +281,20 @@ class Scorer:
         members = analysis[1] if len(analysis) == 5 else None
         return Sums((channels, latitudes, longitudes), members, latitude_weights(latitude))
 
-    def _names(self) -> Sequence[str]:
-        if self.channels is not None:
-            return self.channels
-        return [f"c{index}" for index in range(self.sums.shape[0] if self.sums else 0)]
+    def _names(self, channels: int) -> Sequence[str]:
+        return self.channels or [f"c{index}" for index in range(channels)]
 
     def _named(self, values: np.ndarray) -> dict[str, Any]:
-        return dict(zip(self._names(), values.tolist(), strict=True))
-
-    def _std(self) -> np.ndarray | float:
-        return 1.0 if self.std is None else self.std
+        return dict(zip(self._names(len(values)), values.tolist(), strict=True))
 
     def _sigma(self) -> np.ndarray:
-        """σ_c, (C,)."""
+        """σ_c, (C,), 1 if not given."""
         channels = self.sums.shape[0] if self.sums else 0
         return np.ones(channels) if self.std is None else self.std
 
     def _require_values(self, sample: Sample, number: int, northward: bool) -> None:
-        """Refuse a sample with a value that is not finite or stands for a missing one."""
         where = f"sample {number} of this batch ({len(self) + number} in all)"
         fields = {"reference": sample.reference[None], "analysis": sample.members}
-        for name, given in ("background", sample.background), ("std", sample.std):
-            if given is not None:
-                fields[name] = given[None]
-        for name, field in fields.items():
-            bad = ~(np.abs(field, dtype=np.float64) < FILL)
-            if not bad.any():
-                continue
-            member, channel, row, column = np.argwhere(bad)[0]
-            value = field[member, channel, row, column]
-            row = bad.shape[2] - 1 - row if northward else row
-            kind = "fill values" if np.isfinite(value) else "not finite"
-            label = self.channels[channel] if self.channels is not None else f"c{channel}"
-            of_member = f", member {member}" if len(field) > 1 else ""
-            raise ScoreError(
-                f"The {name} has {bad.sum()} values that are {kind} in {where}; the first is "
-                f"{value} in channel {label!r}{of_member}, latitude row {row}, longitude column "
-                f"{column}. A score needs every cell: nothing is skipped or filled."
-            )
-
-    def _require_labels(self, given: dict[str, Any]) -> None:
-        """Refuse labelled arrays whose axes are not those of each other, or of this scorer."""
-        reference = given["reference"]
-        both = is_labelled(given["analysis"]) and is_labelled(reference)
-        for name, values in given.items():
-            if not is_labelled(values) or len(values.shape) not in (4, 5):
-                continue
-            grid = Grid(*values.shape[-2:])
-            wanted: dict[str, Any] = dict.fromkeys(("time", "member", "channel"))
-            if len(values.shape) == 4:
-                del wanted["member"]
-            wanted["channel"] = self.channels
-            wanted["latitude"] = grid.latitude if self.latitude is None else self.latitude
-            wanted["longitude"] = None if both else grid.longitude
-            northward = wanted | {"latitude": grid.latitude[::-1]}
-            if name != "reference":
-                wanted |= labels(reference)
-            elif both and self.latitude is None and not label_problem(values, northward):
-                continue  # the grid with poles has the same weights from south to north
-            if problem := label_problem(values, wanted):
-                assumed = " A grid with poles is assumed unless latitude= says which it is."
-                raise ScoreError(f"The {name} {problem}{assumed * (self.latitude is None)}")
-
-
-def _same(latitude: np.ndarray, other: np.ndarray) -> bool:
-    return latitude.shape == other.shape and np.allclose(latitude, other, rtol=0, atol=1e-3)
-
-
-def _like(name: str, values: Any, reference: np.ndarray) -> np.ndarray:
-    """Real numbers of the reference's shape; those of a standard deviation are above 0."""
-    array = as_array(name, values)
-    if array.shape != reference.shape:
-        raise ScoreError(
-            f"{name} {array.shape} and reference {reference.shape} do not fit; they have the same "
-            "samples, channels and grid."
-        )
-    if name == "std" and np.any(array <= 0):
-        raise ScoreError(f"A predicted standard deviation is above 0, got {array.min()}.")
-    return array
-
-
-def _channel_names(channels: Sequence[str]) -> list[str]:
-    names = [channels] if isinstance(channels, str) else list(channels)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ScoreError(f"channels must be a list of names, got {channels!r}.")
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ScoreError(f"Channel names must differ; {', '.join(twice)} appears twice.")
-    return names
-
-
-def _standard_deviations(std: Any) -> np.ndarray:
-    std = as_array("std", std).astype(np.float64)
-    smallest, largest = STD_RANGE
-    if std.ndim != 1 or not np.all((std >= smallest) & (std <= largest)):
-        raise ScoreError(
-            f"std must be one positive number per channel, got shape {std.shape} with values "
-            f"{np.array2string(std, threshold=6)}."
-        )
-    return std
+        given = {"background": sample.background, "std": sample.std}
+        fields |= {name: field[None] for name, field in given.items() if field is not None}
+        require_values(fields, self._names(len(sample.reference)), where, northward)
