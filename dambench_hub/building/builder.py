@@ -37,8 +37,8 @@ from dambench_hub.errors import BuildError
 from dambench_hub.runtime.files import atomic_path, remove_partial, sha256, write_atomic
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.workers import Run, in_process
-from dambench_hub.storage.features import ENSEMBLE
 from dambench_hub.storage.manifest import (
+    ENSEMBLE,
     FORMAT_VERSION,
     GEOGRAPHY,
     MANIFEST,

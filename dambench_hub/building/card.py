@@ -15,13 +15,12 @@ from dambench_hub.building.backgrounds_text import backgrounds_text
 from dambench_hub.building.geography import ATTRIBUTION, card_config
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.storage.features import (
-    ENSEMBLE,
     column_shapes,
     config_columns,
     ensemble_shapes,
     example_features,
 )
-from dambench_hub.storage.manifest import GEOGRAPHY, Manifest, Shard
+from dambench_hub.storage.manifest import ENSEMBLE, GEOGRAPHY, Manifest, Shard
 from dambench_hub.storage.preview import (
     PREVIEW,
     coarsening,

@@ -13,8 +13,7 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES, equivalent_of
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import draw_observations
-from dambench_hub.storage.features import ENSEMBLE
-from dambench_hub.storage.manifest import Gap
+from dambench_hub.storage.manifest import ENSEMBLE, Gap
 from dambench_hub.storage.statistics import Statistics
 
 Fields = Mapping[str, np.ndarray]

@@ -18,13 +18,12 @@ from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.features import (
-    ENSEMBLE,
     column_shapes,
     config_columns,
     ensemble_shapes,
     example_features,
 )
-from dambench_hub.storage.manifest import FORMATS, SUFFIX, Manifest
+from dambench_hub.storage.manifest import ENSEMBLE, FORMATS, SUFFIX, Manifest
 from dambench_hub.storage.preview import EXAMPLES, PREVIEW, preview_features, preview_shapes
 from dambench_hub.storage.rounding import require_keep_bits
 

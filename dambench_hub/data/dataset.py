@@ -18,8 +18,8 @@ from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.prefetching import prefetched
-from dambench_hub.storage.features import ENSEMBLE, column_shapes, ensemble_shapes
-from dambench_hub.storage.manifest import STATISTICS, Manifest
+from dambench_hub.storage.features import column_shapes, ensemble_shapes
+from dambench_hub.storage.manifest import ENSEMBLE, STATISTICS, Manifest
 from dambench_hub.storage.statistics import Statistics
 from dambench_hub.tasks.task import Task, load_task
 

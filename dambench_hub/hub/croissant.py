@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dambench_hub.storage.features import (
-    ENSEMBLE,
     column_shapes,
     config_columns,
     ensemble_shapes,
 )
-from dambench_hub.storage.manifest import GEOGRAPHY, STATISTICS, Manifest, Shard
+from dambench_hub.storage.manifest import ENSEMBLE, GEOGRAPHY, STATISTICS, Manifest, Shard
 from dambench_hub.storage.preview import PREVIEW, preview_shapes
 
 CROISSANT = "croissant.json"

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from dambench_hub.errors import BuildError
 from dambench_hub.hub.release import Release, ReleaseFile
 from dambench_hub.runtime.hub_client import check_repo_id, persist, require_token
-from dambench_hub.storage.features import CONFIGS, ENSEMBLE
+from dambench_hub.storage.features import CONFIGS
+from dambench_hub.storage.manifest import ENSEMBLE
 from dambench_hub.storage.preview import PREVIEW
 
 if TYPE_CHECKING:

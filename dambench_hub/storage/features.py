@@ -42,9 +42,6 @@ CONFIGS: Mapping[str, tuple[str, ...]] = {
 }
 """Configs of the data set and their columns; the first is the default and has them all."""
 
-ENSEMBLE = "ensemble"
-"""Config with the members of the background's ensemble, in files of its own."""
-
 
 def config_columns(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The configs that a data set with these modalities has, and their columns.

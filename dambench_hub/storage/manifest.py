@@ -24,7 +24,6 @@ from dambench_hub.coordinates.variables import MODALITIES, equivalent_of, parse_
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
-from dambench_hub.storage.features import ENSEMBLE
 from dambench_hub.storage.revision import (
     ADDED_EXAMPLES,
     CANONICAL,
@@ -48,6 +47,8 @@ TRAIN_SPLIT = "train"
 """The split that methods learn from, and from which all statistics are."""
 
 GEOGRAPHY = "geography/geography-00000-of-00001.parquet"
+ENSEMBLE = "ensemble"
+"""Config with the members of the background's ensemble, in files of its own."""
 
 
 @dataclass(frozen=True)
