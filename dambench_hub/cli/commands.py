@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from dambench_hub.cli import admin
 from dambench_hub.cli.admin import STORE, StoreOption
+from dambench_hub.cli.build import build
 from dambench_hub.errors import DambenchError
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.plain_text import print_any_text
@@ -29,7 +30,7 @@ WIDTH_OF_FILES = 160
 
 app = typer.Typer(
     help="DAMBench: score analyses of the atmosphere against a reference.",
-    epilog="First steps: dambench tasks · dambench info dambench · dambench score FILE",
+    epilog="First steps: dambench build mini --out dambench · dambench tasks · dambench score FILE",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -52,6 +53,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 DATA = "dambench"
 
 app.add_typer(admin.app, name="admin")
+app.command()(build)
 
 
 def _print_version(wanted: bool) -> None:

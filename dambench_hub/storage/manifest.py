@@ -314,7 +314,7 @@ class Manifest:
                 "Its build has not finished: run the same build command again."
                 if unfinished
                 else "Give the folder of a data set, or build one: "
-                "python builders/osse/build.py --preset mini --out dambench"
+                "dambench build mini --out dambench"
             )
             raise DataError(f"No data set in {folder} ({MANIFEST} is missing). {advice}") from None
         except (OSError, ValueError) as error:

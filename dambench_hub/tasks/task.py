@@ -95,7 +95,7 @@ class Task:
             raise TaskError(
                 f"Task {self.name} needs analyses every {self.cycle_hours} h, the {self.split} "
                 f"times of {manifest.name} are {' and '.join(map(str, spacings[:3]))} h apart. Use "
-                "a data set of consecutive days, such as builders/osse/build.py --preset cycle "
+                "a data set of consecutive days, such as `dambench build cycle --out cycle` "
                 "makes."
             )
         return times

@@ -257,7 +257,7 @@ def test_a_complete_data_set_is_left_alone(osse):
 def test_other_settings_are_refused(osse):
     refused = run(osse, "--seed", "2")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("error: ")
+    assert refused.stderr.startswith("Error: ")
     assert "seed" in refused.stderr
     assert "Traceback" not in refused.stderr
 
@@ -274,8 +274,19 @@ def test_worker_processes_load_no_datasets_and_no_jax():
     assert run.stdout == "[]\n", run.stderr
 
 
-@pytest.mark.parametrize("options", [["--preset", "huge"], ["--workers", "0"], ["--seed", "-1"]])
-def test_wrong_usage_exits_with_2(build, options, capsys):
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--preset", "mni"], 1, "Did you mean 'mini'?"),
+        (["--preset=cycling"], 1, "is called cycle now"),
+        (["--preset", "tiny", "--workers", "0"], 2, "--workers"),
+        (["--seed", "-1"], 2, "--seed"),
+        (["--presets", "tiny"], 2, "--presets"),
+    ],
+)
+def test_the_script_is_the_command(build, options, code, words, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_info:
-        build.parse_args(["--out", "x", *options])
-    assert exit_info.value.code == 2
+        build.main(["--out", str(tmp_path / "out"), *options])
+    assert exit_info.value.code == code
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

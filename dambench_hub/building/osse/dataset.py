@@ -91,10 +91,23 @@ def plan(
             "description": DESCRIPTION,
             "licence": "cc-by-4.0",
             "attribution": "Simulated with jcm (Apache-2.0); SPEEDY physics after F. Molteni.",
-            "command": f"python builders/osse/build.py --preset {world.name} --seed {world.seed}",
+            "command": build_command(world, observations),
             **(shipped_source(index) if index else simulated_source(world)),
         },
     )
+
+
+def build_command(world: World, observations: ObservationSettings) -> str:
+    """What makes a data set of the same revision, or at least the same world."""
+    usual = ObservationSettings()
+    options = {
+        "--seed": (world.seed, 0),
+        "--network": (observations.network, usual.network),
+        "--density": (observations.density, usual.density),
+        "--error-scale": (observations.error_scale, usual.error_scale),
+    }
+    said = [f"{name} {value}" for name, (value, default) in options.items() if value != default]
+    return " ".join([f"dambench build {world.name}", *said, "--out dambench"])
 
 
 def canonical_revisions(index: Index) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dambench_hub.errors import BuildError, did_you_mean
+
 IMPERFECTIONS = {
     "convection.trcnv": 8.0,  # hours; nature 6
     "convection.entmax": 0.425,  # nature 0.5
@@ -111,6 +113,9 @@ PRESETS = {
 }
 """What can be built; `cycle` is `mini` with test days that follow one another."""
 
+RENAMED = {"cycling": "cycle"}
+"""Presets that had another name in earlier versions."""
+
 CANONICAL = replace(
     MINI, splits=MINI.splits | {"test": replace(MINI.splits["test"], also=SIXTY_DAYS)}
 )
@@ -130,11 +135,21 @@ class World:
         more_days: If not 0, the world is made of further training days instead: its splits are
             `train-2021`, `train-2020`, … of as many days each as the preset's training split, the
             last of what is left.
+
+    Raises:
+        BuildError: When there is no such preset.
     """
 
     name: str
     seed: int
     more_days: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name in RENAMED:
+            raise BuildError(f"The preset {self.name} is called {RENAMED[self.name]} now.")
+        if self.name not in (*PRESETS, "canonical"):
+            advice = did_you_mean(self.name, PRESETS)
+            raise BuildError(f"There is no preset {self.name!r}. {advice}")
 
     @property
     def preset(self) -> Preset:

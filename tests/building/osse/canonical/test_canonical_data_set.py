@@ -18,6 +18,7 @@ from dambench_hub.building.osse.canonical.index import REVISIONS
 from dambench_hub.building.osse.canonical.index import shipped as worlds
 from dambench_hub.building.osse.dataset import canonical_revisions, open_world, plan
 from dambench_hub.building.osse.world import World
+from dambench_hub.cli import main as dambench
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.observations import ObservationSettings
@@ -112,26 +113,36 @@ def test_members_and_equivalents_are_those_of_the_states(folder, tmp_path):
     assert load_data(folder).manifest.ensemble_splits == ()
 
 
-def test_no_model_is_needed(installed, tmp_path):
-    """jax and jcm cannot be imported, and are not asked for."""
+def test_the_command_needs_nothing_but_the_package(installed, tmp_path):
+    """What extras bring cannot be imported, and is not asked for."""
     script = f"""
 import sys
 from pathlib import Path
-sys.modules |= dict.fromkeys(("jax", "jcm", "dinosaur", "torch"))
+extras = ("jax", "jcm", "dinosaur", "torch", "global_land_mask", "xarray_regrid")
+sys.modules |= dict.fromkeys(extras)
 from dambench_hub.building.osse.canonical import index
 index.FOLDER = Path({str(installed.folder.parent)!r})
-from functools import partial
-from dambench_hub.building.builder import build_dataset
-from dambench_hub.building.osse.dataset import open_world, plan
-from dambench_hub.building.osse.world import World
-from dambench_hub.observations import ObservationSettings
-world = World("tiny", 0)
-source = partial(open_world, world, 1)
-wanted = plan(world, ObservationSettings())
-print(build_dataset(Path({str(tmp_path / "out")!r}), wanted, source).name)
+from dambench_hub.cli import main
+main(["build", "tiny", "--out", {str(tmp_path / "out")!r}])
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert run.stdout == "osse-tiny\n", run.stderr
+    manifest = Manifest.read(tmp_path / "out")
+    assert run.stdout == f"{tmp_path / 'out'}: osse-tiny, revision {manifest.revision}\n"
+    assert manifest.revision == canonical_revisions(installed)["tiny"]
+
+
+def test_options_of_the_command_are_settings_and_its_record(installed, tmp_path, capsys):
+    options = ["--ensemble", "--format", "arrow", "--configs", "unimodal,stations"]
+    options += ["--network", "stations", "--density", "0.1", "--error-scale", "0.5"]
+    with pytest.raises(SystemExit) as exit_info:
+        dambench(["build", "tiny", "--out", str(tmp_path / "out"), *options])
+    assert exit_info.value.code == 0, capsys.readouterr().err
+    manifest = Manifest.read(tmp_path / "out")
+    assert manifest.observations == ObservationSettings("stations", 0.1, 0.5)
+    assert set(manifest.copies) == {"unimodal", "stations", "ensemble"}
+    assert manifest.source["command"] == (
+        "dambench build tiny --network stations --density 0.1 --error-scale 0.5 --out dambench"
+    )
 
 
 def test_what_must_be_simulated_says_what_to_install(installed, monkeypatch):
