@@ -212,12 +212,12 @@ def _completed(
 
 
 def _statistics(work: Path, plan: Plan, read: Reader, run: Run) -> Statistics:
-    """One pass over the training split, or its record."""
+    """One pass over the training split, without what was added to it, or its record."""
     record = work / STATISTICS
     if record.exists():
         return Statistics.read(record, len(plan.channels))
-    count = len(plan.times["train"])
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    first, count = plan.statistics_from, len(plan.times["train"])
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(first, count, CHUNK)]
     moments: dict[range, tuple[Moments, Moments]] = {}
 
     def examples() -> Iterator[int]:
@@ -225,7 +225,7 @@ def _statistics(work: Path, plan: Plan, read: Reader, run: Run) -> Statistics:
             moments[chunk] = parts
             yield from chunk
 
-    for _ in track(examples(), count, "Statistics of the training split"):
+    for _ in track(examples(), count - first, "Statistics of the training split"):
         pass
     reference, error = (
         reduce(add, parts) for parts in zip(*(moments[chunk] for chunk in chunks), strict=True)

@@ -25,6 +25,7 @@ from dambench_hub.storage.features import (
 )
 from dambench_hub.storage.manifest import ENSEMBLE, FORMATS, SUFFIX, Manifest
 from dambench_hub.storage.preview import EXAMPLES, PREVIEW, preview_features, preview_shapes
+from dambench_hub.storage.revision import added_examples
 from dambench_hub.storage.rounding import require_keep_bits
 
 SHARD_BYTES = 500_000_000
@@ -118,6 +119,11 @@ class Plan:
             if split not in self.times:
                 advice = did_you_mean(split, self.times)
                 raise BuildError(f"There is no split {split!r} to have an ensemble. {advice}")
+
+    @property
+    def statistics_from(self) -> int:
+        """The first training example that statistics count; those before were added to a world."""
+        return added_examples(self.source)
 
     @property
     def copies(self) -> tuple[str, ...]:

@@ -45,6 +45,15 @@ def build(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Another one is another world, simulated here.")
     ] = 0,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days",
+            metavar="N",
+            help="Of training, for mini: more than its 180 are simulated here; the rest, and the "
+            "board, stay the same. Up to 4140, those of all years from 2000 on.",
+        ),
+    ] = None,
     geography: Annotated[
         bool, typer.Option("--geography", help="Add land, heights, texts and relief pictures.")
     ] = False,
@@ -70,7 +79,7 @@ def build(
     Interrupted, the same command goes on where it stopped.
     """
     from dambench_hub.building.osse.build import build_world
-    from dambench_hub.building.osse.world import World
+    from dambench_hub.building.osse.dataset import world_of
     from dambench_hub.observations import ObservationSettings
 
     observations = {
@@ -81,7 +90,7 @@ def build(
     }
     try:
         manifest = build_world(
-            World(preset, seed),
+            world_of(preset, seed, days),
             out,
             ObservationSettings.from_dict(observations),
             file_format=format,

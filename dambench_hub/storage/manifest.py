@@ -25,8 +25,8 @@ from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mea
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
 from dambench_hub.storage.revision import (
-    ADDED_EXAMPLES,
     CANONICAL,
+    added_examples,
     canonical_revision,
     content_hash,
 )
@@ -170,7 +170,7 @@ class Manifest:
     @property
     def added_examples(self) -> int:
         """Training examples that were simulated in addition to those of a canonical world."""
-        return int(self.source.get(CANONICAL, {}).get(ADDED_EXAMPLES, 0))
+        return added_examples(self.source)
 
     @property
     def geography(self) -> bool:

@@ -44,6 +44,11 @@ class Settings(Protocol):
     def source(self) -> Mapping[str, Any]: ...  # noqa: D102
 
 
+def added_examples(source: Mapping[str, Any]) -> int:
+    """How many training examples, the first ones, were added to a canonical world."""
+    return int(source.get(CANONICAL, {}).get(ADDED_EXAMPLES, 0))
+
+
 def canonical_revision(of: Settings, hours: Mapping[str, Sequence[int]]) -> str:
     """Hash of all that the scored values of a canonical world depend on, 16 hexadecimal digits.
 
@@ -53,8 +58,8 @@ def canonical_revision(of: Settings, hours: Mapping[str, Sequence[int]]) -> str:
         of: A plan or a manifest, with `CANONICAL` in its source.
         hours: Valid times of each split, hours since 1970-01-01 00 UTC.
     """
-    shipped = dict(of.source[CANONICAL])
-    added = int(shipped.pop(ADDED_EXAMPLES, 0))
+    added = added_examples(of.source)
+    shipped = {k: value for k, value in of.source[CANONICAL].items() if k != ADDED_EXAMPLES}
     return content_hash(
         {
             "canonical": shipped,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dambench_hub.building.backgrounds_text import BACKGROUNDS
 from dambench_hub.building.examples import Source
@@ -18,16 +21,17 @@ from dambench_hub.building.osse.canonical.index import (
     canonical_presets,
 )
 from dambench_hub.building.osse.canonical.states import CanonicalStates
+from dambench_hub.building.osse.more_days import WithMoreDays, added_times
 from dambench_hub.building.osse.segments import SegmentStates
 from dambench_hub.building.osse.simulation import MEANS, simulate
-from dambench_hub.building.osse.world import IMPERFECTIONS, MEMBERS_IN, World
+from dambench_hub.building.osse.world import FIRST_YEAR, IMPERFECTIONS, MEMBERS_IN, World
 from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.manifest import PICTURE
-from dambench_hub.storage.revision import CANONICAL, canonical_revision
+from dambench_hub.storage.revision import ADDED_EXAMPLES, CANONICAL, canonical_revision
 
 QUALITY = "backgrounds.json"
 """Beside an index: what the card says of the backgrounds, as `quality.py` found it."""
@@ -40,6 +44,10 @@ into which an ensemble Kalman filter brings soundings of the nature run, many ov
 few over southern seas. Precipitation and outgoing longwave radiation of the nature run are seen,
 with errors and gaps, by simulated gauges and a simulated satellite. The dates stand for seasons:
 the weather is not that of any real day."""
+
+ADDED = """
+The first {added} training days were simulated on the machine that built this data set, in runs of
+years before; statistics, validation and test are those of the canonical world."""
 
 
 def plan(
@@ -72,12 +80,16 @@ def plan(
     else:
         days, grid = world.preset.splits, Grid.parse(world.preset.grid)
         members, ensemble_splits = world.preset.members, MEMBERS_IN
-    seed = f"-seed{world.seed}" if world.seed else ""
+    times = {split: of.times for split, of in days.items()}
+    said = f"-seed{world.seed}" if world.seed else ""
+    if world.more_days:
+        times["train"] = np.concatenate([added_times(world), times["train"]])
+        said += f"-{len(times['train'])}days"
     return Plan(
-        name=f"osse-{world.name}{seed}",
+        name=f"osse-{world.name}{said}",
         channels=STANDARD_CHANNELS,
         grid=grid,
-        times={split: of.times.astype("datetime64[h]") for split, of in days.items()},
+        times={split: of.astype("datetime64[h]") for split, of in times.items()},
         modalities=MEANS,
         observations=observations,
         format=file_format,
@@ -87,21 +99,53 @@ def plan(
         ensemble_splits=ensemble_splits if ensemble else (),
         source={
             "kind": "osse",
-            "title": f"DAMBench twin experiment, {world.name}{seed.replace('-', ', ')}",
-            "description": DESCRIPTION,
+            "title": f"DAMBench twin experiment, {world.name}{said.replace('-', ', ')}",
+            "description": DESCRIPTION
+            + (ADDED.format(added=world.more_days) if world.more_days else ""),
             "licence": "cc-by-4.0",
             "attribution": "Simulated with jcm (Apache-2.0); SPEEDY physics after F. Molteni.",
-            "command": build_command(world, observations),
-            **(shipped_source(index) if index else simulated_source(world)),
+            "command": build_command(world, observations, len(times["train"])),
+            **(shipped_source(index, world) if index else simulated_source(world)),
         },
     )
 
 
-def build_command(world: World, observations: ObservationSettings) -> str:
+def world_of(preset: str, seed: int = 0, days: int | None = None) -> World:
+    """The world that a person asks for.
+
+    Args:
+        preset: Its name.
+        seed: Another one, another world.
+        days: How many training days it shall have, for the canonical `mini`; None for its own.
+
+    Raises:
+        BuildError: When there is no such preset, or it cannot have so many days.
+    """
+    world = World(preset, seed)
+    if days is None:
+        return world
+    index = canonical_index(world)
+    if preset != "mini" or not index:
+        raise BuildError(
+            f"More training days are for the canonical preset mini, seed 0, not for {preset}, seed "
+            f"{seed}. Leave --days out, or give another --seed to get another world."
+        )
+    own = len(index.presets[preset]["train"].times)
+    most = own + world.most_more_days
+    if not own <= days <= most:
+        raise BuildError(
+            f"--days is {days}. {preset} has {own} training days, and up to {most} with those of "
+            f"all years from {FIRST_YEAR} on; give a number from {own} to {most}."
+        )
+    return replace(world, more_days=days - own)
+
+
+def build_command(world: World, observations: ObservationSettings, days: int) -> str:
     """What makes a data set of the same revision, or at least the same world."""
     usual = ObservationSettings()
     options = {
         "--seed": (world.seed, 0),
+        "--days": (days if world.more_days else 0, 0),
         "--network": (observations.network, usual.network),
         "--density": (observations.density, usual.density),
         "--error-scale": (observations.error_scale, usual.error_scale),
@@ -119,11 +163,17 @@ def canonical_revisions(index: Index) -> dict[str, str]:
     return revisions
 
 
-def shipped_source(index: Index) -> dict[str, Any]:
-    """What a manifest says of where a canonical world comes from."""
+def shipped_source(index: Index, world: World) -> dict[str, Any]:
+    """What a manifest says of where a canonical world comes from.
+
+    Raises:
+        BuildError: When training days are to be added, and the model is not installed.
+    """
     quality = index.folder / QUALITY
+    added: Mapping[str, Any] = {ADDED_EXAMPLES: world.more_days} if world.more_days else {}
     return {
-        CANONICAL: {"index_sha256": index.sha256, "expansion": EXPANSION},
+        CANONICAL: {"index_sha256": index.sha256, "expansion": EXPANSION, **added},
+        **({"added": simulated_source(world)} if added else {}),
         **({BACKGROUNDS: json.loads(quality.read_text())} if quality.exists() else {}),
         "versions": dict(index.versions),
         "settings": dict(index.settings),
@@ -171,12 +221,12 @@ def open_world(world: World, workers: int, work: Path) -> Source:
         workers: Processes that simulate.
         work: For what they store.
     """
-    index = canonical_index(world)
-    if not index:
-        simulate(world, work / "model", workers)
-    states: States = (
-        CanonicalStates(index, world.name) if index else SegmentStates(world, work / "model")
-    )
+    index, model = canonical_index(world), work / "model"
+    if not index or world.more_days:
+        simulate(world, model, workers)
+    states: States = CanonicalStates(index, world.name) if index else SegmentStates(world, model)
+    if world.more_days:
+        states = WithMoreDays(states, SegmentStates(world, model))
     archive = Archive(world, Grid.parse(index.grid if index else world.preset.grid), states)
     picture = index.folder / PICTURE if index else None
     return Source(

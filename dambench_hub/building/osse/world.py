@@ -121,6 +121,9 @@ CANONICAL = replace(
 )
 """Of the world that comes with the package: `mini` and `cycle` in one."""
 
+FIRST_YEAR = 2000
+"""Of training days."""
+
 MEMBERS_IN = ("validation", "test")
 """Splits whose members are kept."""
 
@@ -137,7 +140,7 @@ class World:
             last of what is left.
 
     Raises:
-        BuildError: When there is no such preset.
+        BuildError: When there is no such preset, or there are not so many years.
     """
 
     name: str
@@ -150,6 +153,17 @@ class World:
         if self.name not in (*PRESETS, "canonical"):
             advice = did_you_mean(self.name, PRESETS)
             raise BuildError(f"There is no preset {self.name!r}. {advice}")
+        if not 0 <= self.more_days <= self.most_more_days:
+            raise BuildError(
+                f"There can be up to {self.most_more_days} more training days, of the years from "
+                f"{FIRST_YEAR} on, not {self.more_days}."
+            )
+
+    @property
+    def most_more_days(self) -> int:
+        """How many further training days the years from `FIRST_YEAR` on have."""
+        days = (CANONICAL if self.name == "canonical" else PRESETS[self.name]).splits["train"]
+        return (int(days.first[:4]) - FIRST_YEAR) * days.count
 
     @property
     def preset(self) -> Preset:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.building.osse.world import NATURE, PRESETS, World
+from dambench_hub.errors import BuildError
 
 
 def test_seeds_make_other_worlds():
@@ -49,6 +50,19 @@ def test_the_ensemble_has_its_cycles_before_the_first_valid_time():
             assert (days.times[0] - world.cycle_begins(split)).astype(int) + 1 == (
                 world.preset.cycle_days
             )
+
+
+def test_years_end():
+    assert World("mini", 0, 22 * 180).preset.splits["train-2000"].count == 180
+    for more in (22 * 180 + 1, -1):
+        with pytest.raises(BuildError, match="up to 3960 more training days"):
+            World("mini", 0, more)
+
+
+@pytest.mark.parametrize(("name", "message"), [("cycling", "cycle now"), ("mni", "'mini'")])
+def test_other_presets_are_refused(name, message):
+    with pytest.raises(BuildError, match=message):
+        World(name, 0)
 
 
 @pytest.mark.parametrize("more", [1, 180, 181, 400])

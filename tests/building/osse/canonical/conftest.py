@@ -111,3 +111,16 @@ def installed(shipped, monkeypatch):
     """The packed world as if it came with the package."""
     monkeypatch.setattr(index, "FOLDER", shipped.folder.parent)
     return shipped
+
+
+@pytest.fixture
+def simulate_red_spectra(monkeypatch):
+    """Red spectra as what the model simulates; gives the worlds that it was run for."""
+    worlds = []
+    dataset = "dambench_hub.building.osse.dataset"
+    monkeypatch.setattr(f"{dataset}.simulate", lambda world, folder, workers: worlds.append(world))
+    monkeypatch.setattr(
+        f"{dataset}.SegmentStates", lambda world, folder: RedSpectra(world.preset.splits)
+    )
+    monkeypatch.setattr(f"{dataset}.version", lambda package: "3.0.0")
+    return worlds
