@@ -46,7 +46,7 @@ def _draw(quality: BackgroundQuality, grid: Grid, caption: str, channel: str) ->
     for axes, (name, field) in zip(maps, fields.items(), strict=True):
         mesh = draw_map(axes, grid, field, "magma_r", (0.0, limit))
         mean_square = np.mean(grid.weights[:, None] * field**2)
-        axes.set_title(f"{channel}, {name}, root mean square", pad=9)
+        axes.set_title(f"{channel}, {name}", pad=9)
         axes.set_title(
             f"{mean_square**0.5:.3g} {units}", loc="right", pad=9, fontsize=8, color=GREY
         )
@@ -81,7 +81,8 @@ def _draw_consistency(axes: Axes, quality: BackgroundQuality) -> None:
     for label, values, colour in rows:
         axes.scatter(columns, [values[n] for n in quality.channels], 9, colour, label=label)
     axes.axhline(1, color=GREY, linewidth=0.8)
-    variables = [parse_channel(name).variable.name for name in quality.channels]
+    channels = [parse_channel(name) for name in quality.channels]
+    variables = [c.variable.name if c.level else "sfc" for c in channels]
     starts = [n for n, name in enumerate(variables) if n == 0 or variables[n - 1] != name]
     axes.set_xticks(starts, [variables[n] for n in starts], fontsize=7, ha="left")
     axes.set_ylim(bottom=min(0.0, 1.1 * min(quality.correlation.values())))
