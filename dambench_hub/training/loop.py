@@ -3,7 +3,7 @@
     OUT/
       config.yaml         all that the training depends on
       metrics.jsonl       a line for each step and each validation
-      best/ last/         models: of the smallest validation error, of the last validation
+      best/ last/         models: of the largest skill in validation, of the last validation
       checkpoints/        training states to go on from
 
 What happens at a step is a function of the configuration, the data and the step alone: a training
@@ -43,7 +43,7 @@ from dambench_hub.training.initial_model import initial_model
 from dambench_hub.training.plan import TrainingPlan
 from dambench_hub.training.run_folder import STATES_FOLDER, claimed, describe_run
 from dambench_hub.training.schedules import SCHEDULES
-from dambench_hub.training.selection import VALIDATION, validation_error
+from dambench_hub.training.selection import VALIDATION, validate
 from dambench_hub.training.state import Progress, TrainingState
 from dambench_hub.training.trackers import JsonLines, trackers
 
@@ -229,24 +229,29 @@ class Trainer:
             broadcast(buffer)  # batch statistics are each process's own between two steps
         with self.state.average.applied() if self.state.average else nullcontext():
             self.state.require_finite()
-            mse, background_mse = validation_error(
+            found = validate(
                 model, self.data, self.config, self.plan.micro_batch_size, self.accelerator
             )
-            if not math.isfinite(mse):
+            if not math.isfinite(found.mse):
                 raise TrainingError(
-                    f"The validation error after step {progress.step} is {mse}, though the weights "
-                    "are finite. The last model stays; train anew with a smaller learning_rate."
+                    f"The validation error after step {progress.step} is {found.mse}, though the "
+                    "weights are finite. The last model stays; train anew with a smaller "
+                    "learning_rate."
                 )
-            best = progress.best_mse is None or mse < progress.best_mse
-            if best:
-                progress.best_step, progress.best_mse = progress.step, mse
+            if best := progress.is_best(found):
+                progress.best_step = progress.step
+                progress.best_mse, progress.best_skill = found.mse, found.skill
             if self.accelerator.is_main_process:
                 for name in ("last", "best") if best else ("last",):
                     write_model(model, self.out / name)
-        self._log(progress.step, validation_mse=mse, background_mse=background_mse)
+        values = {"validation_mse": found.mse, "background_mse": found.background_mse}
+        skill = "" if found.skill is None else f"skill {found.skill:.2f} %, "
+        if found.skill is not None:
+            values["validation_skill"] = found.skill
+        self._log(progress.step, **values)
         self._say(
-            f"Step {progress.step} of {self.plan.steps}: validation error {mse:.5f}, background "
-            f"{background_mse:.5f}{', the best so far' if best else ''}"
+            f"Step {progress.step} of {self.plan.steps}: validation {skill}error {found.mse:.5f}, "
+            f"background {found.background_mse:.5f}{', the best so far' if best else ''}"
         )
 
     def _require_finite(self, name: str, value: float, step: int) -> None:

@@ -22,6 +22,7 @@ from dambench_hub.training.checkpoints import (
     write_checkpoint,
 )
 from dambench_hub.training.config import TrainConfig
+from dambench_hub.training.selection import Validation
 from dambench_hub.training.weight_average import WeightAverage
 
 
@@ -32,14 +33,22 @@ class Progress:
     Attributes:
         step: Optimiser steps done.
         seconds: Time spent, over all runs.
-        best_step: Step of the smallest validation error, None before the first.
-        best_mse: That error.
+        best_step: Step of the best validation, None before the first.
+        best_mse: Its error.
+        best_skill: Its skill in %; None in trainings that began when the smallest error was best.
     """
 
     step: int = 0
     seconds: float = 0.0
     best_step: int | None = None
     best_mse: float | None = None
+    best_skill: float | None = None
+
+    def is_best(self, validation: Validation) -> bool:
+        """Whether a validation is better than all before: by skill, else by error."""
+        if self.best_skill is not None and validation.skill is not None:
+            return validation.skill > self.best_skill
+        return self.best_mse is None or validation.mse < self.best_mse
 
 
 class TrainingState:
@@ -128,6 +137,7 @@ class TrainingState:
                 self.average.load(tensors["average"])
             if self.scaler:
                 self.scaler.load_state_dict(numbers["scaler"])
+            numbers = {"best_skill": None} | numbers  # older states do not have it
             self.progress = Progress(**{f.name: numbers[f.name] for f in fields(Progress)})
         except (RuntimeError, KeyError, ValueError) as error:
             raise TrainingError(

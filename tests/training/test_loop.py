@@ -19,6 +19,7 @@ from torch import nn
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DambenchError, DataError, TaskError, TrainingError
+from dambench_hub.metrics import RmseSkill
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.registry import METHODS, load_method
 from dambench_hub.testing import write_tiny_dataset
@@ -123,15 +124,21 @@ def test_the_best_model_is_better_than_the_background(trained, tiny_data):
         for batch in tiny_data.batches("unimodal", "validation", 4)
         for state in (model.assimilate(batch).mean.numpy(), batch.background)
     ]
-    best = min(metrics(trained, "validation_mse").values())
-    assert errors[0] == pytest.approx(best, rel=1e-5)
+    skills = metrics(trained, "validation_skill")
+    best = max(skills, key=skills.get)
+    score = RmseSkill(tiny_data.channels, tiny_data.grid, tiny_data.statistics.std)
+    for batch in tiny_data.batches("unimodal", "validation", 4):
+        score.update(model.assimilate(batch).mean.numpy(), batch.background, batch.reference)
+    assert skills[best] == pytest.approx(score.compute()["skill"], rel=1e-5)
+    assert errors[0] == pytest.approx(metrics(trained, "validation_mse")[best], rel=1e-5)
     assert errors[1] == pytest.approx(metrics(trained, "background_mse")[8], rel=1e-5)
     assert errors[0] < errors[1]
 
 
 def test_metrics_have_a_line_for_each_step_and_validation(trained):
     assert list(metrics(trained, "loss")) == list(range(1, 9))
-    assert list(metrics(trained, "validation_mse")) == [2, 4, 6, 8]
+    for key in "validation_skill", "validation_mse":
+        assert list(metrics(trained, key)) == [2, 4, 6, 8]
     rates = list(metrics(trained, "learning_rate").values())
     assert rates == pytest.approx(0.05 * np.linspace(1, 0, 8))
     seconds, waiting = metrics(trained, "seconds"), metrics(trained, "waiting_seconds")
@@ -189,6 +196,20 @@ def test_stopping_and_going_on_is_never_stopping(
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     for key in ("loss", "gradient_norm", "validation_mse"):
         assert metrics(tmp_path / "parts", key) == metrics(tmp_path / "whole", key)
+
+
+def test_a_training_from_before_skill_goes_on(run, tmp_path):
+    run(max_minutes=1e-9)
+    states = tmp_path / "run" / "checkpoints"
+    step = checkpoint_steps(states)[-1]
+    tensors, numbers = checkpoints.read_checkpoint(states, step)
+    del numbers["best_skill"]
+    shutil.rmtree(states)
+    checkpoints.write_checkpoint(states, step, tensors, numbers)
+    progress = run(max_minutes=10)
+    assert progress.step == 8 and progress.best_mse < numbers["best_mse"]
+    skills = metrics(tmp_path / "run", "validation_skill")
+    assert progress.best_skill == skills[progress.best_step] == max(skills.values())
 
 
 def test_going_on_with_other_micro_batches_changes_no_more_than_rounding(run, tmp_path):
