@@ -41,7 +41,7 @@ class Hybrid(EnsembleMethod):
     scores are of: analyses of the cycles 3 to 6 were wrong by 0.0898 of a random day with them,
     0.0923 with weights of 0.5 and 0.5, 0.0930 with L of 2500 km; those of `var3d`, by 0.0917.
     Errors of other days, of which B is made, tell the analysis nothing that B does not know, and
-    bring the noise of N members: on validation days of the `mini` twin experiment with a
+    bring the noise of N members: on validation days of an earlier `mini` with a
     climatological ensemble, β_c = 1 − β_e of 1, 0.75, 0.5 and 0.25 leave 30.0, 30.6, 32.6 and
     36.3 % of the background's MSE. So without an ensemble of the day use `var3d`.
 

@@ -19,7 +19,7 @@ class LETKF(EnsembleKalmanFilter):
     `background_members` of the batch, or a climatological one, then call it "LETKF (climatological
     ensemble)".
 
-    Defaults are for that one, and chosen on the validation split of the `mini` twin experiment:
+    Defaults are for that one, and chosen on the validation split of an earlier `mini`:
     among L of 700, 850, 1000 and 1200 km with α of 0.3, 0.4 and 0.5, they leave the least MSE
     (42.3 % of the background's). Relaxation moves spread and not mean: on every third day, of 0,
     0.5, 0.8 and 1 the last had the best CRPS, 0.8 % better than 0.8, which unlike it leaves

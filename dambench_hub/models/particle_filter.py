@@ -44,8 +44,8 @@ class ParticleFilter(EnsembleMethod):
     theorem and no more. With as many observations as a globe has it is degenerate, whatever N: one
     particle has all the weight, which each analysis reports as its `effective_size`.
 
-    Defaults are for a climatological ensemble, and chosen on every third validation day of the
-    `mini` twin experiment: L of 700 and 1000 km, α of 1 and 1.5 and shares of 0.03, 0.05, 0.1 and
+    Defaults are for a climatological ensemble, and chosen on every third validation day of an
+    earlier `mini`: L of 700 and 1000 km, α of 1 and 1.5 and shares of 0.03, 0.05, 0.1 and
     0.3 were compared, not all with each other. They left 58.9 % of the background's MSE.
 
     Members have the mean and covariance of the weighted particles, by `weighted_transform`. They
