@@ -138,9 +138,10 @@ class Ranking:
                 methods=[entry.method for entry in self.entries],
             )
         except TaskError:
+            few = f"{len(hours)} analyses are" if len(hours) > 1 else "one analysis is"
             return None, (
-                f"There are no intervals: {len(hours)} analyses are too few, or lie too close "
-                "together. Chance of the weather shows from 90 days on."
+                f"There are no intervals: {few} too few, or too close together. Chance of the "
+                "weather shows from 90 days on."
             )
         return found, ""
 
