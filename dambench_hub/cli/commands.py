@@ -198,16 +198,17 @@ def leaderboard(
 ) -> None:
     """Print the ranking; results of other data set revisions or scorers are not mixed in."""
     from dambench_hub.data.dataset import load_data
+    from dambench_hub.data.revision_advice import board_advice
     from dambench_hub.leaderboard.store.exports import rankings_csv
     from dambench_hub.leaderboard.store.results import Store
     from dambench_hub.tasks.task import load_task
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    revision = load_data(data).revision if data else None
+    dataset = load_data(data) if data else None
     results = Store(store)
     names = [load_task(task).name] if task else results.tasks()
-    rankings = [results.ranking(name, revision) for name in names]
+    rankings = [results.ranking(name, dataset.revision if dataset else None) for name in names]
     if as_json:
         _print_json([row for ranking in rankings for row in ranking.to_dicts()])
     elif as_csv:
@@ -215,7 +216,9 @@ def leaderboard(
     else:
         _print_boards(rankings)
     if hidden := sum(ranking.hidden for ranking in rankings):
-        _note(f"{hidden} results of other data set revisions or scorer versions are not shown.")
+        others = f"{hidden} result{'s' if hidden > 1 else ''} of other data set revisions or scorer"
+        advice = board_advice(dataset.manifest) if dataset else "--data chooses a revision."
+        _note(f"{others} versions {'are' if hidden > 1 else 'is'} not shown. {advice}")
 
 
 @app.command()

@@ -83,6 +83,18 @@ def in_utc(time: str) -> str:
     return f"{time[:16].replace('T', ' ')} UTC"
 
 
+def with_code(text: str) -> Markup:
+    """A message for people, whose commands stand between backticks.
+
+    >>> str(with_code("Run `a < b`."))
+    'Run <code>a &lt; b</code>.'
+    """
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else part
+        for n, part in enumerate(text.split("`"))
+    )
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -92,6 +104,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"counted": counted, "in_utc": in_utc, "number": number}
+    filters = {"counted": counted, "in_utc": in_utc, "number": number, "with_code": with_code}
+    environment.filters |= filters
     environment.globals["SHADES"] = SHADES
     return environment

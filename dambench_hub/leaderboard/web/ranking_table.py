@@ -14,6 +14,7 @@ from dambench_hub.coordinates.variables import (
     parse_channel,
     variable_groups,
 )
+from dambench_hub.data.revision_advice import board_advice
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.text_rules import check_url
 from dambench_hub.leaderboard.site import Site
@@ -121,6 +122,7 @@ class Board:
         self.sure = StandingCells(self.ranking, standings) if standings else None
         self.footnotes = footnotes(self.ranking)
         self.hidden = self.ranking.hidden
+        self.advice = board_advice(site.data.manifest)
 
     @property
     def heading(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dambench_hub.data.revision_advice import board_advice
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.site import Site
@@ -88,7 +89,8 @@ class Receipt:
         if self.result and self.result.dataset_revision != self.ranking.dataset_revision:
             return (
                 f"Scored with revision {self.result.dataset_revision} of the data, so it is not "
-                f"ranked any more; this board has {self.ranking.dataset_revision}, see About."
+                f"ranked here; this board has {self.ranking.dataset_revision}. "
+                f"{board_advice(self.site.data.manifest)}"
             )
         if self.result and self.result.scorer_version != SCORER_VERSION:
             return (

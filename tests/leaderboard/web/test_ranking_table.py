@@ -83,10 +83,9 @@ def hand_in(site, make_result):
         result = make_result(
             score=score,
             value_hash=key,
-            dataset_revision=site.data.revision,
             scores=scores,
             sample_mse=(score,) * 5,
-            **changes,
+            **{"dataset_revision": site.data.revision} | changes,
         )
         known = {"id": key, "description": name, "file": "x.nc", "bytes": 1, "sha256": key}
         with site.store.transaction(write=True) as connection:
@@ -348,6 +347,14 @@ def test_intervals_lines_and_ranks_stand_beside_the_skill(site, hand_in, rng):
     assert [column.name for column in levels.columns][:4] == ["rank", "name", "tie", "skill"]
     figures = {title: value for title, value, _ in Receipt.of(site, key, None).figures()}
     assert figures["possible ranks"] == "1–2" and " to " in figures["95 % interval"]
+
+
+def test_results_of_another_revision_say_what_to_do(site, hand_in):
+    hand_in("new", 0.5)
+    other = hand_in("other", 0.4, dataset_revision="0" * 16)
+    assert "predict and submit again with this data set" in render("board", board=board(site))
+    notice = Receipt.of(site, other, None).notice
+    assert "revision 0000000000000000" in notice and "predict and submit again" in notice
 
 
 def test_results_of_an_older_scorer_keep_their_scores_and_no_rank(site, hand_in):
