@@ -18,6 +18,7 @@ from dambench_hub.errors import BuildError
 from dambench_hub.runtime.differences import differences
 from dambench_hub.runtime.files import write_atomic, writing
 from dambench_hub.storage.manifest import MANIFEST, Manifest
+from dambench_hub.storage.revision import CANONICAL
 
 WORK = ".build"
 PLAN = "plan.json"
@@ -63,8 +64,22 @@ def _refuse_difference(out: Path, found: Any, wanted: Any) -> None:
     if phrases := list(differences("", found, wanted)):
         raise BuildError(
             f"{out} was built with other settings: {'; '.join(phrases[:5])}. "
+            f"{_of_another_version(found, wanted)}"
             "Choose another folder, the same settings, or --fresh to delete it first."
         )
+
+
+def _of_another_version(found: Any, wanted: Any) -> str:
+    """A sentence for a folder with another world than the one that comes with this package."""
+    there, here = (
+        settings["source"].get(CANONICAL, {}).get("index_sha256") for settings in (found, wanted)
+    )
+    if not here or there == here:
+        return ""
+    return (
+        "It is of another version of dambench-hub, or was simulated: it can be read still, and has "
+        "a board of its own. "
+    )
 
 
 def lock(work: Path, name: str = "lock") -> Any:

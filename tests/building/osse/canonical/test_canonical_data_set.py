@@ -13,6 +13,7 @@ import pytest
 from dambench_hub.building.builder import build_dataset
 from dambench_hub.building.conversion import convert_dataset
 from dambench_hub.building.osse import archive
+from dambench_hub.building.osse.build import build_world
 from dambench_hub.building.osse.canonical import index as index_file
 from dambench_hub.building.osse.canonical.index import REVISIONS
 from dambench_hub.building.osse.canonical.index import shipped as worlds
@@ -83,6 +84,15 @@ def test_another_expansion_is_another_revision(installed, monkeypatch):
     assert set(canonical_revisions(replace(installed, sha256="0" * 64)).values()).isdisjoint(
         after.values()
     )
+
+
+def test_a_folder_of_another_version_says_so_and_is_read(folder, installed, monkeypatch):
+    other = replace(installed, sha256="1" * 64)
+    monkeypatch.setattr("dambench_hub.building.osse.dataset.canonical_index", lambda world: other)
+    with pytest.raises(BuildError, match="of another version of dambench-hub.*or --fresh"):
+        build(folder)
+    assert load_data(folder).revision == canonical_revisions(installed)["tiny"]
+    assert build_world(TINY, folder, fresh=True).revision == canonical_revisions(other)["tiny"]
 
 
 @pytest.mark.parametrize("where", ["shard", "canonical", "revision"])
