@@ -155,7 +155,7 @@ def test_other_files_are_refused(tmp_path, content, message):
 
 
 def test_absence_has_a_reason(tmp_path):
-    with pytest.raises(DataError, match="No data set in .*build one: python builders/osse"):
+    with pytest.raises(DataError, match="No data set in .*build one: dambench build mini"):
         Manifest.read(tmp_path)
     (tmp_path / ".build").mkdir()
     with pytest.raises(DataError, match="has not finished: run the same build command again"):
