@@ -87,7 +87,11 @@ def test_the_problems_of_a_bad_file_are_those_of_validate(own_board, write, tiny
 
 def test_a_private_result_is_told_to_its_owner_alone(own_board, write):
     status = submit_to_space(write("private.nc", 3), own_board, "private", publish=False)
-    assert status["state"] == "private" and isinstance(status["score"], float) and status["rank"] is None
+    assert (
+        status["state"] == "private"
+        and isinstance(status["score"], float)
+        and status["rank"] is None
+    )
 
 
 @pytest.mark.parametrize(
