@@ -9,11 +9,8 @@ ensemble: with e ~ N(0, s²) and s known exactly, varying by a share c of its me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.metrics.fields import weighted_mean
 from dambench_hub.metrics.streaming import StreamingScore
 
@@ -28,9 +25,6 @@ class SpreadError(StreamingScore):
     Raises:
         ChannelError: When a name is unknown or stands there twice, or there is none.
     """
-
-    def __init__(self, channels: Sequence[str], grid: Grid) -> None:
-        super().__init__(channels, grid)
 
     def update(self, spread: np.ndarray, error: np.ndarray) -> None:
         """Add a batch; all of it, or nothing when it has an error.
