@@ -99,12 +99,17 @@ class Grid:
         latitude, longitude = np.meshgrid(
             np.deg2rad(self.latitude), np.deg2rad(self.longitude), indexing="ij"
         )
-        xyz = (
-            np.cos(latitude) * np.cos(longitude),
-            np.cos(latitude) * np.sin(longitude),
-            np.sin(latitude),
-        )
-        return np.stack(xyz, axis=-1).reshape(-1, 3)
+        return unit_vectors(latitude, longitude).reshape(-1, 3)
+
+
+def unit_vectors(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """Points on the unit sphere in R³, (*, 3), of latitudes and longitudes in radians, (*)."""
+    xyz = (
+        np.cos(latitude) * np.cos(longitude),
+        np.cos(latitude) * np.sin(longitude),
+        np.sin(latitude),
+    )
+    return np.stack(xyz, axis=-1)
 
 
 def latitude_weights(latitude: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from dambench_hub.building.osse.soundings import Soundings
+from dambench_hub.coordinates.grids import unit_vectors
 from dambench_hub.dynamics.circulation_model import CirculationModel
 from dambench_hub.dynamics.state_vector import UPPER_AIR
 from dambench_hub.estimation.ensemble_transform import letkf_updates, updated
@@ -118,5 +119,4 @@ class CycledEnsemble:
         columns = self._horizontal.nodal_shape[0]
         longitude = 2 * np.pi * np.arange(columns) / columns
         east, north = np.meshgrid(longitude, latitude, indexing="ij")
-        up = [np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)]
-        return np.stack(up, axis=-1).reshape(-1, 3)
+        return unit_vectors(north, east).reshape(-1, 3)

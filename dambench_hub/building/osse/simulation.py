@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from dambench_hub.building.osse.chains import run_chains
 from dambench_hub.building.osse.twin_run import TwinRun, twin_models
@@ -36,11 +37,13 @@ def simulate_segment(world: World, folder: Path, split: str, number: int) -> Non
     on from a file, so that an interrupted build and an uninterrupted one give the same bits.
     """
     models = twin_models(world)
-    run = TwinRun(world, split, models)
+    state, members = None, None
     if number:
         before = segment_path(folder, split, number - 1)
-        members = load_file(before)[MEMBERS]
-        run = TwinRun(world, split, models, load_state(before, like=models.first), members)
+        state = load_state(before, like=models.first)
+        with safe_open(before, "numpy") as file:
+            members = file.get_tensor(MEMBERS)
+    run = TwinRun(world, split, models, state, members)
     wanted = world.preset.splits[split].times
     samples: list[dict[str, np.ndarray]] = []
     for day in world.segments(split)[number]:
