@@ -40,8 +40,7 @@ class Batch:
             None; `background` is the one that scores compare with, their mean or another forecast.
         background_modalities: The background's equivalents of the modalities by the same names,
             what its forecast says would have been measured, float32, (B, Y, X), NaN where it has
-            none. A departure is `modalities[name] − background_modalities[name]`. All NaN if left
-            out; without modalities empty.
+            none; see `departures`. All NaN if left out; without modalities empty.
         background_members_modalities: The members' equivalents, float32, (B, M, Y, X), NaN where
             they have none; without modalities or members empty.
 
@@ -136,6 +135,16 @@ class Batch:
         return self._on_grid(
             self.observation_values.new_ones(()).bool().expand_as(self.observation_values)
         )
+
+    @cached_property
+    def departures(self) -> dict[str, Array]:
+        """Modalities less the background's equivalents, by name, (B, Y, X), in the modality's unit.
+
+        What was measured less what the background says would have been: the innovation of a
+        modality. NaN where either is missing.
+        """
+        equivalents = self.background_modalities
+        return {name: values - equivalents[name] for name, values in self.modalities.items()}
 
     def without_reference(self) -> Batch:
         """The same batch as a method may see it at analysis time."""

@@ -223,6 +223,15 @@ def test_equivalents_travel_with_the_batch(rng):
         np.testing.assert_array_equal(getattr(tensors, name)["olr"].numpy(), wanted)
 
 
+def test_departures_are_what_the_background_did_not_foresee(rng):
+    batch = with_equivalents(rng)
+    perfect = dataclasses.replace(batch, background_modalities=batch.modalities)
+    assert not perfect.departures["olr"].any()
+    foreseen = batch.background_modalities["olr"] + batch.departures["olr"]
+    np.testing.assert_allclose(foreseen, batch.modalities["olr"], rtol=1e-6, atol=1e-6)
+    assert np.isnan(make(rng).departures["olr"]).all()  # it has no equivalent
+
+
 def test_another_background_has_other_equivalents(rng):
     batch = with_equivalents(rng)
     other = batch.with_background(batch.background + 1, batch.background_members[:, :2])
