@@ -3,8 +3,8 @@
     python builders/osse/pack.py --work FOLDER [--workers N]
 
 Killed, the same command goes on where it stopped. What rounding does to the channels is measured,
-and refused if it is too much; the revisions of the presets are written beside the index, and a test
-compares them.
+and refused if it is too much. It is another world then: `builders/state_version.py` states its
+revisions.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dambench_hub.building.osse.canonical.index import FOLDER, REVISIONS
+from dambench_hub.building.osse.canonical.index import FOLDER
 from dambench_hub.building.osse.canonical.packing import Simulated, pack_world
 from dambench_hub.building.osse.dataset import canonical_revisions, simulated_source
 from dambench_hub.building.osse.segments import SegmentStates
 from dambench_hub.building.osse.simulation import simulate
 from dambench_hub.building.osse.world import MEMBERS_IN, PRESETS, World
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.runtime.files import local_path, write_atomic
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 
 
@@ -58,9 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             versions=source["versions"],
         )
         index = pack_world(simulated, args.out)
-        revisions = canonical_revisions(index)
-        write_atomic(args.out / REVISIONS, json.dumps(revisions, indent=1) + "\n")
-        report(args.out, index.precision, revisions)
+        report(args.out, index.precision, canonical_revisions(index))
 
     return exit_code(pack)
 

@@ -28,6 +28,7 @@ from dambench_hub.storage.preview import (
     preview_features,
     preview_shapes,
 )
+from dambench_hub.tasks.benchmark import standing
 
 SIZE_CATEGORIES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
 
@@ -176,6 +177,7 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         "title": source.get("title", manifest.name),
         "description": source.get("description", ""),
         "revision": manifest.revision,
+        "benchmark": standing(manifest.revision),
         "name": manifest.name,
         "folder": folder.resolve().name,
         "splits": "\n".join(rows),

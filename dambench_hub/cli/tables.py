@@ -17,6 +17,7 @@ from rich.text import Text
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS, equivalent_of, parse_channels
 from dambench_hub.scoring.precision import number, percent
+from dambench_hub.tasks.benchmark import standing, version_of_result
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
@@ -61,14 +62,15 @@ def result_tables(result: Result) -> RenderableType:
     ]
     if "crps" in result.scores:
         parts.append(_ensemble_table(result.scores))
-    parts.append(
-        Text(
-            f"data set {result.dataset}, revision {result.dataset_revision}  ·  scorer version "
-            f"{result.scorer_version}  ·  values {result.value_hash[:16]}",
-            "dim",
-        )
-    )
-    return Group(*parts)
+    depends_on = [
+        f"data set {result.dataset}, revision {result.dataset_revision}",
+        f"scorer version {result.scorer_version}",
+        f"values {result.value_hash[:16]}",
+    ]
+    key = (result.task, result.dataset_revision, result.scorer_version)
+    if version := version_of_result(*key):
+        depends_on.insert(0, f"benchmark {version.name}")
+    return Group(*parts, Text("  ·  ".join(depends_on), "dim"))
 
 
 def _rmse_tables(scores: dict[str, Any]) -> list[Table]:
@@ -179,6 +181,7 @@ def info_tables(data: Data) -> RenderableType:
     for name, value in {
         "name": manifest.name,
         "revision": manifest.revision,
+        "benchmark": standing(manifest.revision),
         "description": source.get("description", ""),
         "grid": f"{manifest.grid} (latitudes × longitudes, poles included)",
         "channels": f"{len(manifest.channels)}: {', '.join(manifest.channels)}",

@@ -18,6 +18,7 @@ from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.standings import Standing
+from dambench_hub.tasks.benchmark import version_of_result
 
 STATES = {
     State.RECEIVED: "waiting to be scored",
@@ -163,10 +164,13 @@ class Receipt:
         if submission.sha256:
             facts.append(("SHA-256 of the file", submission.sha256))
         if result:
+            key = (result.task, result.dataset_revision, result.scorer_version)
+            version = version_of_result(*key)
             facts += [
                 ("values", result.value_hash),
                 ("data set", f"{result.dataset}, revision {result.dataset_revision}"),
                 ("scorer version", result.scorer_version),
+                ("benchmark", f"version {version.name}" if version else ""),
             ]
             facts += [(key.replace("_", " "), text) for key, text in result.attributes.items()]
         return [fact for fact in facts if fact[1] and not fact[0].endswith("url")]

@@ -9,6 +9,7 @@ import gradio as gr
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.web.markup import render, static_text
 from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.tasks.benchmark import version_of_data
 from dambench_hub.version import __version__
 
 PAGES = (
@@ -51,7 +52,11 @@ def page_footer(site: Site) -> gr.HTML:
     """The foot of a page: versions and licence."""
     licence = site.data.manifest.source.get("licence", "unknown")
     foot = render(
-        "page_footer", version=__version__, scorer_version=SCORER_VERSION, licence=licence
+        "page_footer",
+        version=__version__,
+        benchmark=version_of_data(site.data.revision),
+        scorer_version=SCORER_VERSION,
+        licence=licence,
     )
     return gr.HTML(foot, apply_default_css=False)
 

@@ -20,8 +20,7 @@ EXPANSION = 1
 """Version of what is done with the shipped bytes; it rises when any expanded value changes by more
 than rounding, and the revision with it."""
 
-INDEX, REVISIONS = "index.json", "revisions.json"
-"""The second states the presets' revisions; they hash the index, so they are not in it."""
+INDEX = "index.json"
 
 FOLDER = Path(str(files("dambench_hub.building.osse.canonical"))) / "shipped"
 

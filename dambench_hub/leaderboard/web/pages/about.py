@@ -9,6 +9,7 @@ from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.tasks.benchmark import standing
 from dambench_hub.version import __version__
 
 SCORES = (
@@ -68,6 +69,7 @@ def about(site: Site, address: str) -> str:
     observations = manifest.observations
     facts = {
         "data set": f"{manifest.name}, revision {site.data.revision}",
+        "benchmark": standing(site.data.revision),
         "grid": f"{manifest.grid.latitudes} × {manifest.grid.longitudes}, poles included",
         "channels": f"{len(manifest.channels)}: {', '.join(manifest.channels)}",
         "background": f"forecast started {manifest.lead_hours} h before",
