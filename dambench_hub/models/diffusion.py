@@ -136,7 +136,7 @@ class Sampler:
     corrections: int = 1
     correction_step: float = 0.5
     guidance_variance: float = 1e-2
-    detach: bool = True
+    detach: bool = False
     member_batch: int = 8
 
     def __post_init__(self) -> None:

@@ -59,7 +59,8 @@ class SDA(LearnedAssimilator):
         corrections: C, Langevin corrections after each step.
         correction_step: τ, sets their length.
         guidance_variance: γ, see `Sampler`.
-        detach: Whether guidance leaves out the network's derivative, see `Sampler`.
+        detach: Whether guidance leaves out the network's derivative, which is faster and,
+            at equal steps, worse; see `Sampler`.
         members: S, how many states are sampled; may be set later, too.
         member_batch: How many members the network sees at once.
         start: Time at which `sdedit` starts.
@@ -90,7 +91,7 @@ class SDA(LearnedAssimilator):
         corrections: int = 1,
         correction_step: float = 0.5,
         guidance_variance: float = 1e-2,
-        detach: bool = True,
+        detach: bool = False,
         members: int = 8,
         member_batch: int = 8,
         start: float = 0.4,

@@ -111,7 +111,8 @@ class SLAMS(LearnedAssimilator):
         corrections: C, Langevin corrections after each step.
         correction_step: τ, sets their length.
         guidance_variance: γ, see `Sampler`.
-        detach: Whether guidance leaves out the U-Net's derivative, see `Sampler`.
+        detach: Whether guidance leaves out the U-Net's derivative, which is faster and,
+            at equal steps, worse; see `Sampler`.
         pixel_guidance: Whether the observations guide, too, through the decoder.
         members: S, how many latents are sampled; may be set later, too.
         member_batch: How many members the networks see at once.
@@ -150,7 +151,7 @@ class SLAMS(LearnedAssimilator):
         corrections: int = 1,
         correction_step: float = 0.5,
         guidance_variance: float = 1e-2,
-        detach: bool = True,
+        detach: bool = False,
         pixel_guidance: bool = False,
         members: int = 8,
         member_batch: int = 8,
