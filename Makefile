@@ -1,6 +1,6 @@
 # Three commands, nothing needed beforehand but Python 3.11+ and make:
 #   make quickstart   generate the benchmark, assimilate, score, rank, draw   (a few minutes)
-#   make serve        the leaderboard of what quickstart made, on http://127.0.0.1:7860
+#   make serve        the leaderboard, with all baselines, on http://127.0.0.1:7860
 #   make test         lint, types, tests
 # And two that take hours, for the tables of baselines/README.md:
 #   make --jobs 2 baselines
@@ -45,10 +45,10 @@ pictures: predictions
 	$(BIN)/dambench plot results/optimal_interpolation.nc --data dambench --channel z500 --out results
 	$(BIN)/dambench plot results/era5_optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
 
-# What is recorded already stays as it is; submitting it again gives the pages their maps.
-serve: $(VENV)/.installed-app
-	test -f results/dambench.db || $(MAKE) scores
+# All recorded baselines are on the board; those that quickstart predicted are submitted again to give their pages maps.
+serve: data | $(VENV)/.installed-app
 	for method in background optimal_interpolation; do \
+	  test ! -f results/$$method.nc || \
 	  $(BIN)/dambench submit results/$$method.nc --name $$method --data dambench $(STORE) --folder results/board || exit; \
 	done
 	$(BIN)/python leaderboard_app/app.py --data dambench $(STORE) --folder results/board --dev-user "$${USER:-me}"

@@ -5,7 +5,7 @@
 On one's own machine, `--dev-user` lets whoever sits there hand in; without it, the board can only
 be looked at. On a Space, people sign in with their Hugging Face account. Options that are not given
 are taken from DAMBENCH_DATA, DAMBENCH_STORE, DAMBENCH_FOLDER, DAMBENCH_ROLE, DAMBENCH_LIMITS,
-DAMBENCH_MIRROR and DAMBENCH_DISCARD_UPLOADS.
+DAMBENCH_MIRROR, DAMBENCH_DISCARD_UPLOADS and DAMBENCH_BASELINES.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import gradio as gr
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.sign_in import SignIn
+from dambench_hub.leaderboard.baseline_records import add_records
 from dambench_hub.leaderboard.options import DISCARD_UPLOADS, add_site_options, discards_uploads
 from dambench_hub.leaderboard.scorer.process import ScorerProcess
 from dambench_hub.leaderboard.site import Site, absolute_url
@@ -64,10 +65,24 @@ def parse_args(argv=None):
         default=discards_uploads(ON_A_SPACE),
         help="keep no file that was scored, as is done on a Space, whose disk is small",
     )
+    parser.add_argument(
+        "--baselines",
+        type=local_path,
+        default=get("DAMBENCH_BASELINES", default_records()),
+        metavar="FOLDER",
+        help="records of baselines, shown where they are of this data (default: %(default)s)",
+    )
     parser.add_argument("--dev-user", metavar="NAME", help="who hands in on this machine")
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1")
     parser.add_argument("--port", type=int, default=7860)
     return parser.parse_args(argv)
+
+
+def default_records():
+    """Where the records of baselines are: on a Space beside this file, else in the checkout."""
+    here = Path(__file__).resolve().parent
+    places = (here / "scores", here.parent / "baselines" / "scores")
+    return next((place for place in places if place.is_dir()), None)
 
 
 def assemble(site):
@@ -102,6 +117,9 @@ def main(argv=None):
             limits=Limits.read(args.limits) if args.limits else None,
             sign_in=SignIn.choose(args.dev_user, args.host),
         )
+        if args.baselines:
+            new = add_records(site.store, args.baselines, site.data.revision)
+            print(f"{len(new)} baselines are new on the board, from {args.baselines}", flush=True)
         with _scorer(args, site):
             print(f"DAMBench leaderboard on http://{args.host}:{args.port}", flush=True)
             serve(

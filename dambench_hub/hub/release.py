@@ -20,6 +20,7 @@ import yaml
 from dambench_hub.errors import BuildError
 from dambench_hub.hub.benchmark import EVAL, benchmark
 from dambench_hub.hub.croissant import CROISSANT, croissant
+from dambench_hub.hub.space import baseline_records, require_pin
 from dambench_hub.models.card import point_to
 from dambench_hub.models.pretrained import RUN_CONFIG, model_name
 from dambench_hub.runtime.files import sha256
@@ -31,7 +32,6 @@ from dambench_hub.storage.manifest import (
     STATISTICS,
     Manifest,
 )
-from dambench_hub.version import __version__
 
 KINDS = ("dataset", "metric", "model", "space")
 CARD = "README.md"
@@ -210,6 +210,8 @@ def collect(
         files = tuple(_pointing_to(repo_id, file) for file in files)
         return Release(kind, f"model {model_name(folder)}", folder, (), files)
     sdk = _check_space(folder, files, repo_id, kind)
+    if kind == "space":
+        files += tuple(ReleaseFile.of(*found) for found in baseline_records(folder).items())
     return Release(kind, f"{kind} {folder.name}", folder, (), files, sdk=sdk)
 
 
@@ -339,21 +341,8 @@ def _check_space(folder: Path, files: Sequence[ReleaseFile], repo_id: str, kind:
             f"{folder} has no {' and no '.join(absent)}, which a {kind} named {repo_id} needs."
         )
     if kind == "space":
-        _check_pin(folder)
+        require_pin(folder)
     return str(front["sdk"])
-
-
-def _check_pin(folder: Path) -> None:
-    """A Space runs the version that it was tried with, which is this one."""
-    requirements = folder / "requirements.txt"
-    lines = requirements.read_text("utf-8").splitlines() if requirements.exists() else []
-    for line in lines:
-        pinned = re.fullmatch(r"dambench-hub(?:\[[\w,]+\])?(.*)", line.strip())
-        if pinned and pinned[1] != f"=={__version__}":
-            raise BuildError(
-                f"{requirements} asks for {line.strip()}, and this is {__version__}. "
-                f"Pin it: dambench-hub[app]=={__version__}."
-            )
 
 
 def _front_matter(folder: Path) -> dict[str, Any]:

@@ -57,3 +57,8 @@ def test_no_role_starts_where_the_sandbox_does_not_hold(load, monkeypatch, tmp_p
     monkeypatch.setattr(app, "self_test", broken)
     with pytest.raises(IsolationError):
         app.main(["--role", role, "--data", str(tmp_path / "none")])
+
+
+def test_baselines_are_those_of_the_checkout_unless_others_are_named(load, tmp_path):
+    assert load().parse_args([]).baselines == APP.parents[1] / "baselines" / "scores"
+    assert load(DAMBENCH_BASELINES=str(tmp_path)).parse_args([]).baselines == tmp_path

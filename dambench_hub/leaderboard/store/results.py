@@ -47,13 +47,16 @@ class Store(Database):
         super().__init__(url, create=create)
         self._rankings: dict[tuple[str, str | None, str], tuple[int, Ranking]] = {}
 
-    def add(self, result: Result, name: str, file: Path | None = None) -> None:
+    def add(
+        self, result: Result, name: str, file: Path | None = None, description: str = ""
+    ) -> None:
         """Record and publish a result made on this machine; once this returns, it is on the disk.
 
         Args:
             result: The scores.
             name: What the ranking calls it.
             file: The prediction file, of which the size is noted.
+            description: What its page says of it.
 
         Raises:
             DuplicateResult: When the same values are recorded under this name already.
@@ -76,6 +79,7 @@ class Store(Database):
                 model_url=result.attributes.get("model_url"),
                 paper_url=result.attributes.get("paper_url"),
                 bytes=file.stat().st_size if file else 0,
+                description=description,
             )
             number = insert_result(connection, key, owner.id, result, at)
             append_event(connection, key, at, Event(State.PUBLISHED, owner.id, result=number))

@@ -1,7 +1,8 @@
 """What programs may ask the board, by the names that stay the same: `gradio_client` and plain HTTP.
 
-Three endpoints of Gradio's API, `/tasks`, `/leaderboard` and `/submission`, and two files for each
-task, `/export/TASK.csv` and `/export/TASK.json`.
+Three endpoints of Gradio's API, `/tasks`, `/leaderboard` and `/submission`, and three files for
+each task: `/export/TASK.csv`, `/export/TASK.json`, and `/export/TASK.parquet` with the scores by
+day, channel and region behind the ranking.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dambench_hub.errors import DambenchError, did_you_mean
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.exports import rankings_csv
 from dambench_hub.leaderboard.store.ranking import Ranking
+from dambench_hub.leaderboard.store.raw_scores import as_parquet, raw_scores
 from dambench_hub.leaderboard.web.receipt import Receipt
 
 
@@ -72,6 +74,13 @@ def exports(site: Site) -> APIRouter:
         text = json.dumps(entries(_found(site, task)), allow_nan=False)
         return _file(text, f"{task}.json", "application/json")
 
+    @router.get("/export/{task}.parquet")
+    def raw(task: str) -> Response:
+        found = raw_scores(site.store, _found(site, task))
+        if not len(found):
+            raise HTTPException(404, f"No errors by day are kept of results of the task {task}.")
+        return _file(as_parquet(found), f"{task}.parquet", "application/vnd.apache.parquet")
+
     return router
 
 
@@ -103,6 +112,7 @@ def _found(site: Site, task: str) -> Ranking:
         raise HTTPException(404, str(error)) from error
 
 
-def _file(text: str, name: str, kind: str) -> Response:
+def _file(content: str | bytes, name: str, kind: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text, media_type=f"{kind}; charset=utf-8", headers=headers)
+    encoding = "; charset=utf-8" if isinstance(content, str) else ""
+    return Response(content, media_type=kind + encoding, headers=headers)

@@ -1,4 +1,4 @@
-"""Scores of methods against the density of observations, and against their number of parameters."""
+"""Skill of methods against the density of observations, and against their number of parameters."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ DENSITY = "density-"
 
 @dataclass(frozen=True)
 class Curve:
-    """Mean squared errors of one method.
+    """Skill of one method.
 
     Attributes:
         name: Of the method.
         x: Densities, % of the grid points, or one number of parameters.
-        y: `mse` there.
+        y: Skill there, %.
     """
 
     name: str
@@ -40,13 +40,13 @@ def by_density(site: Site, most: int) -> list[Curve]:
         density = site.tasks[name].observation_settings(site.data.manifest).density
         for entry in site.store.ranking(name, site.data.revision).entries:
             key = (entry.owner.id, entry.name)
-            points.setdefault(key, []).append((100 * density, entry.result.scores["mse"]))
-    # The more tasks the better; of equally many, the smaller scores.
-    order = sorted(points.items(), key=lambda item: (-len(item[1]), sum(y for _, y in item[1])))
+            points.setdefault(key, []).append((100 * density, entry.result.scores["skill"]))
+    # The more tasks the better; of equally many, the larger skill.
+    order = sorted(points.items(), key=lambda item: (-len(item[1]), -sum(y for _, y in item[1])))
     curves = [
         Curve(name, *map(tuple, zip(*sorted(found), strict=True)))
         for (_, name), found in order
-        if len(found) > 1 and all(y > 0 for _, y in found)
+        if len(found) > 1
     ]
     background = [curve for curve in curves if curve.name == "background"][:1]
     return background + [curve for curve in curves if curve not in background][: most - 1]
@@ -56,9 +56,9 @@ def by_parameters(ranking: Ranking) -> list[Curve]:
     """Methods that say how many parameters they have, by that number."""
     known = [(_parameters(entry), entry) for entry in ranking.entries]
     return [
-        Curve(entry.name, (size,), (entry.result.scores["mse"],))
+        Curve(entry.name, (size,), (entry.result.scores["skill"],))
         for size, entry in sorted(known, key=lambda pair: pair[0])
-        if size and entry.result.scores["mse"] > 0
+        if size and "skill" in entry.result.scores
     ]
 
 

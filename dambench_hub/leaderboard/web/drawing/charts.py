@@ -158,10 +158,10 @@ def draw_curves(
     *,
     joined: bool = True,
 ) -> Markup:
-    """Scores of several methods against something, both on logarithmic axes.
+    """Scores of several methods against something positive, on a logarithmic axis.
 
     Args:
-        curves: By method, its values along x and y; all are positive.
+        curves: By method, its values along x and y.
         inks: Which of `INKS` each has.
         x: What is along x.
         y: What is along y.
@@ -171,7 +171,6 @@ def draw_curves(
         figure = _figure(8.4, 4.2)
         axes = figure.subplots()
         axes.set_xscale("log")
-        axes.set_yscale("log")
         for (name, (along, values)), ink in zip(curves.items(), inks, strict=True):
             style = "o-" if joined else "o"
             axes.plot(along, values, style, color=INKS[ink], markersize=5, label=_plain(name))
@@ -189,8 +188,6 @@ def draw_curves(
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(EngFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
-        axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:.2g}"))
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         return svg(figure, f"{y} against {x}")

@@ -16,6 +16,8 @@ from dambench_hub.leaderboard.web.pages.address import Address, Query, choice
 from dambench_hub.leaderboard.web.pages.events import WAITING
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 
+SKILL = "skill (%)"
+
 
 def build(site: Site) -> None:
     """Lay the page out; the task of the second picture comes from the address."""
@@ -27,15 +29,15 @@ def build(site: Site) -> None:
 
     def show_density(query: Query, request: gr.Request) -> str:
         curves = by_density(site, len(CURVES))
-        drawn = _drawn(tuple(curves), "observed grid points (%)", "MSE", True) if curves else ""
+        drawn = _drawn(tuple(curves), "observed grid points (%)", SKILL, True) if curves else ""
         return render("curves_density", drawing=drawn)
 
     def show_size(query: Query, request: gr.Request) -> str:
         task = query.get("task", "")
         task = task if task in site.tasks else tasks[0]
         curves = by_parameters(site.store.ranking(task, site.data.revision))
-        drawn = _drawn(tuple(curves), "number of parameters", "MSE", False) if curves else ""
-        return render("curves_size", drawing=drawn, task=task, score="MSE")
+        drawn = _drawn(tuple(curves), "number of parameters", SKILL, False) if curves else ""
+        return render("curves_size", drawing=drawn, task=task)
 
     address.follow(show_density, density, later=False)
     address.follow(show_size, size)
