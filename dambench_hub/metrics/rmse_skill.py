@@ -86,22 +86,22 @@ class RmseSkill(StreamingScore):
         self.std = _by_channel("std", std, len(channels))
         super().__init__(channels, grid, tuple(self.std.tolist()))
 
-    def update(self, analysis: np.ndarray, background: np.ndarray, reference: np.ndarray) -> None:
+    def update(self, analysis: np.ndarray, reference: np.ndarray, background: np.ndarray) -> None:
         """Add a batch; all of it, or nothing when it has an error.
 
         Args:
             analysis: x̂, (N, C, Y, X), physical units; of an ensemble, its mean.
-            background: (N, C, Y, X).
             reference: x, (N, C, Y, X).
+            background: (N, C, Y, X).
 
         Raises:
             ScoreError: When shapes or labels do not fit, or a value is not finite or a fill value.
         """
-        self._add(analysis=analysis, background=background, reference=reference)
+        self._add(analysis=analysis, reference=reference, background=background)
 
     def statistics(self, *fields: np.ndarray) -> dict[str, np.ndarray]:
         """Weighted mean squares of one sample's errors, (C,) each."""
-        analysis, background, reference = fields
+        analysis, reference, background = fields
         return {
             "analysis": self._mean_square(analysis, reference),
             "background": self._mean_square(background, reference),

@@ -65,7 +65,7 @@ def test_scores_are_those_computed_apart(batch):
     found = scored(batch).compute()
     both = "analysis", "reference"
     expected = {
-        **apart(RmseSkill, batch, "analysis", "background", "reference", std=SIGMA),
+        **apart(RmseSkill, batch, "analysis", "reference", "background", std=SIGMA),
         **apart(HarmonicSpectra, batch, *both),
         **apart(NegativeHumidity, batch, "analysis"),
         **apart(GaussianCrps, batch, "analysis", "std", "reference"),

@@ -15,12 +15,12 @@ STD = np.array([5.0, 10.0, 1e3, 8e2, 1e-3])
 
 
 def fields(rng, samples=5, channels=CHANNELS, std=STD):
-    """Analysis, background and reference."""
+    """Analysis, reference and background."""
     shape = (samples, len(channels), *GRID.shape)
     reference = rng.normal(size=shape) * std[:, None, None]
     background = reference + rng.normal(size=shape) * std[:, None, None]
     analysis = reference + 0.3 * rng.normal(size=shape) * std[:, None, None]
-    return analysis, background, reference
+    return analysis, reference, background
 
 
 def streamed(batches, **settings):
@@ -53,26 +53,26 @@ def test_any_channels_equal_the_plain_loop(channels, rng):
 
 
 def test_errors_are_those_that_the_scorer_pools(rng):
-    analysis, background, reference = fields(rng)
+    analysis, reference, background = fields(rng)
     pooled = []
     for field in analysis, background:
         scorer = Scorer(CHANNELS)
         scorer.update(field, reference)
         pooled.append(list(scorer.compute()["rmse_pooled"].values()))
     expected = rmse_skill(CHANNELS, *pooled, STD)
-    found = streamed([(analysis, background, reference)]).compute()
+    found = streamed([(analysis, reference, background)]).compute()
     assert found["skill"] == pytest.approx(expected["skill"], rel=1e-12)
     assert found["skill_by_variable"] == pytest.approx(expected["skill_by_variable"])
 
 
 def test_the_reference_has_all_skill_and_the_background_none(rng):
-    _, background, reference = fields(rng)
-    perfect = streamed([(reference, background, reference)]).compute()
+    _, reference, background = fields(rng)
+    perfect = streamed([(reference, reference, background)]).compute()
     assert perfect["skill"] == 100
     assert set(perfect["skill_by_variable"].values()) == {100}
-    assert streamed([(background, background, reference)]).compute()["skill"] == 0
+    assert streamed([(background, reference, background)]).compute()["skill"] == 0
     twice = 3 * background - 2 * reference
-    assert streamed([(twice, background, reference)]).compute()["skill"] == pytest.approx(-200)
+    assert streamed([(twice, reference, background)]).compute()["skill"] == pytest.approx(-200)
 
 
 def test_units_do_not_matter(rng):
@@ -84,19 +84,19 @@ def test_units_do_not_matter(rng):
 
 
 def test_a_background_without_error_leaves_its_channel_out(rng):
-    analysis, background, reference = fields(rng)
+    analysis, reference, background = fields(rng)
     rest = [0, 1, 3, 4]
     kept = streamed(
-        [[field[:, rest] for field in (analysis, background, reference)]],
+        [[field[:, rest] for field in (analysis, reference, background)]],
         channels=[CHANNELS[n] for n in rest],
         std=STD[rest],
     ).compute()
     background[:, 2] = reference[:, 2] + 0.9e-3 * STD[2]
-    found = streamed([(analysis, background, reference)]).compute()
+    found = streamed([(analysis, reference, background)]).compute()
     assert found["skill_left_out"] == ["z500"]
     assert found["skill"] == kept["skill"]
     background[:, 2] = reference[:, 2] + 1.1e-3 * STD[2]
-    assert streamed([(analysis, background, reference)]).compute()["skill_left_out"] == []
+    assert streamed([(analysis, reference, background)]).compute()["skill_left_out"] == []
 
 
 def test_nothing_left_has_no_skill():

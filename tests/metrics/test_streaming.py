@@ -19,7 +19,7 @@ from dambench_hub.metrics.rmse_skill import RmseSkill
 GRID = Grid(17, 32)
 CHANNELS = ("z500", "u500", "v500", "q700")
 SCORES = {
-    RmseSkill: ("analysis", "background", "reference"),
+    RmseSkill: ("analysis", "reference", "background"),
     HarmonicSpectra: ("analysis", "reference"),
     RegionErrors: ("analysis", "reference"),
     DistanceErrors: ("analysis", "reference", "observed"),

@@ -128,7 +128,7 @@ def test_the_best_model_is_better_than_the_background(trained, tiny_data):
     best = max(skills, key=skills.get)
     score = RmseSkill(tiny_data.channels, tiny_data.grid, tiny_data.statistics.std)
     for batch in tiny_data.batches("unimodal", "validation", 4):
-        score.update(model.assimilate(batch).mean.numpy(), batch.background, batch.reference)
+        score.update(model.assimilate(batch).mean.numpy(), batch.reference, batch.background)
     assert skills[best] == pytest.approx(score.compute()["skill"], rel=1e-5)
     assert errors[0] == pytest.approx(metrics(trained, "validation_mse")[best], rel=1e-5)
     assert errors[1] == pytest.approx(metrics(trained, "background_mse")[8], rel=1e-5)
