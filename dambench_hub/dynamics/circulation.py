@@ -91,14 +91,12 @@ class Circulation:
 
         # Plain arrays, whether fresh or read from a file: one compiled program serves both.
         state = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), state)
-        state, mean = self.run(state, days)
-        rate = mean.physics["surface_exchange"].precipitation[0]
-        olr = mean.physics["_longwave_rad"].ftop[0]
-        return state, {"precipitation": np.asarray(rate) * 86400, "olr": np.asarray(olr)}
+        state, means = self.run(state, days)
+        return state, {name: np.asarray(mean) for name, mean in means.items()}
 
-    def run(self, state: Any, days: float) -> tuple[Any, Any]:
-        """The state `days` later and the means, as jax arrays; differentiable."""
-        return self.model.run_from_state_with_carry(
+    def run(self, state: Any, days: float) -> tuple[Any, dict[str, Any]]:
+        """As `advance`, with arrays of jax; differentiable."""
+        state, mean = self.model.run_from_state_with_carry(
             state.dynamics,
             self.forcing,
             save_interval=days,
@@ -108,6 +106,9 @@ class Circulation:
             initial_time=state.time,
             initial_step=state.step,
         )
+        rate = mean.physics["surface_exchange"].precipitation[0]
+        olr = mean.physics["_longwave_rad"].ftop[0]
+        return state, {"precipitation": rate * 86400, "olr": olr}
 
     def to_fields(self, state: Any) -> dict[str, np.ndarray]:
         """What the data set needs of a state: coefficients, and t2m on the model's grid."""

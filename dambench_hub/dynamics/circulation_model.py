@@ -19,7 +19,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dambench_hub.dynamics.circulation import Circulation
-from dambench_hub.dynamics.forecast_model import ForecastModel, Pullback
+from dambench_hub.dynamics.forecast_model import (
+    ForecastModel,
+    Means,
+    Pullback,
+    PullbackWithMeans,
+)
 from dambench_hub.dynamics.state_vector import UPPER_AIR, StateVector
 from dambench_hub.errors import ForecastError
 
@@ -43,6 +48,7 @@ class CirculationModel(ForecastModel):
 
     name: ClassVar[str] = "circulation"
     longest_window_hours = 24.0
+    mean_names = ("precipitation", "olr")
 
     def __init__(self, circulation: Circulation) -> None:
         self.circulation = circulation
@@ -89,7 +95,7 @@ class CirculationModel(ForecastModel):
             means.append(self._mean_of_last_day(passed, lengths))
         return np.reshape(ends, (*shape, -1)), {
             name: np.reshape([of[name] for of in means], (*shape, *self._grid))
-            for name in ("precipitation", "olr")
+            for name in self.mean_names
         }
 
     def linearise(
@@ -99,19 +105,43 @@ class CirculationModel(ForecastModel):
 
         The pieces of the forecast are kept at their starts and run again backward.
         """
-        run, passed = self._start(self.require_states(state, most_axes=0), start), []
-        for piece in self._pieces(hours):
-            passed.append((run, piece))
-            run, _ = self.circulation.advance(run, piece / 24)
+        end, passed, _ = self._forecast(state, hours, start)
 
         def pullback(sensitivity: np.ndarray) -> np.ndarray:
-            gradient = self._sensitivity(run, self.require_states(sensitivity, most_axes=0))
-            for start_of_piece, piece in reversed(passed):
-                gradient = self._pull(start_of_piece, gradient, piece / 24)
-            leaves, rebuild = floats_of(run)
-            return self.pack(rebuild(gradient).dynamics)
+            gradient = self._sensitivity(end, self.require_states(sensitivity, most_axes=0))
+            for run, piece in reversed(passed):
+                gradient = self._pull(run, gradient, piece / 24)
+            return self._to_start(end, gradient)
 
-        return self.pack(run.dynamics), pullback
+        return self.pack(end.dynamics), pullback
+
+    def linearise_with_means(
+        self, state: np.ndarray, hours: float, start: np.datetime64 | None = None
+    ) -> tuple[np.ndarray, Means, PullbackWithMeans]:
+        """As `ForecastModel.linearise_with_means`; means are those of `advance_with_means`.
+
+        Clouds and convection have thresholds: derivatives of means are further off than those of
+        states, see the tests.
+        """
+        end, passed, of_pieces = self._forecast(state, hours, start)
+        shares = [piece / hours for _, piece in passed]
+        means = {
+            name: np.average([of[name] for of in of_pieces], axis=0, weights=shares)
+            for name in self.mean_names
+        }
+
+        def pullback(sensitivity: np.ndarray, of_means: Means) -> np.ndarray:
+            gradient = self._sensitivity(end, self.require_states(sensitivity, most_axes=0))
+            nothing = np.zeros(self._grid)
+            for (run, piece), share in zip(reversed(passed), reversed(shares), strict=True):
+                of_piece = {
+                    name: np.asarray(share * of_means.get(name, nothing), np.float32)
+                    for name in self.mean_names
+                }
+                gradient = self._pull_with_means(run, gradient, of_piece, piece / 24)
+            return self._to_start(end, gradient)
+
+        return self.pack(end.dynamics), means, pullback
 
     def pack(self, dynamics: Any) -> np.ndarray:
         """The vector of jcm's dynamical state, float64."""
@@ -135,12 +165,28 @@ class CirculationModel(ForecastModel):
         self, means: list[dict[str, np.ndarray]], lengths: list[float]
     ) -> dict[str, np.ndarray]:
         if not means:
-            return dict.fromkeys(("precipitation", "olr"), np.full(self._grid, np.nan))
+            return dict.fromkeys(self.mean_names, np.full(self._grid, np.nan))
         last = round(24 / PIECE_HOURS)
         return {
             name: np.average([of[name] for of in means[-last:]], axis=0, weights=lengths[-last:])
             for name in means[0]
         }
+
+    def _forecast(
+        self, state: np.ndarray, hours: float, start: np.datetime64 | None
+    ) -> tuple[Any, list[tuple[Any, float]], list[dict[str, np.ndarray]]]:
+        """The end of a forecast, its pieces (start, length), and their means."""
+        run, passed, means = self._start(self.require_states(state, most_axes=0), start), [], []
+        for piece in self._pieces(hours):
+            passed.append((run, piece))
+            run, of_piece = self.circulation.advance(run, piece / 24)
+            means.append(of_piece)
+        return run, passed, means
+
+    def _to_start(self, end: Any, gradient: list[Any]) -> np.ndarray:
+        """The vector of a gradient, given as the leaves of a run like this one."""
+        _, rebuild = floats_of(end)
+        return self.pack(rebuild(gradient).dynamics)
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -185,6 +231,23 @@ class CirculationModel(ForecastModel):
             return pullback(sensitivity)[0]
 
         return jax.jit(pull, static_argnums=2)
+
+    @cached_property
+    def _pull_with_means(self) -> Callable[[Any, list[Any], Means, float], list[Any]]:
+        """As `_pull`, from sensitivities to the means over the piece, too."""
+        import jax
+
+        def pull(run: Any, sensitivity: list[Any], of_means: Means, days: float) -> list[Any]:
+            leaves, rebuild = floats_of(run)
+
+            def forecast(leaves: list[Any]) -> tuple[list[Any], Means]:
+                end, means = self.circulation.run(rebuild(leaves), days)
+                return floats_of(end)[0], means
+
+            _, pullback = jax.vjp(forecast, leaves)
+            return pullback((sensitivity, of_means))[0]
+
+        return jax.jit(pull, static_argnums=3)
 
 
 def floats_of(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:

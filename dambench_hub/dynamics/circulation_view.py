@@ -106,6 +106,14 @@ class CirculationView(ModelView):
         rest = circulation.start(begin, np.random.default_rng(seed)).dynamics
         return self.model.advance(self.model.pack(rest), 24 * SPIN_UP_DAYS, begin)
 
+    def regrid(self, mean: np.ndarray) -> np.ndarray:
+        """As `PostProcessor.regrid`."""
+        return self.post_processor.regrid(mean)
+
+    def regrid_adjoint(self, sensitivity: np.ndarray) -> np.ndarray:
+        """As `PostProcessor.regrid_adjoint`."""
+        return self.post_processor.regrid_adjoint(sensitivity)
+
     def fields(self, vector: Any) -> dict[str, Any]:
         """What `PostProcessor.channels` needs, from a vector of numpy or jax."""
         fields = self.model.vector.unpack(vector)

@@ -7,7 +7,7 @@ business of others. Time is counted in hours everywhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -20,6 +20,15 @@ Pullback = Callable[[np.ndarray], np.ndarray]
 
 LinearisedForecast = Callable[[np.ndarray], tuple[np.ndarray, Pullback]]
 """x ↦ (M x, pullback at x)."""
+
+Means = Mapping[str, np.ndarray]
+"""Means over a forecast by name, each on a grid of the model."""
+
+PullbackWithMeans = Callable[[np.ndarray, Means], np.ndarray]
+"""(v, w) ↦ Mᵀ v + Fᵀ w, from sensitivities to end and means of a forecast to those to its start."""
+
+LinearisedWithMeans = Callable[[np.ndarray], tuple[np.ndarray, Means, PullbackWithMeans]]
+"""x ↦ (M x, F x, pullback at x)."""
 
 
 class ForecastModel(ABC):
@@ -37,12 +46,15 @@ class ForecastModel(ABC):
         state_shape: Shape of one state.
         step_hours: Forecasts are as long as a whole number of these.
         longest_window_hours: Beyond this, gradients are of no use or too expensive.
+        mean_names: What forecasts also give as means over their length, if anything: precipitation
+            (mm/day), olr (W m⁻²).
     """
 
     name: ClassVar[str]
     state_shape: tuple[int, ...]
     step_hours: float
     longest_window_hours: float = np.inf
+    mean_names: tuple[str, ...] = ()
 
     @abstractmethod
     def advance(
@@ -72,6 +84,28 @@ class ForecastModel(ABC):
             "weak_var4d need. Use a model that does, or an ensemble method (letkf, enkf)."
         )
 
+    def advance_with_means(
+        self, states: np.ndarray, hours: float, start: np.datetime64 | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """As `advance`, and by `mean_names` means over the last 24 h of the forecast.
+
+        Those of members have M first. Empty for a model without means.
+        """
+        return self.advance(states, hours, start), {}
+
+    def linearise_with_means(
+        self, state: np.ndarray, hours: float, start: np.datetime64 | None = None
+    ) -> tuple[np.ndarray, Means, PullbackWithMeans]:
+        """As `linearise`, with the means over the whole forecast and their part of the adjoint.
+
+        Raises:
+            ForecastError: As `linearise`; or when the model has no means.
+        """
+        raise ForecastError(
+            f"The model {self.name} gives no means over its forecasts: modalities cannot be "
+            "compared with them. Use a model that does, or leave modalities out."
+        )
+
     def window(
         self, hours: Sequence[float], start: np.datetime64 | None = None
     ) -> list[LinearisedForecast]:
@@ -88,6 +122,24 @@ class ForecastModel(ABC):
             ForecastError: When the window is longer than the model allows, or its times are no
                 times of a window or no whole steps.
         """
+        return [
+            partial(self.linearise, hours=length, start=valid)
+            for length, valid in self._lengths(hours, start)
+        ]
+
+    def window_with_means(
+        self, hours: Sequence[float], start: np.datetime64 | None = None
+    ) -> list[LinearisedWithMeans]:
+        """As `window`, each forecast as `linearise_with_means` has it."""
+        return [
+            partial(self.linearise_with_means, hours=length, start=valid)
+            for length, valid in self._lengths(hours, start)
+        ]
+
+    def _lengths(
+        self, hours: Sequence[float], start: np.datetime64 | None
+    ) -> Iterator[tuple[float, np.datetime64 | None]]:
+        """Length of each forecast in a window, and when it starts."""
         if not len(hours) or hours[0] != 0 or np.any(np.diff(hours) <= 0):
             raise ForecastError(f"Times of a window increase from 0 h, got {list(hours)}.")
         if hours[-1] > self.longest_window_hours:
@@ -96,12 +148,10 @@ class ForecastModel(ABC):
                 f"that the model {self.name} allows: gradients through it would be of no use. Take "
                 "a shorter window."
             )
-        maps: list[LinearisedForecast] = []
         for begin, end in zip(hours[:-1], hours[1:], strict=True):
             self.steps(end - begin)
             valid = None if start is None else start + np.timedelta64(round(3600 * begin), "s")
-            maps.append(partial(self.linearise, hours=end - begin, start=valid))
-        return maps
+            yield end - begin, valid
 
     def steps(self, hours: float) -> int:
         """How many steps make `hours`.

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.dynamics.forecast_model import ForecastModel, Pullback
+from dambench_hub.dynamics.forecast_model import (
+    ForecastModel,
+    LinearisedWithMeans,
+    Pullback,
+)
 from dambench_hub.errors import ForecastError
 
 LinearIncrement = Callable[[np.ndarray], np.ndarray]
 """δ ↦ δx, from increments in channels, (C, Y, X), to those in a state, (*state_shape)."""
+
+StepWithMeans = Callable[
+    [np.ndarray],
+    tuple[np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]],
+]
+"""x ↦ (M x, F x, (v, w) ↦ Mᵀ v + Fᵀ w); F x are means over the step on the grid, (K, Y, X)."""
 
 
 class ModelView(ABC):
@@ -80,6 +91,62 @@ class ModelView(ABC):
             ForecastError: When the view is not differentiable.
         """
         raise self._not_differentiable()
+
+    def regrid(self, mean: np.ndarray) -> np.ndarray:
+        """A mean of the model on the grid of the channels, (Y, X); here it lies there already."""
+        return mean
+
+    def regrid_adjoint(self, sensitivity: np.ndarray) -> np.ndarray:
+        """From sensitivities to a regridded mean, (Y, X), to those to the mean; see `regrid`."""
+        return sensitivity
+
+    def advance_with_means(
+        self, states: np.ndarray, hours: float, start: np.datetime64 | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Members `hours` later, and the means over the last 24 h of their forecasts.
+
+        Args:
+            states: (M, *state_shape).
+            hours: Length of the forecast.
+            start: Valid time of the states.
+
+        Returns:
+            The states, float64, and by name, for a model that has them, the means on the grid,
+            float32, (M, Y, X).
+
+        Raises:
+            ForecastError: As `ForecastModel.advance`.
+        """
+        states, means = self.model.advance_with_means(states, hours, start)
+        seen = {name: [self.regrid(one) for one in mean] for name, mean in means.items()}
+        return states, {name: np.array(fields, np.float32) for name, fields in seen.items()}
+
+    def window_with_means(
+        self, names: Sequence[str], hours: Sequence[float], start: np.datetime64 | None = None
+    ) -> list[StepWithMeans]:
+        """The forecasts of `ForecastModel.window_with_means`, with these K of their means.
+
+        Args:
+            names: Of the means, some of the model's `mean_names`.
+            hours: Times of the window, (L + 1,).
+            start: Valid time of its start.
+
+        Raises:
+            ForecastError: As `ForecastModel.window`.
+        """
+        forecasts = self.model.window_with_means(hours, start)
+        return [partial(self._step_with_means, names, forecast) for forecast in forecasts]
+
+    def _step_with_means(
+        self, names: Sequence[str], forecast: LinearisedWithMeans, state: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+        end, means, pull = forecast(state)
+
+        def pullback(sensitivity: np.ndarray, of_means: np.ndarray) -> np.ndarray:
+            each = map(self.regrid_adjoint, of_means)
+            return pull(sensitivity, dict(zip(names, each, strict=True)))
+
+        return end, np.stack([self.regrid(means[name]) for name in names]), pullback
 
     def _not_differentiable(self) -> ForecastError:
         return ForecastError(

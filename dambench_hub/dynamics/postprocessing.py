@@ -82,6 +82,15 @@ class PostProcessor:
         with_poles = xp.concatenate([south, field.T, north])
         return (meridians @ with_poles @ circles).astype(self.dtype)
 
+    def regrid_adjoint(self, sensitivity: np.ndarray) -> np.ndarray:
+        """From sensitivities to what `regrid` returned, (Y, X), to its field, (columns, rows)."""
+        meridians, circles = self._weights
+        of_rows = meridians.T @ sensitivity @ circles.T
+        field = of_rows[1:-1].T.copy()
+        for row, pole in (0, of_rows[0]), (-1, of_rows[-1]):
+            field[:, row] += pole.sum() / self.columns
+        return field
+
     @cached_property
     def _synthesis(self) -> Synthesis:
         orders, degrees = self.surface_height.shape

@@ -59,3 +59,11 @@ def test_precision_is_that_asked_for(dtype, rng):
     scale = exact.std(axis=(1, 2), keepdims=True)
     assert np.all(np.abs(seen - exact) <= 1e-3 * scale + 1e-6 * np.abs(exact))
     assert np.array_equal(seen, exact) == (dtype == np.float64)
+
+
+def test_the_way_back_from_a_regridded_field_is_its_adjoint(rng):
+    """⟨R f, v⟩ = ⟨f, Rᵀ v⟩, poles included."""
+    seeing = post_processor(np.float64)
+    field, sensitivity = rng.normal(size=(16, 8)), rng.normal(size=GRID.shape)
+    forward = np.vdot(seeing.regrid(field), sensitivity)
+    assert forward == pytest.approx(np.vdot(field, seeing.regrid_adjoint(sensitivity)), rel=1e-12)
