@@ -52,6 +52,41 @@ class Drifting(ForecastModel):
         return self.advance(state, hours), pullback
 
 
+class Shining(Drifting):
+    """Drifting, and shining: the mean of exp(z / 4σ) over its steps, of the states after each.
+
+    Args:
+        options: Of `Drifting`.
+    """
+
+    name = "shining"
+    mean_names = ("olr",)
+
+    def advance_with_means(self, states, hours, start=None):
+        shone = [
+            self._shine(self.advance(states, 6.0 * n)) for n in range(1, self.steps(hours) + 1)
+        ]
+        return self.advance(states, hours), {"olr": np.mean(shone[-4:], axis=0)}
+
+    def linearise_with_means(self, state, hours, start=None):
+        count = self.steps(hours)
+        ends = [self.linearise(state, 6.0 * n) for n in range(1, count + 1)]
+
+        def pullback(sensitivity, of_means):
+            gradient = ends[-1][1](sensitivity)
+            for end, pull in ends:
+                of_end = np.zeros_like(state)
+                of_end[0] = of_means["olr"] * self._shine(end) / (4 * SCALE[0]) / count
+                gradient = gradient + pull(of_end)
+            return gradient
+
+        mean = np.mean([self._shine(end) for end, _ in ends], axis=0)
+        return ends[-1][0], {"olr": mean}, pullback
+
+    def _shine(self, states):
+        return np.exp(states[..., 0, :, :] / (4 * SCALE[0]))
+
+
 def error(rng):
     """A background error, (C, Y, X)."""
     return SCALE * np.stack([smooth_field(GRID, 0.7, rng) for _ in CHANNELS])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dambench_hub.models.balanced_covariance import BalancedCovariance
@@ -31,6 +33,7 @@ class Var4D(WindowMethod):
         tolerance: Of the search.
         max_iterations: Of the search.
         growth_hours: By which the window grows.
+        modalities: Names of those that are assimilated, see `WindowMethod`.
 
     Raises:
         TaskError: When an option is out of range.
@@ -53,6 +56,7 @@ class Var4D(WindowMethod):
         tolerance: float = 1e-2,
         max_iterations: int = 15,
         growth_hours: float | None = None,
+        modalities: Sequence[str] = ("olr",),
     ) -> None:
         super().__init__(
             channels,
@@ -63,4 +67,5 @@ class Var4D(WindowMethod):
             tolerance=tolerance,
             max_iterations=max_iterations,
             growth_hours=growth_hours,
+            modalities=modalities,
         )

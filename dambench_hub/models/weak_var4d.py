@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dambench_hub.errors import TaskError
@@ -34,6 +36,7 @@ class WeakVar4D(WindowMethod):
         tolerance: Of the search.
         max_iterations: Of the search.
         growth_hours: By which the window grows.
+        modalities: Names of those that are assimilated, see `WindowMethod`.
 
     Raises:
         TaskError: When an option is out of range.
@@ -56,6 +59,7 @@ class WeakVar4D(WindowMethod):
         tolerance: float = 1e-2,
         max_iterations: int = 15,
         growth_hours: float | None = None,
+        modalities: Sequence[str] = ("olr",),
     ) -> None:
         super().__init__(
             channels,
@@ -66,6 +70,7 @@ class WeakVar4D(WindowMethod):
             tolerance=tolerance,
             max_iterations=max_iterations,
             growth_hours=growth_hours,
+            modalities=modalities,
         )
         if not model_error_scale > 0:
             raise TaskError(

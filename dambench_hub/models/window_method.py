@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 
 from dambench_hub.data.batch import Analysis, Batch
-from dambench_hub.dynamics.forecast_model import LinearisedForecast
 from dambench_hub.dynamics.model_view import LinearIncrement, ModelView
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.covariance_roots import CovarianceRoot, MappedRoot
@@ -18,6 +18,7 @@ from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Pullback
 from dambench_hub.estimation.variational import WindowAnalysis, analyse_window
 from dambench_hub.estimation.window_cost import TimedObservations, WindowCost
+from dambench_hub.estimation.window_means import states_of, with_means
 from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.balanced_covariance import (
     BalancedCovariance,
@@ -29,10 +30,14 @@ from dambench_hub.models.balanced_covariance import (
 )
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
+from dambench_hub.models.modality_errors import DepartureSums, ModalityErrors, mean_observations
 from dambench_hub.observations.operators import GridSelection
 
 Increments = tuple[LinearIncrement, Pullback]
 """G, linearised about a window's first state, and its adjoint."""
+
+MEAN_HOURS = 24
+"""Modalities are means over so many hours before the valid time of their batch."""
 
 
 class WindowMethod(Assimilator):
@@ -46,6 +51,12 @@ class WindowMethod(Assimilator):
     from the truth. In a window of h hours it is taken to drift by G b h / `lead_hours`, which its
     states lose step by step, as 3D-Var's backgrounds lose b.
 
+    Modalities are means over 24 h, and compared with the mean over the window of what the model's
+    physics gives: J has ½ Σ ((mean − y) / σ)² over the points where y is there. y has lost the mean
+    departure of the training split by latitude, σ is the standard deviation of these departures,
+    see `ModalityErrors`. They are left out where the window does not start 24 h before their batch,
+    the model gives no such means, or the training split had no departures.
+
     Args:
         channels: Names of the C channels.
         covariance: B of the errors of forecasts, as training splits have them.
@@ -57,9 +68,11 @@ class WindowMethod(Assimilator):
         max_iterations: Of the search.
         growth_hours: Let the window grow by the steps that lie in so many hours (quasi-static);
             None searches it at once.
+        modalities: Names of those that are assimilated.
 
     Attributes:
         view: The forecast model, which whoever uses the method has to set.
+        modality_errors: Of departures by modality, as `fit` finds them.
 
     Raises:
         TaskError: When an option is out of range.
@@ -78,6 +91,7 @@ class WindowMethod(Assimilator):
         tolerance: float,
         max_iterations: int,
         growth_hours: float | None,
+        modalities: Sequence[str],
     ) -> None:
         growth = np.inf if growth_hours is None else growth_hours
         positive = (lead_hours, background_scale, tolerance, growth)
@@ -91,10 +105,12 @@ class WindowMethod(Assimilator):
         self.lead_hours = lead_hours
         self.background_scale, self.tolerance = background_scale, tolerance
         self.max_iterations, self.growth_hours = max_iterations, growth_hours
+        self.modalities = tuple(modalities)
+        self.modality_errors: Mapping[str, ModalityErrors] = {}
 
     @classmethod
     def fit(cls, training: Iterable[Batch], covariance: str | None = None, **options: Any) -> Self:
-        """B and the mean error from background − reference.
+        """B and the mean error from background − reference, and the errors of modalities.
 
         Args:
             training: Batches of the training split, with their references.
@@ -104,7 +120,11 @@ class WindowMethod(Assimilator):
         Raises:
             TaskError: When there is no such form, no training sample, or one without its reference.
         """
-        return cls(*fit_balanced_covariance(training, "4D-Var", covariance), **options)
+        sums = DepartureSums()
+        B = fit_balanced_covariance(sums.watch(training), "4D-Var", covariance)
+        method = cls(*B, **options)
+        method.modality_errors = sums.errors()
+        return method
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """Refused: a sample of one time has no window.
@@ -141,39 +161,43 @@ class WindowMethod(Assimilator):
             ForecastError: When the window is longer than the model allows, the model is not
                 differentiable, or its forecast diverges.
         """
-        return analyse_window(
+        analysis = analyse_window(
             self.cost(state, start, batches),
             tolerance=self.tolerance,
             max_iterations=self.max_iterations,
             growth=self._growth(self._times(start, batches)),
         )
+        return replace(analysis, trajectory=states_of(analysis.trajectory, np.shape(state)))
 
     def cost(self, state: np.ndarray, start: np.datetime64, batches: Sequence[Batch]) -> WindowCost:
-        """J of the window, and its gradient; for arguments and errors see `assimilate_window`."""
+        """J, see `assimilate_window`; with modalities, of states as `with_means` has them."""
         view = self._require_view()
         state = view.model.require_states(state, most_axes=0)
         hours = self._times(start, batches)
         G = view.linear_increments(state)
-        return WindowCost(
+        lengths, drift = np.diff(hours), G[0](self.bias) / self.lead_hours
+        drifts = [length * drift for length in lengths]
+        cost = WindowCost(
             background=state,
             root=self._root_through(G, self.background_scale),
             observations=[
                 self._timed(batch, hours.index(self._hours(batch, start))) for batch in batches
             ],
-            steps=self._steps(G, start, hours),
+            steps=list(map(_less, view.model.window(hours, start), drifts)),
             model_error_root=self._model_error_root(G),
         )
-
-    def _steps(
-        self, G: Increments, start: np.datetime64, hours: Sequence[float]
-    ) -> list[LinearisedForecast]:
-        """The model from time to time of the window, less its drift."""
-        forward, _ = G
-        drift = forward(self.bias) / self.lead_hours
-        steps = self._require_view().model.window(hours, start)
-        return [
-            _less(step, length * drift) for step, length in zip(steps, np.diff(hours), strict=True)
+        known = self.modality_errors.keys() & view.model.mean_names
+        names = [name for name in self.modalities if name in known]
+        means = [
+            y
+            for batch in batches
+            if names and self._hours(batch, start) == MEAN_HOURS
+            for y in mean_observations(batch, hours.index(MEAN_HOURS), names, self.modality_errors)
         ]
+        if not means:
+            return cost
+        steps = map(_less, view.window_with_means(names, hours, start), drifts)
+        return with_means(cost, list(steps), lengths / MEAN_HOURS, means)
 
     def _model_error_root(self, G: Increments) -> CovarianceRoot | None:
         """Q^½ of the window; None for a strong constraint."""
@@ -238,6 +262,9 @@ class WindowMethod(Assimilator):
         """Write `model.safetensors` and `config.json`, for `load`; the model is no part of them."""
         config, arrays = covariance_files(self.covariance)
         config |= {"method": self.name, "channels": self.channels, "options": self.options}
+        config["departures"] = list(self.modality_errors)
+        for name, errors in self.modality_errors.items():
+            arrays[f"{name}_departures"] = np.stack([errors.bias, errors.std])
         save_fitted(folder, config, arrays | {"bias": self.bias})
 
     @classmethod
@@ -247,21 +274,28 @@ class WindowMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(
-            folder, lambda config: covariance_kinds(config) | {"bias": "f"}, cls._build
-        )
+
+        def kinds(config: Mapping[str, Any]) -> dict[str, str]:
+            errors = [f"{name}_departures" for name in config["departures"]]
+            return covariance_kinds(config) | dict.fromkeys(["bias", *errors], "f")
+
+        return load_fitted(folder, kinds, cls._build)
 
     @classmethod
     def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         B = covariance_from_files(config, arrays)
-        return cls(tuple(config["channels"]), B, arrays["bias"], **config["options"])
+        method = cls(tuple(config["channels"]), B, arrays["bias"], **config["options"])
+        method.modality_errors = {
+            name: ModalityErrors(*arrays[f"{name}_departures"]) for name in config["departures"]
+        }
+        return method
 
 
-def _less(step: LinearisedForecast, drift: np.ndarray) -> LinearisedForecast:
-    """The step x ↦ M(x) − drift."""
+def _less(step: Callable[[np.ndarray], Any], drift: np.ndarray) -> Callable[[np.ndarray], Any]:
+    """The step x ↦ M(x) − drift; what else it gives stays."""
 
-    def corrected(state: np.ndarray) -> tuple[np.ndarray, Pullback]:
-        forecast, pullback = step(state)
-        return forecast - drift, pullback
+    def corrected(state: np.ndarray) -> Any:
+        forecast, *others = step(state)
+        return forecast - drift, *others
 
     return corrected

@@ -4,12 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drifting_world import CHANNELS, GRID, SCALE, SHAPE, START, Drifting, error, observe, training
+from drifting_world import (
+    CHANNELS,
+    GRID,
+    SCALE,
+    SHAPE,
+    START,
+    Drifting,
+    Shining,
+    error,
+    observe,
+    training,
+)
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.dynamics.forecast_model import ForecastModel
 from dambench_hub.dynamics.model_view import ChannelStates
 from dambench_hub.errors import DataError, ForecastError, TaskError
+from dambench_hub.models.modality_errors import ModalityErrors
 from dambench_hub.models.registry import load_method, method_class
 
 FORMS = (("var4d", "zonal"), ("var4d", "spectral"), ("weak_var4d", "zonal"))
@@ -140,6 +152,77 @@ def test_saved_and_loaded_it_is_the_same(method, truth, window, rng, tmp_path):
         again.analyse_states(background, START, window),
         method.analyse_states(background, START, window),
     )
+
+
+def shining(method, **options):
+    """The method with a model that shines, and errors of what is seen of that."""
+    method = with_model(replaced(method, **options), Shining(curvature=0.2))
+    method.modality_errors = {"olr": ModalityErrors(np.full(9, 0.5), np.full(9, 0.02))}
+    return method
+
+
+def radiation(truth, hours=24, points=0):
+    """A batch with the mean radiation of a window from the truth on, 0.5 too much, with gaps."""
+    model = Shining(curvature=0.2)
+    end, means = model.advance_with_means(truth, hours)
+    seen = means["olr"][None] + 0.5
+    seen[:, :, :5] = np.nan
+    batch = observe(end, hours, points, np.random.default_rng(0))
+    return replace(batch, modalities={"olr": seen.astype("f4")})
+
+
+def test_a_mean_over_the_window_brings_its_states_nearer_to_the_truth(method, truth, rng):
+    """Where nothing else is observed, whether the window has one step or several."""
+    background = truth + error(rng)
+    for one in shining(method), shining(method, modalities=["olr", "precipitation"]):
+        for batches in [radiation(truth)], [observe(truth, 6, 0, rng), radiation(truth)]:
+            came = one.assimilate_window(background, START, batches).trajectory
+            assert came.shape == (1 + len(batches), *SHAPE)
+            before, after = (np.mean((x - truth)[0] ** 2) for x in (background, came[0]))
+            assert after < 0.5 * before
+
+
+def test_gradient_with_means_against_finite_differences(method, truth, rng):
+    cost = shining(method).cost(truth + error(rng), START, [radiation(truth, points=10)])
+    v = 0.3 * rng.normal(size=cost.controls)
+    J, gradient = cost(v)
+    step = 0.01 * gradient / np.linalg.norm(gradient)
+    slope = (cost(v + step)[0] - cost(v - step)[0]) / 2
+    np.testing.assert_allclose(slope, gradient @ step, rtol=1e-3)
+
+
+def test_modalities_that_cannot_be_used_change_no_bit(method, truth, rng):
+    """The model has no such means, the window another length, nobody knows the errors, all NaN."""
+    background, batch = truth + error(rng), radiation(truth, points=20)
+    early = radiation(truth, hours=12, points=20)
+    unseen = replace(batch, modalities={"olr": np.full((1, *GRID.shape), np.nan, "f4")})
+    blind = with_model(replaced(method), Drifting(curvature=0.2))
+    blind.modality_errors = shining(method).modality_errors
+    unfitted = with_model(replaced(method), Shining(curvature=0.2))
+    for one, given in (
+        (blind, batch),
+        (shining(method), early),
+        (unfitted, batch),
+        (shining(method, modalities=[]), batch),
+        (shining(method), unseen),
+    ):
+        wanted = one.analyse_states(background, START, [replace(given, modalities={})])
+        np.testing.assert_array_equal(one.analyse_states(background, START, [given]), wanted)
+
+
+def test_errors_of_modalities_are_fitted_and_saved(method, tmp_path):
+    def shone():
+        for batch in training():
+            seen = {"olr": np.full((1, *GRID.shape), batch.background.mean(), "f4")}
+            yield replace(batch, modalities=seen, background_modalities={"olr": 0.5 * seen["olr"]})
+
+    fitted = type(method).fit(shone())
+    fitted.save(tmp_path)
+    for one in fitted, load_method(tmp_path):
+        half = np.array([batch.modalities["olr"].mean() / 2 for batch in shone()])
+        np.testing.assert_allclose(one.modality_errors["olr"].bias, half.mean(), rtol=1e-5)
+        np.testing.assert_allclose(one.modality_errors["olr"].std, half.std(), rtol=1e-5)
+    assert method.modality_errors == {}
 
 
 def test_a_damaged_file_is_refused(method, tmp_path):
