@@ -4,7 +4,8 @@
     x^a(t_k) = x^b(t_k) + G(x^b(t_k), δ),   δ = analysis − what is seen of x^b(t_k)
 
 The method analyses fields on the grid of its data; a `ModelView` sees them in the model's states,
-and brings increments δ back. A method that has a window analyses the states themselves.
+and brings increments δ back. A method that has a window analyses the states themselves. Where
+modalities are observed, their equivalents are the means of the forecast that made x^b.
 
 An ensemble of M states cycles M times. A method that works on an ensemble gets it as the batch's
 `background_members`. Any other analyses each member for itself, with observations perturbed as
@@ -13,6 +14,7 @@ their errors are: an ensemble of data assimilations.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -66,6 +68,7 @@ class Cycle:
         states: np.ndarray,
         batch: Batch,
         before: tuple[np.ndarray, np.datetime64] | None = None,
+        equivalents: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """The states of an analysis.
 
@@ -78,6 +81,8 @@ class Cycle:
             before: The analysed states that x^b are forecasts of and their valid time, where a
                 window begins; None at the beginning of a cycle, where a method with a window lets
                 the states be.
+            equivalents: What the forecasts of x^b say of modalities, by name, (M, Y, X); one that
+                is not there is not known.
 
         Returns:
             x^a, (M, *state_shape).
@@ -85,15 +90,24 @@ class Cycle:
         if isinstance(self.method, WindowAssimilator):
             return states if before is None else self._in_window(*before, batch)
         seen = self.view.see(states)
-        return self.view.add(states, self._of_fields(seen, batch) - seen)
+        missing = np.full((len(seen), *self.view.grid.shape), np.nan, np.float32)
+        modalities = {name: (equivalents or {}).get(name, missing) for name in batch.modalities}
+        return self.view.add(states, self._of_fields(seen, modalities, batch) - seen)
 
-    def _of_fields(self, seen: np.ndarray, batch: Batch) -> np.ndarray:
+    def _of_fields(
+        self, seen: np.ndarray, modalities: Mapping[str, np.ndarray], batch: Batch
+    ) -> np.ndarray:
         """Analyses of the members' fields, (M, C, Y, X)."""
         if len(seen) == 1 or not isinstance(self.method, EnsembleMethod):
-            batch = self._perturbed(batch, len(seen)).with_background(seen)
+            batch = self._perturbed(batch, len(seen)).with_background(seen, modalities=modalities)
             return as_array("analysis", self.method.assimilate(batch, self.generator).mean)
         mean = seen.mean(axis=0, dtype=np.float64).astype(seen.dtype)
-        batch = batch.with_background(mean[None], members=seen[None])
+        batch = batch.with_background(
+            mean[None],
+            members=seen[None],
+            modalities={name: of.mean(axis=0, keepdims=True) for name, of in modalities.items()},
+            members_modalities={name: of[None] for name, of in modalities.items()},
+        )
         analysis = self.method.assimilate(batch, self.generator)
         if analysis.members is not None:
             return as_array("members", analysis.members)[0]

@@ -6,7 +6,7 @@ the states and all errors so far, which is replaced when a cycle is complete.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,15 +92,17 @@ class CycleRun:
         indices = np.arange(self.record.done, len(self.record.times)) * self.task.stride
         for batch in self.data.batches(self.task, indices=indices):
             time = batch.time[0]
-            before = None
-            states = first
+            before, states = None, first
+            equivalents: Mapping[str, np.ndarray] = {}
             if self.states is not None:
                 before = (self.states, time - np.timedelta64(self.plan.hours, "h"))
-                states = self.cycle.view.model.advance(self.states, self.plan.hours, before[1])
+                states, equivalents = self.cycle.view.advance_with_means(
+                    self.states, self.plan.hours, before[1]
+                )
             assert states is not None  # there is a state to begin with, or one to go on from
             if not np.isfinite(states).all():
                 raise self._diverged(time, "the forecast is not finite")
-            if not self._one(states, batch, before):
+            if not self._one(states, batch, before, equivalents):
                 raise self._diverged(time, "the analysis is not finite")
             yield time
 
@@ -109,12 +111,13 @@ class CycleRun:
         states: np.ndarray,
         batch: Batch,
         before: tuple[np.ndarray, np.datetime64] | None,
+        equivalents: Mapping[str, np.ndarray],
     ) -> bool:
         """One analysis, the forecasts from it, and the checkpoint; False if it is not finite."""
         time, reference = batch.time[0], batch.reference
         assert reference is not None  # all data sets have one
         background = self._verify(self.cycle.view.see(states), reference[0])
-        states = self.cycle.analyse(states, batch.without_reference(), before)
+        states = self.cycle.analyse(states, batch.without_reference(), before, equivalents)
         if not np.isfinite(states).all():
             return False
         analysed = self.cycle.view.see(states)

@@ -150,19 +150,27 @@ class Batch:
         """The same batch as a method may see it at analysis time."""
         return replace(self, reference=None)
 
-    def with_background(self, background: Array, members: Array | None = None) -> Batch:
-        """The same observations with another background, whose equivalents are not known.
+    def with_background(
+        self,
+        background: Array,
+        members: Array | None = None,
+        modalities: Mapping[str, Array] | None = None,
+        members_modalities: Mapping[str, Array] | None = None,
+    ) -> Batch:
+        """The same observations with another background.
 
         Args:
             background: x^b, (B, C, Y, X).
             members: Of its ensemble, (B, M, C, Y, X), or None.
+            modalities: Its equivalents, of all modalities, (B, Y, X); None if they are not known.
+            members_modalities: Those of its ensemble, (B, M, Y, X), or None.
         """
         return replace(
             self,
             background=background,
             background_members=members,
-            background_modalities={},
-            background_members_modalities={},
+            background_modalities=modalities or {},
+            background_members_modalities=members_modalities or {},
         )
 
     def to_torch(self, device: Any = "cpu") -> Batch:

@@ -63,6 +63,35 @@ def test_a_background_of_the_cycle_has_no_equivalents_of_the_data_set(view, batc
         assert np.isnan(given[-1].background_modalities["olr"]).all()
 
 
+def test_equivalents_are_those_of_the_cycle_s_own_forecast(view, batch, training):
+    """For one state, for members analysed each for itself, and for those of an ensemble method."""
+    given = []
+
+    class Watching(Background):
+        def assimilate(self, batch, generator=None):
+            given.append(batch)
+            return super().assimilate(batch)
+
+    class WatchingEnsemble(LETKF):
+        def assimilate(self, batch, generator=None):
+            given.append(batch)
+            return super().assimilate(batch)
+
+    sample = dataclasses.replace(batch, modalities={"olr": np.ones((1, *GRID.shape), "f4")})
+    states = np.repeat(batch.background.astype(float), 3, axis=0)
+    olr = np.arange(3, dtype="f4")[:, None, None] * np.ones(GRID.shape, "f4")
+    equivalents = {"olr": olr, "precipitation": olr}
+    cycle = Cycle(view, Watching())
+    cycle.analyse(states[:1], sample, equivalents={"olr": olr[:1]})
+    cycle.analyse(states, sample, equivalents=equivalents)
+    Cycle(view, WatchingEnsemble.fit(training)).analyse(states, sample, equivalents=equivalents)
+    one, each, ensemble = given
+    np.testing.assert_array_equal(one.background_modalities["olr"], olr[:1])
+    np.testing.assert_array_equal(each.departures["olr"], 1 - olr)
+    np.testing.assert_array_equal(ensemble.background_modalities["olr"], olr[1:2])
+    np.testing.assert_array_equal(ensemble.background_members_modalities["olr"], olr[None])
+
+
 def test_an_ensemble_method_gets_the_members(view, batch, training, rng):
     method = LETKF.fit(training)
     states = batch.background + 500 * rng.normal(size=(5, *view.model.state_shape))

@@ -1,10 +1,14 @@
 """Cycles of many days: better than a free run, resumable to the bit, and honest when they fail."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from turning_world import CHANNELS, GRID, Turning
 
 from dambench_hub.cycling.run import CHECKPOINT
+from dambench_hub.dynamics.model_view import ChannelStates
 from dambench_hub.errors import DataError, ForecastError
 from dambench_hub.models.background import Background
 from dambench_hub.models.base import Assimilator
@@ -129,3 +133,34 @@ def test_a_damaged_checkpoint_is_named(make_run):
     (run.parts.folder / CHECKPOINT).write_bytes(b"no")
     with pytest.raises(DataError, match=r"cycle.safetensors cannot be read .* Delete"):
         make_run(Background())
+
+
+class Shining(Turning):
+    """Turning, with radiation that says when a forecast ends."""
+
+    mean_names = ("olr",)
+
+    def advance_with_means(self, states, hours, start=None):
+        day = (start - np.datetime64("2024-01-01")) / np.timedelta64(hours, "h") + 1
+        return self.advance(states, hours, start), {"olr": day + 0 * states[:, 0]}
+
+
+def test_a_method_is_told_what_the_forecast_of_its_background_says(make_run, monkeypatch):
+    """From the second day on."""
+    given = []
+
+    class Watching(Background):
+        def assimilate(self, batch, generator=None):
+            given.append(batch.departures["olr"][0, 0, 0])
+            return super().assimilate(batch)
+
+    run, first = make_run(Watching())
+    run.cycle.view = ChannelStates(Shining(), CHANNELS, GRID)
+    batches, seen = run.data.batches, {"olr": np.full((1, *GRID.shape), 100, "f4")}
+
+    def shone(*args, **options):
+        return (replace(batch, modalities=seen) for batch in batches(*args, **options))
+
+    monkeypatch.setattr(run.data, "batches", shone)
+    finish(run, first, cycles=3)
+    np.testing.assert_array_equal(given, [np.nan, 99, 98])
