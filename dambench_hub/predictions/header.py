@@ -16,6 +16,8 @@ from dambench_hub.errors import PredictionError
 from dambench_hub.runtime.honest_text import dishonest_character, named, quoted
 
 COORDINATES = ("time", "channel", "latitude", "longitude")
+STD = "std"
+"""The variable that a file may have beside `analysis`."""
 REQUIRED_ATTRIBUTES = ("dambench_format", "task", "dataset_revision", "model_name")
 OPTIONAL_ATTRIBUTES = ("model_url", "paper_url", "authors", "parameters", "training_data")
 ATTRIBUTES = REQUIRED_ATTRIBUTES + OPTIONAL_ATTRIBUTES
@@ -35,6 +37,21 @@ MAX_INSTANT = 1 << 53
 """Milliseconds before and after 1970."""
 
 
+@dataclass(frozen=True)
+class StoredField:
+    """How a variable lies in a file, beside `analysis`.
+
+    Attributes:
+        shape: That of `analysis` in a valid file.
+        dtype: `<f4` in a valid file.
+        axes: As those of a header.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Header:
     """Everything in a prediction file but the values, not yet compared with any data set.
@@ -49,6 +66,8 @@ class Header:
         attributes: Those of `ATTRIBUTES` that the file has, as text.
         axes: The coordinate of each axis of `analysis`, "" where the file does not say; empty if it
             says nothing at all.
+        std: Standard deviation of the analysis's error, as the method predicts it; None for a file
+            without.
     """
 
     shape: tuple[int, ...]
@@ -59,11 +78,18 @@ class Header:
     longitude: np.ndarray
     attributes: Mapping[str, str]
     axes: tuple[str, ...] = ()
+    std: StoredField | None = None
 
     @property
     def members(self) -> int | None:
         """M, or None for a file without the dimension `member`."""
         return self.shape[1] if len(self.shape) == 5 else None
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the values are float32, with one of `std`, if there is any, for each."""
+        alike = self.std is None or (self.std.shape, self.std.dtype) == (self.shape, self.dtype)
+        return self.dtype == "<f4" and alike
 
     def require_bounded(self) -> None:
         """Refuse what no analysis of an atmosphere needs, before memory is spent on it.
@@ -71,10 +97,12 @@ class Header:
         Raises:
             PredictionError: When one time, or all coordinates and attributes, are too large.
         """
-        size = 4 * math.prod(self.shape[1:])
+        shapes = [self.shape] if self.std is None else [self.shape, self.std.shape]
+        size = sum(4 * math.prod(shape[1:]) for shape in shapes)
         if size > MAX_TIME_BYTES:
+            named = "analysis has" if self.std is None else "analysis and std have"
             raise PredictionError(
-                f"analysis has {size} bytes at one time (shape {self.shape}), at most "
+                f"{named} {size} bytes at one time (shape {', '.join(map(str, shapes))}), at most "
                 f"{MAX_TIME_BYTES} are read. The order is (time, channel, latitude, longitude)."
             )
         size = len(json.dumps(self.to_dict(), separators=(",", ":")))
@@ -96,6 +124,12 @@ class Header:
             "longitude": self.longitude.tolist(),
             "attributes": dict(self.attributes),
             "axes": list(self.axes),
+            "std": self.std
+            and {
+                "shape": list(self.std.shape),
+                "dtype": self.std.dtype,
+                "axes": list(self.std.axes),
+            },
         }
 
     @classmethod
@@ -118,18 +152,25 @@ class Header:
                 longitude=np.array(list_of(content["longitude"], int, float), np.float64),
                 attributes=attributes,
                 axes=tuple(list_of(content["axes"], str)),
+                std=None if content["std"] is None else _stored_field(content["std"]),
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError("this is no header") from error
         instants = header.time.astype(np.int64)
         if (
-            min(header.shape, default=1) < 1
+            min((*header.shape, *(header.std.shape if header.std else ())), default=1) < 1
             or not set(attributes) <= set(ATTRIBUTES)
             or np.any((instants < -MAX_INSTANT) | (instants > MAX_INSTANT))
         ):
             raise ValueError("this is no header")
         header.require_bounded()
         return header
+
+
+def _stored_field(content: Any) -> StoredField:
+    (dtype,) = list_of([content["dtype"]], str)
+    shape, axes = list_of(content["shape"], int), list_of(content["axes"], str)
+    return StoredField(tuple(shape), dtype, tuple(axes))
 
 
 def text_problems(attributes: Mapping[str, str]) -> list[str]:

@@ -18,8 +18,16 @@ import numpy as np
 
 from dambench_hub.errors import PredictionError
 from dambench_hub.predictions.cf_times import decode_times
+from dambench_hub.predictions.chunks import MAX_BLOCK
 from dambench_hub.predictions.dimension_scales import axis_names
-from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, TRUNCATED, Header
+from dambench_hub.predictions.header import (
+    ATTRIBUTES,
+    COORDINATES,
+    STD,
+    TRUNCATED,
+    Header,
+    StoredField,
+)
 from dambench_hub.predictions.safe_hdf5 import (
     Variable,
     plain_variable,
@@ -45,35 +53,46 @@ FOREIGN = (
 )
 
 
+Block = tuple[int, np.ndarray, np.ndarray | None]
+"""The number of a time, and of it and those after it the analyses, and the std if there is one."""
+Rows = Callable[[int], Block]
+"""Reads the stored rows that hold time n."""
+
+
 @dataclass(eq=False)
 class Prediction:
     """An open prediction file, to be used in a `with` statement.
 
     `prediction[n]` is the analysis of time n, float32, (C, Y, X), or (M, C, Y, X) with members, and
-    iteration gives one after the other. Values are read when they are asked for, so memory does not
-    grow with the number of times.
+    iteration gives one after the other; `prediction.std(n)` is what the method says of its error.
+    Values are read when they are asked for, so memory does not grow with the number of times.
 
     Attributes:
         header: Coordinates and attributes.
-        rows: Reads the stored rows that hold time n, and says which is the first of them.
+        rows: Reads the stored rows that hold time n.
         resources: What to close.
     """
 
     header: Header
-    rows: Callable[[int], tuple[int, np.ndarray]]
+    rows: Rows
     resources: ExitStack
-    _block: tuple[int, np.ndarray] = field(default=(0, np.empty(0)), repr=False)
+    _block: Block = field(default=(0, np.empty(0), None), repr=False)
 
     def __len__(self) -> int:
         return sum(self.header.shape[:1])  # a single number is an analysis of no time
 
     def __getitem__(self, index: int) -> np.ndarray:
-        if not 0 <= index < len(self):
-            raise IndexError(f"There are {len(self)} times, got index {index}.")
-        start, block = self._block
-        if not start <= index < start + len(block):
-            self._block = start, block = self.rows(index)
-        return block[index - start]
+        start, values, _ = self._block_of(index)
+        return values[index - start]
+
+    def std(self, index: int) -> np.ndarray | None:
+        """Predicted standard deviation of the error of time n, float32, (C, Y, X), if there is any.
+
+        Args:
+            index: Of the time. In a file that is read in order, that of the last analysis.
+        """
+        start, _, std = self._block_of(index)
+        return None if std is None else std[index - start]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[index] for index in range(len(self)))
@@ -83,6 +102,14 @@ class Prediction:
 
     def __exit__(self, *error: object) -> None:
         self.resources.close()
+
+    def _block_of(self, index: int) -> Block:
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} times, got index {index}.")
+        start, values, _ = self._block
+        if not start <= index < start + len(values):
+            self._block = self.rows(index)
+        return self._block
 
 
 Opener = Callable[[str | Path], Prediction]
@@ -133,10 +160,6 @@ def naming(path: Path) -> Iterator[None]:
         raise PredictionError("\n".join(lines)) from error
 
 
-Rows = Callable[[int], tuple[int, np.ndarray]]
-"""Reads the stored rows that hold time n, and says which is the first of them."""
-
-
 def read_prediction(file: BinaryIO, container: str, stack: ExitStack) -> tuple[Header, Rows]:
     """The header and the way to the values of an open file, of which nothing is believed.
 
@@ -182,6 +205,10 @@ def _read_hdf5(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
     root = stack.enter_context(h5py.File(file, "r"))
     variables = _variables(root)
     analysis, time = variables["analysis"], variables["time"]
+    coordinates = {name: variables[name].dataset for name in COORDINATES}
+    std = variables.get(STD)
+    if std:
+        _require_alike(analysis, std)
     counted = read_attributes(time.dataset, ("units", "calendar"))
     header = Header(
         shape=analysis.dataset.shape,
@@ -193,13 +220,38 @@ def _read_hdf5(file: BinaryIO, stack: ExitStack) -> tuple[Header, Rows]:
         latitude=read_axis(variables["latitude"]).astype(np.float64),
         longitude=read_axis(variables["longitude"]).astype(np.float64),
         attributes=read_attributes(root, ATTRIBUTES),
-        axes=axis_names(analysis.dataset, {name: variables[name].dataset for name in COORDINATES}),
+        axes=axis_names(analysis.dataset, coordinates),
+        std=StoredField(
+            std.dataset.shape, std.dataset.dtype.str, axis_names(std.dataset, coordinates)
+        )
+        if std
+        else None,
     )
-    return header, analysis.rows
+
+    def rows(index: int) -> Block:
+        return *analysis.rows(index), std.rows(index)[1] if std else None
+
+    return header, rows
+
+
+def _require_alike(analysis: Variable, std: Variable) -> None:
+    """Refuse standard deviations that cannot be read with the analysis, time by time."""
+    if analysis.depth != std.depth:
+        raise PredictionError(
+            f"std is chunked by {std.depth} times, analysis by {analysis.depth}; "
+            "chunk both by one time."
+        )
+    if std.depth > 1 and analysis.block_bytes + std.block_bytes > MAX_BLOCK:
+        raise PredictionError(
+            f"analysis and std are chunked by {std.depth} times; chunk them by one time."
+        )
 
 
 def _variables(root: h5py.File) -> dict[str, Variable]:
-    """Analysis and coordinates, once they are known to be plain data; others are never opened."""
+    """Analysis, coordinates and std, once they are known to be plain data.
+
+    Others are never opened.
+    """
     names = ("analysis", *COORDINATES)
     present = list(root)  # `name in root` would follow links
     missing = [name for name in names if name not in present]
@@ -214,7 +266,7 @@ def _variables(root: h5py.File) -> dict[str, Variable]:
     if links:
         found = ", ".join(quoted(name) for name in links[:5])
         problems.append(f"{found} is a link to somewhere else; store the values in this file.")
-    for name in (name for name in names if name not in (*missing, *links)):
+    for name in (name for name in (*names, STD) if name in present and name not in links):
         try:
             variables[name] = plain_variable(root, name)
         except PredictionError as error:

@@ -41,6 +41,16 @@ class Variable:
         """What it is called in the file."""
         return self.dataset.name[1:]
 
+    @property
+    def depth(self) -> int:
+        """How many rows are read at once, at most."""
+        return 1 if self.chunks is None else min(self.chunks.shape[0], self.dataset.shape[0])
+
+    @property
+    def block_bytes(self) -> int:
+        """What so many rows take in memory."""
+        return self.depth * math.prod(self.dataset.shape[1:]) * self.dataset.dtype.itemsize
+
     def rows(self, index: int) -> tuple[int, np.ndarray]:
         """The stored rows (along the first axis) that hold row `index`, and the first's number.
 

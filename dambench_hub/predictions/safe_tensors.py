@@ -16,22 +16,32 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dambench_hub.errors import PredictionError
-from dambench_hub.predictions.header import ATTRIBUTES, COORDINATES, TRUNCATED, Header, list_of
+from dambench_hub.predictions.header import (
+    ATTRIBUTES,
+    COORDINATES,
+    STD,
+    TRUNCATED,
+    Header,
+    StoredField,
+    list_of,
+)
 from dambench_hub.predictions.safe_hdf5 import plain_text
 
 MAX_HEADER = 1 << 20
 """Bytes at the start of the file."""
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d(:\d\d){0,2}Z?")
 WANTED = (
-    f"Wanted one tensor, analysis, and {', '.join(COORDINATES)} as JSON lists in its metadata. "
-    "Write it with write_predictions."
+    f"Wanted the tensor analysis, perhaps std beside it, and {', '.join(COORDINATES)} as JSON "
+    "lists in the metadata. Write it with write_predictions."
 )
 WRONG = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What is raised by values of other kinds than they should be."""
 
 
-def read_tensors(file: BinaryIO) -> tuple[Header, Callable[[int], tuple[int, np.ndarray]]]:
-    """The header of a file, and the way to the values of one time.
+def read_tensors(
+    file: BinaryIO,
+) -> tuple[Header, Callable[[int], tuple[int, np.ndarray, np.ndarray | None]]]:
+    """The header of a file, and the way to analysis and std (None without it) of one time.
 
     Raises:
         PredictionError: When the file is truncated or the header is wrong; each line of the message
@@ -46,27 +56,40 @@ def read_tensors(file: BinaryIO) -> tuple[Header, Callable[[int], tuple[int, np.
         content = dict(json.loads(file.read(length).decode(), object_pairs_hook=_each_once))
     except WRONG as error:
         raise PredictionError(f"the header is damaged. {WANTED}") from error
-    header, (start, stop) = _header(content)
+    header, spans = _header(content)
+    values = 8 + length
+    fields = [StoredField(header.shape, header.dtype), *([header.std] if header.std else [])]
+    for field, (start, stop) in zip(fields, spans, strict=True):
+        whole = field.dtype != "<f4" or stop - start == 4 * math.prod(field.shape)
+        if min(field.shape, default=0) < 1 or not whole:
+            raise PredictionError(TRUNCATED)
+    end = 0
+    for start, stop in sorted(spans):  # one after the other, without holes
+        if start != end:
+            raise PredictionError(TRUNCATED)
+        end = stop
+    if values + end != size:
+        raise PredictionError(TRUNCATED)
     row = math.prod(header.shape[1:]) * 4
-    if min(header.shape, default=0) < 1 or (start, 8 + length + stop) != (0, size):
-        raise PredictionError(TRUNCATED)
-    if header.dtype == "<f4" and stop != row * header.shape[0]:
-        raise PredictionError(TRUNCATED)
 
-    def rows(index: int) -> tuple[int, np.ndarray]:
-        file.seek(8 + length + index * row)
-        return index, np.frombuffer(file.read(row), "<f4").reshape(1, *header.shape[1:])
+    def rows(index: int) -> tuple[int, np.ndarray, np.ndarray | None]:
+        found = []
+        for start, _ in spans:
+            file.seek(values + start + index * row)
+            found.append(np.frombuffer(file.read(row), "<f4").reshape(1, *header.shape[1:]))
+        return index, found[0], found[1] if found[1:] else None
 
     return header, rows
 
 
-def _header(content: dict[str, Any]) -> tuple[Header, list[int]]:
-    """The header and the first and last byte of the values, once all of it is right."""
+def _header(content: dict[str, Any]) -> tuple[Header, list[list[int]]]:
+    """The header, and first and last byte of analysis and std, once all of it is right."""
     problems = []
     missing = [name for name in ("analysis", "__metadata__") if name not in content]
-    tensor, metadata = content.pop("analysis", None), content.pop("__metadata__", None)
+    tensors = {name: content.pop(name) for name in ("analysis", STD) if name in content}
+    metadata = content.pop("__metadata__", None)
     if content:
-        problems.append("it holds further tensors; drop everything but analysis.")
+        problems.append("it holds further tensors; drop everything but analysis and std.")
 
     def part(name: str, whole: Any, wanted: str, read: Callable[[Any], Any]) -> Any:
         """What is called `name` in the tensor's description or the metadata, read."""
@@ -80,9 +103,12 @@ def _header(content: dict[str, Any]) -> tuple[Header, list[int]]:
         return None
 
     whole_numbers = "a list of whole numbers"
-    shape = part("shape", tensor, whole_numbers, lambda values: tuple(list_of(values, int)))
-    ends = part("data_offsets", tensor, whole_numbers, _two)
-    dtype = part("dtype", tensor, "a text", _text)
+    fields, spans = {}, []
+    for name, tensor in tensors.items():
+        shape = part("shape", tensor, whole_numbers, lambda values: tuple(list_of(values, int)))
+        spans.append(part("data_offsets", tensor, whole_numbers, _two))
+        dtype = part("dtype", tensor, "a text", _text)
+        fields[name] = StoredField(shape, "<f4" if dtype == "F32" else dtype)
     parts = {
         "time": part("time", metadata, "a JSON list of times like 2024-01-01T00, UTC", _times),
         "channels": part("channel", metadata, "a JSON list of names", _names),
@@ -100,7 +126,8 @@ def _header(content: dict[str, Any]) -> tuple[Header, list[int]]:
         problems.append(f"the header is damaged or incomplete, {named}. {WANTED}")
     if problems:
         raise PredictionError("\n".join(problems))
-    return Header(shape=shape, dtype="<f4" if dtype == "F32" else dtype, **parts), ends
+    analysis = fields["analysis"]
+    return Header(analysis.shape, analysis.dtype, **parts, std=fields.get(STD)), spans
 
 
 def _text(value: Any) -> str:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dambench_hub.coordinates.constants import GRAVITY
-from dambench_hub.coordinates.missing import FILL
-from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.predictions.header import REQUIRED_ATTRIBUTES, Header, text_problems
 from dambench_hub.predictions.reader import Opener, open_prediction
+from dambench_hub.predictions.value_check import ValueCheck
 from dambench_hub.predictions.writer import FORMAT
 from dambench_hub.runtime.honest_text import quoted
+from dambench_hub.runtime.listing import NAMED, listed
 from dambench_hub.runtime.progress import track
 from dambench_hub.tasks.task import Task, load_task
 
@@ -31,18 +30,6 @@ from dambench_hub.data.revision_advice import revision_advice
 MAX_PROBLEMS = 20
 MAX_LENGTH = 600
 MAX_MEMBERS = 64
-NAMED = 3
-"""How many of several like things a message names."""
-CONVERSIONS = {
-    "z": ((GRAVITY, 0.0, "geopotential height in m", "multiply by 9.80665 m s-2"),),
-    "t": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
-    "t2m": ((1.0, 273.15, "degrees Celsius", "add 273.15"),),
-    "msl": ((100.0, 0.0, "hPa", "multiply by 100"),),
-    "q": ((1e-3, 0.0, "g kg-1", "divide by 1000"),),
-}
-"""By variable: factor and offset that lead to the right unit, what it was, what to do."""
-FAR, NEAR = 5.0, 2.0
-"""A channel's mean is suspicious beyond FAR standard deviations, and explained within NEAR."""
 
 
 def validate(
@@ -72,8 +59,9 @@ def validate(
             problems = header_problems(header, data, task_of(header, task))
             if not shape_problems(header):
                 check = ValueCheck(header, data)
-                for field in track(prediction, len(prediction), "Checking values"):
-                    check.update(field)
+                fields = track(prediction, len(prediction), "Checking values")
+                for index, field in enumerate(fields):
+                    check.update(field, prediction.std(index))
                 problems += check.problems()
     except PredictionError as error:
         problems = reading_problems(error, path)
@@ -129,13 +117,13 @@ def attribute_problems(header: Header, data: Data, task: Task) -> list[str]:
 
 
 def shape_problems(header: Header) -> list[str]:
+    """Do `analysis`, and `std` if it is there, hold one float32 number for each coordinate?"""
+    return [*analysis_problems(header), *std_problems(header)]
+
+
+def analysis_problems(header: Header) -> list[str]:
     """Does `analysis` hold one float32 number for each of its own coordinates?"""
-    problems = []
-    if header.dtype != "<f4":
-        problems.append(
-            f"analysis is stored as {quoted(header.dtype)}, wanted float32 ('<f4'); "
-            "convert it with .astype('float32')."
-        )
+    problems = type_problems("analysis", header.dtype)
     axes: dict[str, Sized] = {
         "time": header.time,
         "channel": header.channels,
@@ -149,31 +137,61 @@ def shape_problems(header: Header) -> list[str]:
             f"analysis has shape {header.shape}, its coordinates have {sizes}. The order is (time, "
             "channel, latitude, longitude), with member after time if there is one: transpose it."
         )
-    elif problem := axis_problem(header):
+    elif problem := axis_problem("analysis", header.axes, header.members):
         problems.append(problem)
     elif header.members is not None and header.members > MAX_MEMBERS:
         problems.append(f"There are {header.members} members; at most {MAX_MEMBERS} are scored.")
     return problems
 
 
-def axis_problem(header: Header) -> str | None:
+def std_problems(header: Header) -> list[str]:
+    """Does `std` belong to an analysis without members, number by number?"""
+    if header.std is None:
+        return []
+    if header.members is not None:
+        return [
+            "The file has members and std. Members say by themselves how sure an ensemble is: "
+            "leave std out, or give the mean of the members with it."
+        ]
+    problems = type_problems("std", header.std.dtype)
+    if header.std.shape != header.shape:
+        problems.append(
+            f"std has shape {header.std.shape}, analysis {header.shape}. There is one standard "
+            "deviation for each value, in the same order."
+        )
+    elif problem := axis_problem("std", header.std.axes, None):
+        problems.append(problem)
+    return problems
+
+
+def type_problems(name: str, dtype: str) -> list[str]:
+    """Is this the type of the values?"""
+    if dtype == "<f4":
+        return []
+    return [
+        f"{name} is stored as {quoted(dtype)}, wanted float32 ('<f4'); "
+        "convert it with .astype('float32')."
+    ]
+
+
+def axis_problem(name: str, found: tuple[str, ...], members: int | None) -> str | None:
     """Do the axes lie in the right order, as far as the file says which is which?
 
     Sizes do not tell: there may be as many members as channels.
     """
     wanted = ["time", "channel", "latitude", "longitude"]
     coordinates = set(wanted)
-    if header.members is not None:
+    if members is not None:
         wanted.insert(1, "member")
-    pairs = [(found, right) for found, right in zip(header.axes, wanted, strict=False) if found]
-    if all(found == right or not {found, right} & coordinates for found, right in pairs):
+    pairs = [(axis, right) for axis, right in zip(found, wanted, strict=False) if axis]
+    if all(axis == right or not {axis, right} & coordinates for axis, right in pairs):
         return None
-    axes = ", ".join(found or "?" for found in header.axes)
+    axes = ", ".join(axis or "?" for axis in found)
     order = ", ".join(wanted)
-    if coordinates <= set(header.axes):
-        return f"analysis has the axes ({axes}), wanted ({order}): transpose it."
+    if coordinates <= set(found):
+        return f"{name} has the axes ({axes}), wanted ({order}): transpose it."
     return (
-        f"analysis has the axes ({axes}), wanted ({order}), each but member with the coordinate of "
+        f"{name} has the axes ({axes}), wanted ({order}), each but member with the coordinate of "
         "that name: give both the same dimension."
     )
 
@@ -185,16 +203,16 @@ def time_problems(time: np.ndarray, wanted: np.ndarray) -> list[str]:
     problems = []
     if len(missing):
         problems.append(
-            f"{len(missing)} of the task's {len(wanted)} times are missing: {_listed(missing)}. "
+            f"{len(missing)} of the task's {len(wanted)} times are missing: {listed(missing)}. "
             "Every one is scored."
         )
     if len(extra):
         problems.append(
-            f"{len(extra)} times are not in the task: {_listed(extra)}. Leave them out; the task "
+            f"{len(extra)} times are not in the task: {listed(extra)}. Leave them out; the task "
             f"runs from {wanted[0]} to {wanted[-1]}, UTC."
         )
     if np.any(counts > 1):
-        problems.append(f"Times stand there twice: {_listed(unique[counts > 1])}. Keep one each.")
+        problems.append(f"Times stand there twice: {listed(unique[counts > 1])}. Keep one each.")
     if np.any(np.diff(time) < np.timedelta64(0)):
         problems.append("Times are not ascending; sort the file by time.")
     return problems
@@ -207,11 +225,11 @@ def channel_problems(channels: Sequence[str], wanted: Sequence[str]) -> list[str
         problems.append(f"Unknown channel {quoted(name)}. {did_you_mean(name, wanted)}")
     if missing := [name for name in wanted if name not in channels]:
         problems.append(
-            f"{len(missing)} of {len(wanted)} channels are missing: {_listed(missing)}. "
+            f"{len(missing)} of {len(wanted)} channels are missing: {listed(missing)}. "
             "Where a method leaves a channel alone, give the background."
         )
     if twice := sorted(name for name, count in Counter(channels).items() if count > 1):
-        problems.append(f"Channels stand there twice: {_listed([quoted(name) for name in twice])}.")
+        problems.append(f"Channels stand there twice: {listed([quoted(name) for name in twice])}.")
     if not problems and list(channels) != list(wanted):
         first = next(
             i for i, pair in enumerate(zip(channels, wanted, strict=True)) if len(set(pair)) > 1
@@ -223,83 +241,9 @@ def channel_problems(channels: Sequence[str], wanted: Sequence[str]) -> list[str
     return problems
 
 
-class ValueCheck:
-    """Looks at each value once: is it there, and can the units be right?"""
-
-    def __init__(self, header: Header, data: Data) -> None:
-        self.header = header
-        self.data = data
-        self.done = 0
-        self.total = np.zeros(len(header.channels))
-        self.missing: list[str] = []
-
-    def update(self, field: np.ndarray) -> bool:
-        """Look at the next time's analysis, ([M,] C, Y, X); False if a value is not there."""
-        time = self.header.time[self.done].astype("datetime64[h]")
-        self.done += 1
-        values = field.reshape(-1, len(self.total), field.shape[-2] * field.shape[-1])
-        with np.errstate(invalid="ignore"):
-            lowest, highest = values.min(axis=(0, 2)), values.max(axis=(0, 2))
-        fine = (lowest > -FILL) & (highest < FILL)
-        if not fine.all():
-            bad = values[:, ~fine]
-            filled = np.isfinite(bad) & ~(np.abs(bad) < FILL)
-            what = f"fill values (beyond {FILL:g})" if filled.any() else "NaN or infinite"
-            names = [
-                quoted(name) for name, ok in zip(self.header.channels, fine, strict=True) if not ok
-            ]
-            count = np.count_nonzero(~(np.abs(bad) < FILL))
-            self.missing.append(f"{count} values are {what} at {time}, channel {_listed(names)}.")
-            return False
-        if self._never_written(lowest, highest):
-            self.missing.append(f"All values are 0 at {time}: they were never written.")
-            return False
-        self.total += values.mean(axis=(0, 2), dtype=np.float64)  # of float32: cannot overflow
-        return True
-
-    def problems(self) -> list[str]:
-        """What was found so far."""
-        if self.missing:
-            more = len(self.missing) - NAMED
-            rest = [f"Values are missing at {more} more times."] if more > 0 else []
-            return self.missing[:NAMED] + rest
-        known = {name: index for index, name in enumerate(self.data.channels)}
-        means = zip(self.header.channels, self.total / max(self.done, 1), strict=True)
-        found = (self._unit_problem(name, m, known[name]) for name, m in means if name in known)
-        return [problem for problem in found if problem]
-
-    def _never_written(self, lowest: np.ndarray, highest: np.ndarray) -> bool:
-        """Zeros everywhere, where some channel is never near zero?"""
-        statistics = self.data.statistics
-        far = np.any(np.abs(statistics.mean) > FAR * statistics.std)
-        return bool(far) and not (lowest.any() or highest.any())
-
-    def _unit_problem(self, name: str, value: float, channel: int) -> str | None:
-        """A mean that is far from the data set's, and near it after a common conversion."""
-        mean = self.data.statistics.mean[channel]
-        std = self.data.statistics.std[channel]
-        if abs(value - mean) <= FAR * std:
-            return None
-        variable = parse_channel(name).variable
-        normalised = (std, mean, "normalised values", "multiply by std and add mean")
-        for factor, offset, unit, advice in (*CONVERSIONS.get(variable.name, ()), normalised):
-            if abs(factor * value + offset - mean) <= NEAR * std:
-                return (
-                    f"{name} has the mean {value:.4g}, the data set {mean:.4g} {variable.units}. "
-                    f"These look like {unit}: {advice}."
-                )
-        return None
-
-
 def shortened(problems: list[str]) -> list[str]:
     """At most 20 problems of at most 600 characters."""
     kept = problems if len(problems) <= MAX_PROBLEMS else problems[: MAX_PROBLEMS - 1]
     if more := len(problems) - len(kept):
         kept = [*kept, f"There are {more} more problems."]
     return [text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…" for text in kept]
-
-
-def _listed(items: Sequence[object] | np.ndarray) -> str:
-    """The first few of the items, in words."""
-    named = ", ".join(str(item).removesuffix(":00:00.000") for item in items[:NAMED])
-    return named if len(items) <= NAMED else f"{named} and {len(items) - NAMED} more"

@@ -15,7 +15,8 @@ from dambench_hub.errors import PredictionError, ScoreError
 from dambench_hub.metrics.scorer import SCORER_VERSION, Scorer
 from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.predictions.reader import Opener, open_prediction
-from dambench_hub.predictions.validation import ValueCheck, header_problems, shortened, task_of
+from dambench_hub.predictions.validation import header_problems, shortened, task_of
+from dambench_hub.predictions.value_check import ValueCheck
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
 from dambench_hub.scoring.observed_points import observed_points
@@ -40,7 +41,7 @@ class Result:
         dataset: Name of the data set.
         dataset_revision: Its revision.
         scorer_version: Version of the scores' definition.
-        value_hash: SHA-256 of coordinates and values, whatever file they came in.
+        value_hash: SHA-256 of coordinates and values, std included, whatever file they came in.
         main_score: The score that ranks; `larger_is_better` says in which direction.
         scores: Those of `Scorer.compute`.
         sample_mse: `mse` of each time, for paired comparisons, (N,).
@@ -129,9 +130,14 @@ def score(
         fields = track(prediction, len(prediction), "Scoring")
         known = prefetched(_known(data, task, len(prediction)), 2)
         for index, (values, example) in enumerate(zip(fields, known, strict=True)):
-            digest.update(np.ascontiguousarray(values).data)
-            if check.update(values):
-                scorer.update(values[None], *(field[None] for field in example))
+            std = prediction.std(index)
+            for scored in (values, std):
+                if scored is not None:
+                    digest.update(np.ascontiguousarray(scored).data)
+            if check.update(values, std):
+                reference, background, observed = (field[None] for field in example)
+                predicted = None if std is None else std[None]
+                scorer.update(values[None], reference, background, observed, predicted)
                 if observer:
                     observer(index, values, example[0])
         _refuse(path, check.problems())
@@ -187,11 +193,16 @@ def _refuse(path: Path, problems: list[str]) -> None:
 
 
 def _identity(header: Header, data: Data) -> bytes:
-    """The coordinates in one form: files may store them as float32 or float64, in any unit."""
-    identity = {
+    """The coordinates in one form: files may store them as float32 or float64, in any unit.
+
+    Without a std, it is what it was before files could have one.
+    """
+    identity: dict[str, Any] = {
         "time": [str(time) for time in header.time.astype("datetime64[h]")],
         "member": header.members,
         "channel": list(header.channels),
         "grid": str(data.grid),
     }
+    if header.std is not None:
+        identity["std"] = True
     return json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DambenchError, IsolationError, PredictionError
 from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
@@ -28,7 +26,7 @@ from dambench_hub.leaderboard.store.backup import keep_backup
 from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.submissions.queue import LeaseLost
-from dambench_hub.predictions.reader import Opener, Prediction
+from dambench_hub.predictions.reader import Block, Opener, Prediction
 from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.validation import validate
 from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Gatherer
@@ -192,7 +190,7 @@ class Worker:
             prediction = self.opener(path)
             rows, times = prediction.rows, len(prediction)
 
-            def watched(index: int) -> tuple[int, np.ndarray]:
+            def watched(index: int) -> Block:
                 lease.progress = index / times
                 lease.require()
                 if self.stopping():

@@ -5,7 +5,7 @@
 The first three are open descriptors, the last two bytes and seconds. On the report it writes lines
 of JSON: which layers of the sandbox are on, then the header or the problems, and problems again if
 there are any in the values. The values go out as they are read, float32, little endian, one time
-after the other.
+after the other: its analysis, then its std if the file has any.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def warm_up() -> None:
     with h5py.File(good, "w") as root:
         root.attrs["model_name"] = "none"
         values = np.zeros((1, 1, 2, 2), "<f4")
-        root.create_dataset("analysis", data=values, compression="gzip", shuffle=True)
+        for name in ("analysis", "std"):
+            root.create_dataset(name, data=values, compression="gzip", shuffle=True)
         root.create_dataset("channel", data=["t2m"], dtype=h5py.string_dtype())
         root["latitude"], root["longitude"], root["time"] = [90.0, -90.0], [0.0, 180.0], [0]
         root["time"].attrs["units"] = "hours since 1970-01-01"
@@ -79,14 +80,22 @@ def warm_up() -> None:
 
 
 def _send(header: Header, rows: Rows) -> None:
-    """Write the values of all times; none if they are not float32, which nobody then asks for."""
+    """Write the values of all times; none if they are not what `Header.has_values` says.
+
+    Nobody asks for them then.
+    """
     position = 0
-    while header.dtype == "<f4" and position < sum(header.shape[:1]):
-        start, block = rows(position)
-        position = start + len(block)
-        rest = block.data.cast("B")
-        while rest:
-            rest = rest[os.write(VALUES, rest) :]
+    while header.has_values and position < sum(header.shape[:1]):
+        start, *blocks = rows(position)
+        for of_one_time in zip(*(block for block in blocks if block is not None), strict=True):
+            for field in of_one_time:
+                _write(field.data.cast("B"))
+            position += 1
+
+
+def _write(rest: memoryview) -> None:
+    while rest:
+        rest = rest[os.write(VALUES, rest) :]
 
 
 if __name__ == "__main__":

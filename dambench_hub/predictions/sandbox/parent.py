@@ -3,7 +3,7 @@
     this process                              sandboxed process, `child`
     open_sandboxed(path)  ── open file ──▶    parses, checks and inflates it
     .header               ◀── report ───      lines of JSON, 64 KiB in all
-    iteration             ◀── values ───      float32, little endian, one time after the other
+    iteration             ◀── values ───      float32, little endian; analysis and std, by time
 
 Nothing that comes back is believed: the header is checked again as any file's, the number of bytes
 and the exit status must be right. Whatever becomes of the child, the file is one that could not be
@@ -32,7 +32,7 @@ import numpy as np
 
 from dambench_hub.errors import IsolationError, PredictionError
 from dambench_hub.predictions.header import Header, list_of
-from dambench_hub.predictions.reader import Prediction, Rows, container_of, naming
+from dambench_hub.predictions.reader import Block, Prediction, Rows, container_of, naming
 from dambench_hub.predictions.sandbox.child import MAX_LENGTH, MAX_PROBLEMS
 from dambench_hub.predictions.sandbox.probe import SECRET
 from dambench_hub.predictions.sandbox.restrictions import LAYERS
@@ -234,20 +234,22 @@ class _Child:
 
 
 def _in_order(child: _Child, header: Header) -> Rows:
-    """Takes the values of one time after the other from the child."""
+    """Takes analysis and std of one time after the other from the child."""
     position = 0
+    shapes = [header.shape] if header.std is None else [header.shape, header.std.shape]
 
-    def rows(index: int) -> tuple[int, np.ndarray]:
+    def rows(index: int) -> Block:
         nonlocal position
         if index != position:
             raise ValueError(f"The file is read in order: time {position} is next, not {index}.")
-        field = np.empty(header.shape[1:], "<f4")
-        if child.read(field.data.cast("B")) < field.nbytes:
-            child.refuse()
+        analysis, *std = fields = [np.empty((1, *shape[1:]), "<f4") for shape in shapes]
+        for field in fields:
+            if child.read(field.data.cast("B")) < field.nbytes:
+                child.refuse()
         position += 1
         if position == header.shape[0]:
             child.finish()
-        return index, field[None]
+        return index, analysis, std[0] if std else None
 
     return rows
 

@@ -40,7 +40,9 @@ report(restricted=restrict(int(memory), int(cpu_seconds)))
 header = {
     "shape": [2, 1, 2, 2], "dtype": "<f4", "time": [0, 3600000], "channels": ["t2m"],
     "latitude": [90.0, -90.0], "longitude": [0.0, 180.0], "attributes": {}, "axes": [],
+    "std": None,
 }
+std = {"std": {"shape": [2, 1, 2, 2], "dtype": "<f4", "axes": []}}
 values = array("f", range(8)).tobytes()
 """
 """A child as it should be, up to where it reads the file."""
@@ -150,6 +152,8 @@ BEFORE_THE_HEADER = {
     "has no size": "report(header=header | {'shape': [2, 0, 2, 2]})",
     "has no numbers": "report(header=header | {'latitude': ['90', '-90']})",
     "has no times": "report(header=header | {'time': [1 << 62, 1 << 70]})",
+    "has a std without a size": "report(header=header | {'std': {'shape': [2, 0, 2, 2]}})",
+    "does not tell of std": "del header['std']; report(header=header)",
     "has unknown attributes": "report(header=header | {'attributes': {'rank': '1'}})",
 }
 AFTER_THE_HEADER = {
@@ -186,6 +190,29 @@ def test_a_child_goes_wrong_after_the_header(child, nothing_left, code):
 def test_a_child_that_does_right(child, nothing_left):
     with child("report(header=header); os.write(VALUES, values)") as prediction:
         assert np.array_equal(list(prediction), np.arange(8).reshape(2, 1, 2, 2))
+
+
+def test_std_comes_after_the_analysis_of_each_time(child, nothing_left):
+    code = "report(header=header | std); os.write(VALUES, values + values)"
+    with child(code) as prediction:
+        for index in range(2):
+            analysis = prediction[index]
+            both = np.stack([analysis, prediction.std(index)]).ravel()
+            assert np.array_equal(both, np.arange(8))
+
+
+@pytest.mark.parametrize("sent", ["values", "values + values[:-1]", "values + values + b'x'"])
+def test_a_child_that_sends_too_little_or_too_much_of_std(child, nothing_left, sent):
+    code = f"report(header=header | std); os.write(VALUES, {sent})"
+    with child(code) as prediction, pytest.raises(PredictionError) as error:
+        list(prediction)
+    assert str(error.value) == UNREADABLE
+
+
+def test_a_huge_std_is_refused(child, nothing_left):
+    code = "std['std']['shape'] = [2, 1 << 20, 1 << 20, 1 << 20]; report(header=header | std)"
+    with pytest.raises(PredictionError, match="analysis and std have .* bytes at one time"):
+        child(code)
 
 
 def test_a_huge_header_is_refused(child, nothing_left):
