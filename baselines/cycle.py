@@ -30,7 +30,7 @@ import numpy as np
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.cycling import Cycle, CycleRecord, CycleRun, Plan, first_states, saturation
 from dambench_hub.cycling.table import channel_table
-from dambench_hub.data import Batch, Data, load_data
+from dambench_hub.data import Analysis, Batch, Data, load_data
 from dambench_hub.dynamics.jax_setup import prepare_jax
 from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import TaskError
@@ -47,7 +47,7 @@ from dambench_hub.models.preparation import (
 from dambench_hub.models.pretrained import CONFIG, WEIGHTS
 from dambench_hub.plots import plot_cycles
 from dambench_hub.predictions import write_predictions
-from dambench_hub.predictions.parts import Parts, Share, as_analysis
+from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.writer import require_free
 from dambench_hub.runtime.command_line import parser_of, table_console
 from dambench_hub.runtime.files import local_path, sha256
@@ -208,8 +208,7 @@ def write(
 ) -> None:
     """The prediction file, of all analyses."""
 
-    def save(fields: Iterator[np.ndarray]) -> None:
-        analyses = map(as_analysis, fields, parts.times)
+    def save(analyses: Iterator[Analysis]) -> None:
         write_predictions(out, analyses, task=task, data=data, model_name=name, **about)
 
     parts.finish(Share(), save)

@@ -6,7 +6,8 @@
 METHOD is a name, such as `background` (does nothing: the mark to beat) or `optimal_interpolation`;
 the folder of a trained model, or of the training run that holds it; or the id of one on the Hub. A
 classical method is fitted to the training split first. The reference is taken out of every batch
-before the method sees it.
+before the method sees it. A method that predicts the standard deviation of its error, not by
+members, has it written beside its analysis.
 
 What is done lies in OUT.parts/ until it is all there. Interrupted, the same command goes on where
 it stopped. Several processes share the work: under torchrun or `accelerate launch`, or started by
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dambench_hub.data import Data, load_data
+from dambench_hub.data import Analysis, Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.models import METHODS, Assimilator, load_method
 from dambench_hub.models.preparation import (
@@ -38,7 +39,7 @@ from dambench_hub.models.preparation import (
 from dambench_hub.models.pretrained import CONFIG, WEIGHTS
 from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.header import text_problems
-from dambench_hub.predictions.parts import Parts, Share, as_analysis
+from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.validation import MAX_MEMBERS
 from dambench_hub.predictions.writer import require_free
 from dambench_hub.runtime.command_line import parser_of
@@ -126,10 +127,15 @@ def predict(args: argparse.Namespace) -> Path | None:
     left *= task.stride
     for batch in batches(data, task, None, left, args.batch_size, doing, ensemble):
         analysis = method.assimilate(batch.without_reference(), generator)
-        parts.add(batch.time, analysis.mean if args.members is None else analysis.members)
+        if args.members is None:
+            # The spread of members that are not kept is a sample's, no prediction, and may be 0.
+            std = analysis.std if analysis.members is None else None
+            parts.add(batch.time, analysis.mean, std)
+        else:
+            parts.add(batch.time, analysis.members)
 
-    def write(fields: Iterator[np.ndarray]) -> None:
-        analyses = map(as_analysis, track(fields, len(parts.times), "Writing"), parts.times)
+    def write(kept: Iterator[Analysis]) -> None:
+        analyses = track(kept, len(parts.times), "Writing")
         about = described(method, folder)
         write_predictions(out, analyses, task=task, data=data, model_name=name, **about)
 

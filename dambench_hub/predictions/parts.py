@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from dambench_hub.data.batch import Analysis, Array
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
+from dambench_hub.predictions.header import STD
 from dambench_hub.runtime.differences import differences
 from dambench_hub.runtime.files import atomic_path, write_atomic, writing
 
@@ -114,36 +116,36 @@ class Parts:
         left = [batch for batch in batches if self._missing(self.times[batch])]
         return np.concatenate([np.arange(0), *left])
 
-    def add(self, time: np.ndarray, values: Array) -> None:
+    def add(self, time: np.ndarray, values: Array, std: Array | None = None) -> None:
         """Keep the analyses of a batch.
 
         Args:
             time: Valid times, datetime64[h], (B,).
             values: Numpy array or torch tensor, (B, C, Y, X), or (B, M, C, Y, X) with members.
+            std: Standard deviation of the analysis's error, (B, C, Y, X), of a method that predicts
+                it without members.
 
         Raises:
-            PredictionError: When a value is not finite.
+            PredictionError: When a value is not finite, or one of std is not above 0.
             DambenchError: When the disk is full or the folder cannot be written.
         """
-        if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no numpy form
-            values = values.detach().float().cpu().numpy()
-        for valid_time, field in zip(time, np.asarray(values, "<f4"), strict=True):
-            if not np.isfinite(field).all():
-                raise PredictionError(
-                    f"The analysis at {valid_time} has values that are NaN or infinite. "
-                    "Every value is scored; find where the method diverges."
-                )
+        fields = {"analysis": _as_float32(values)}
+        if std is not None:
+            fields[STD] = _as_float32(std)
+        for valid_time, *found in zip(time, *fields.values(), strict=True):
+            named = dict(zip(fields, found, strict=True))
+            _require_values(valid_time, **named)
             self._begin()
             with atomic_path(self._path(valid_time)) as partial, partial.open("wb") as file:
-                np.save(file, field)
+                np.savez(file, **named)
 
-    def finish(self, share: Share, write: Callable[[Iterator[np.ndarray]], None]) -> bool:
+    def finish(self, share: Share, write: Callable[[Iterator[Analysis]], None]) -> bool:
         """Note that a share is done; if it was the last one, make the prediction file.
 
         Args:
             share: What this process did.
-            write: Makes the file of the analyses of all times, (C, Y, X) or (M, C, Y, X), which it
-                gets in order. The parts are removed after it.
+            write: Makes the file of the analyses of all times, which it gets in order, each a batch
+                of one. The parts are removed after it.
 
         Returns:
             Whether the file was made here; otherwise other shares are left, or another process
@@ -181,10 +183,11 @@ class Parts:
         shutil.rmtree(done)
         return True
 
-    def _read(self, time: np.datetime64) -> np.ndarray:
+    def _read(self, time: np.datetime64) -> Analysis:
         try:
-            return np.load(self._path(time), allow_pickle=False)
-        except (OSError, ValueError) as error:
+            with np.load(self._path(time), allow_pickle=False) as file:
+                return _analysis(np.array([time]), **{name: file[name] for name in file})
+        except (OSError, ValueError, TypeError, BadZipFile) as error:
             raise PredictionError(
                 f"{self._path(time)} cannot be read ({error}). Delete it and run this again."
             ) from error
@@ -193,7 +196,7 @@ class Parts:
         return not all(self._path(time).exists() for time in times)
 
     def _path(self, time: np.datetime64) -> Path:
-        return self.folder / f"{time.astype('datetime64[h]')}.npy"
+        return self.folder / f"{time.astype('datetime64[h]')}.npz"
 
     def _mark(self, share: Share) -> Path:
         return self.folder / f"part-{share.number + 1}-of-{share.count}"
@@ -235,11 +238,33 @@ class Parts:
             )
 
 
-def as_analysis(field: np.ndarray, time: np.datetime64) -> Analysis:
-    """One kept analysis, (C, Y, X), or one with members, (M, C, Y, X), as one of a batch of one."""
-    if field.ndim == 3:
-        return Analysis(mean=field[None], time=np.array([time]))
-    return Analysis(mean=field.mean(axis=0)[None], members=field[None], time=np.array([time]))
+def _as_float32(values: Array) -> np.ndarray:
+    if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no numpy form
+        values = values.detach().float().cpu().numpy()
+    return np.asarray(values, "<f4")
+
+
+def _require_values(
+    time: np.datetime64, analysis: np.ndarray, std: np.ndarray | None = None
+) -> None:
+    """Refuse what no file could be written of, as soon as it is there."""
+    if not np.isfinite(analysis).all():
+        raise PredictionError(
+            f"The analysis at {time} has values that are NaN or infinite. "
+            "Every value is scored; find where the method diverges."
+        )
+    if std is not None and not np.all(np.isfinite(std) & (std > 0)):
+        raise PredictionError(
+            f"The std at {time} has values that are no finite numbers above 0. A standard "
+            "deviation of each value is scored; find where the method fails."
+        )
+
+
+def _analysis(time: np.ndarray, analysis: np.ndarray, std: np.ndarray | None = None) -> Analysis:
+    """A kept analysis, (C, Y, X), or one with members, (M, C, Y, X), as a batch of one."""
+    if analysis.ndim == 4:
+        return Analysis(mean=analysis.mean(axis=0)[None], members=analysis[None], time=time)
+    return Analysis(mean=analysis[None], std=None if std is None else std[None], time=time)
 
 
 def _beside(path: Path) -> Path:

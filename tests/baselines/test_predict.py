@@ -254,6 +254,29 @@ def test_members_are_written_when_asked_for(run, models, tmp_path, tiny_data):
     np.testing.assert_allclose(three, mean, rtol=1e-4)
 
 
+def deviations(path):
+    with open_prediction(path) as prediction:
+        return [prediction.std(index) for index in range(len(prediction))]
+
+
+@pytest.mark.parametrize("out", ["x.nc", "x.safetensors"])
+def test_a_predicted_std_is_written(run, models, tmp_path, tiny_data, out):
+    assert run(models / "conv_cnp", "--task", "unimodal", out=out)[0] == 0
+    assert validate(tmp_path / out, tiny_data) == []
+    model = ConvCNP.from_pretrained(models / "conv_cnp")
+    (batch,) = tiny_data.batches("unimodal", batch_size=4, indices=np.arange(4))
+    wanted = model.assimilate(batch.without_reference()).std.numpy()
+    np.testing.assert_array_equal(deviations(tmp_path / out)[:4], wanted)
+    scores = score(tmp_path / out, tiny_data).scores
+    assert min(scores["crps"].values()) > 0 and "spread_skill" not in scores
+
+
+@pytest.mark.parametrize("method", ["background", "letkf", "dice"])
+def test_the_spread_of_members_that_are_not_kept_is_no_predicted_std(run, models, tmp_path, method):
+    assert run(models / method if method in CLASSES else method)[0] == 0
+    assert deviations(tmp_path / "x.nc") == [None] * 5
+
+
 def test_the_seed_makes_other_samples(run, models, tmp_path):
     for seed in "0", "1":
         assert run(models / "dice", "--seed", seed, out=f"{seed}.nc")[0] == 0
@@ -407,7 +430,7 @@ def test_launched_processes_share_the_work_and_survive_a_kill(run, tiny_folder, 
         return [process.returncode for process in processes], printed
 
     assert launch("killed")[0] == [-signal.SIGKILL] * 2
-    assert len(list((tmp_path / "x.nc.parts").glob("*.npy"))) == 2
+    assert len(list((tmp_path / "x.nc.parts").glob("*.npz"))) == 2
     codes, printed = launch("again")
     assert codes == [0, 0] and sorted(printed) == ["", f"{out}\n"]
     assert run("background", out="alone.nc")[0] == 0

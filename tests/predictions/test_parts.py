@@ -40,8 +40,8 @@ def work(parts, share, batch_size=2, stop=99):
 def writer(parts, log):
     """What makes the file: notes all it gets."""
 
-    def write(fields):
-        log.append(np.stack(list(fields)))
+    def write(analyses):
+        log.append(np.concatenate([analysis.mean for analysis in analyses]))
         parts.out.write_bytes(b"whole")
 
     return write
@@ -132,8 +132,8 @@ def test_an_interrupted_merge_keeps_all_parts(parts, tmp_path):
     mine, log = parts(), []
     work(mine, Share())
 
-    def stop(fields):
-        next(fields)
+    def stop(analyses):
+        next(analyses)
         (tmp_path / ".mine.nc.0123abcd.partial").write_text("as after a kill")
         raise KeyboardInterrupt
 
@@ -178,8 +178,8 @@ def test_a_damaged_part_is_named(parts):
     work(mine, Share())
     path = mine._path(TIMES[2])
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(PredictionError, match="T12.npy cannot be read .* Delete it"):
-        mine.finish(Share(), lambda fields: list(fields))
+    with pytest.raises(PredictionError, match="T12.npz cannot be read .* Delete it"):
+        mine.finish(Share(), lambda analyses: list(analyses))
     path.unlink()
     assert work(parts(), Share()) == [[2, 3]]
 
@@ -201,9 +201,31 @@ def test_nothing_is_written_before_the_first_analysis(parts, tmp_path):
 def test_tensors_of_any_precision_are_kept_as_float32(parts):
     mine = parts()
     mine.add(TIMES[:1], torch.full((1, 2, 3, 4), 1.5, dtype=torch.bfloat16, requires_grad=True))
-    kept = mine._read(TIMES[0])
+    kept = mine._read(TIMES[0]).mean
     assert kept.dtype == np.float32
-    np.testing.assert_array_equal(kept, np.full((2, 3, 4), 1.5))
+    np.testing.assert_array_equal(kept, np.full((1, 2, 3, 4), 1.5))
+
+
+def test_members_come_back_with_their_mean_and_std_with_its_analysis(parts, rng):
+    values = rng.normal(size=(2, 2, 3, 4)).astype("f4")
+    std = torch.from_numpy(np.exp(values)).bfloat16()
+    mine = parts()
+    mine.add(TIMES[:1], values[None])
+    mine.add(TIMES[1:3], values, std)
+    members, analysis = mine._read(TIMES[0]), mine._read(TIMES[2])
+    np.testing.assert_array_equal(members.members[0], values)
+    np.testing.assert_array_equal(members.mean[0], values.mean(axis=0))
+    np.testing.assert_array_equal(analysis.mean[0], values[1])
+    np.testing.assert_array_equal(analysis.std[0], std[1].float())
+    assert members.std is None and analysis.members is None
+    assert analysis.time == TIMES[2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0, -1, 1e-50])
+def test_std_must_be_finite_and_above_0(parts, value):
+    std = np.array([1, value]).reshape(2, 1, 1, 1)
+    with pytest.raises(PredictionError, match="std at 2024-02-27T06 .* finite numbers above 0"):
+        parts().add(TIMES[:2], np.ones((2, 1, 1, 1)), std)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
