@@ -43,7 +43,8 @@ def record(path: Path, data: Data, runs: Path) -> ScoreRecord:
     result = score(path, data)
     trained = runs / path.stem if (runs / path.stem).is_dir() else None
     cost = cost_of(path.stem, trained, data, load_task(result.task))
-    return ScoreRecord(path.stem, f"make results/{path.name}", cost, result)
+    std = dict(zip(data.channels, data.statistics.std.tolist(), strict=True))
+    return ScoreRecord(path.stem, f"make results/{path.name}", cost, result, std)
 
 
 def cost_of(name: str, trained: Path | None, data: Data, task: Task) -> Cost:

@@ -4,7 +4,9 @@ python baselines/table.py baselines/scores
 
 Records are written by record.py. Names that differ by a seed at the end (fnp-1, fnp-2) are
 trainings of one method: a row has their mean, and how far they spread. Below the table stands what
-its intervals and ranks mean.
+its intervals and ranks mean. Not shown unless named by --columns: CRPS, the mean over channels in
+units of each one's standard deviation, and spread/skill, the mean over channels, of methods that
+say how sure they are.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import Result
+from dambench_hub.scoring.overall_scores import overall_scores
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.score_record import Cost, ScoreRecord
 from dambench_hub.scoring.seed_names import method_and_seed
 from dambench_hub.scoring.seed_variance import seed_variance
 from dambench_hub.scoring.standings import standings
 
+ON_DEMAND = {"CRPS": "crps", "spread/skill": "spread_skill"}
+"""Columns that are not shown unless named, and their scores."""
 PAPER_CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "t850", "q700", "u500")
 """Whose RMSE the table shows, those that the data set has."""
 
@@ -80,7 +85,7 @@ def table(records: Sequence[ScoreRecord], columns: Sequence[str] | None = None) 
     known = records[0].result.scores["rmse"]
     channels = [name for name in PAPER_CHANNELS if name in known]
     heading = ["method", "seeds", "parameters", "training, min", "analysis, s", "skill, %", "95 %"]
-    heading += ["ranks", "MSE", "MAE", "SpecDiv", *channels]
+    heading += ["ranks", "MSE", "MAE", "SpecDiv", *ON_DEMAND, *channels]
     lines = [heading, ["---", *["---:"] * (len(heading) - 1)]]
     for name, (interval, ranks) in zip(names, sure, strict=True):
         rows = results[name]
@@ -88,14 +93,34 @@ def table(records: Sequence[ScoreRecord], columns: Sequence[str] | None = None) 
         cells += [points([result.scores["skill"] for result in rows]), interval, ranks]
         for score_name in ("mse", "mae", "specdiv"):
             cells.append(spread([result.scores[score_name] for result in rows]))
+        for head, score_name in ON_DEMAND.items():
+            asked = columns and head in columns
+            cells.append(of_uncertainty(found[name], score_name) if asked else "")
         cells += [spread([r.scores["rmse"][channel] for r in rows]) for channel in channels]
         lines.append(cells)
     if unknown := sorted(set(columns or ()) - set(heading)):
         raise ScoreError(f"There is no column {unknown[0]!r}. {did_you_mean(unknown[0], heading)}")
-    shown = [n for n, head in enumerate(heading) if columns is None or head in columns]
+    wanted = columns or [head for head in heading if head not in ON_DEMAND]
+    shown = [n for n, head in enumerate(heading) if head in wanted]
     lines = [[cells[n] for n in shown] for cells in lines]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return f"{text}\n\n{explanation}"
+
+
+def of_uncertainty(records: Sequence[ScoreRecord], name: str) -> str:
+    """A score that only analyses with members or a std have, "–" where a record lacks it.
+
+    Raises:
+        ScoreError: When a record of an earlier version has a CRPS, and no std to show it in.
+    """
+    if not all(name in record.result.scores for record in records):
+        return "–"
+    if name == "crps" and not all(record.std for record in records):
+        raise ScoreError(
+            f"The record of {records[0].name} does not tell the standard deviations that its CRPS "
+            "is shown in. Record the prediction again with record.py."
+        )
+    return spread([overall_scores(r.result.scores, r.std)[name] for r in records])
 
 
 def skill(results: Sequence[Result]) -> float:

@@ -7,7 +7,8 @@ command that makes its prediction file. Errors by day are kept to five digits.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,15 @@ class ScoreRecord:
         command: That makes its prediction file.
         cost: What it costs.
         result: Its scores; the background's errors by day are in the background's own record.
+        std: Standard deviation of each channel in the training split, in its units, which a mean
+            CRPS over channels needs; empty in records of earlier versions.
     """
 
     name: str
     command: str
     cost: Cost
     result: Result
+    std: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write `NAME.json`; its path."""
@@ -65,6 +69,7 @@ class ScoreRecord:
             "name": self.name,
             "command": self.command,
             "cost": asdict(self.cost),
+            "std": dict(self.std),
             "result": result,
         }
         lines = (f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items())
@@ -94,6 +99,7 @@ class ScoreRecord:
                 raw["command"],
                 Cost(**raw["cost"]),
                 Result(**result | arrays | errors),
+                raw.get("std", {}),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ScoreError(f"{path} is not a record of scores ({error!r}).") from error

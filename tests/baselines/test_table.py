@@ -1,6 +1,7 @@
 """baselines/record.py and table.py: prediction files as records, records as one table."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -128,6 +129,53 @@ def test_columns_are_chosen_by_their_heads(long, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("| method | skill, % | z500 |\n| --- | ---: | ---: |")
     assert table.main([folder, "--columns", "z50"]) == 1
     assert "Did you mean" in capsys.readouterr().err
+
+
+def test_uncertainty_is_a_column_on_demand(long, tmp_path, capsys):
+    """Of members and of a predicted std; a method without either has a dash."""
+    batches = list(long.batches("unimodal", batch_size=4))
+    deviation = long.statistics.background_error_std.astype("f4")[:, None, None]
+    offsets = np.array([-0.5, 0.5], "f4").reshape(-1, 1, 1, 1)
+    kinds = {
+        "sure": [Analysis(b.background, np.ones_like(b.background) * deviation) for b in batches],
+        "sampled": [
+            Analysis(b.background, members=b.background[:, None] + offsets * deviation)
+            for b in batches
+        ],
+        "mute": [Analysis(b.background) for b in batches],
+    }
+    files = {name: tmp_path / f"{name}.nc" for name in kinds}
+    for name, analyses in kinds.items():
+        write_predictions(files[name], analyses, task="unimodal", data=long, model_name=name)
+    folder = recorded(list(map(str, files.values())), long.folder, tmp_path)
+    _, found = rows(capsys, folder)
+    assert not {"CRPS", "spread/skill"} & set(found[0])
+    assert table.main([folder, "--columns", "method", "CRPS", "spread/skill"]) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    cells = {
+        row[0]: row[1:] for row in ([c.strip() for c in line[1:-1].split("|")] for line in lines)
+    }
+    assert cells["mute"] == ["–", "–"]
+    assert cells["sure"][1] == "–" and float(cells["sampled"][1]) > 0
+    std = dict(zip(long.channels, long.statistics.std, strict=True))
+    for name in "sure", "sampled":
+        crps = score(files[name], long).scores["crps"]
+        wanted = np.mean([crps[channel] / std[channel] for channel in crps])
+        assert float(cells[name][0]) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_crps_without_units_is_refused(long, tmp_path, capsys):
+    analyses = (
+        Analysis(b.background, np.ones_like(b.background)) for b in long.batches("unimodal")
+    )
+    write_predictions(tmp_path / "x.nc", analyses, task="unimodal", data=long, model_name="x")
+    path = Path(recorded([str(tmp_path / "x.nc")], long.folder, tmp_path), "x.json")
+    content = json.loads(path.read_text())
+    del content["std"]
+    path.write_text(json.dumps(content))
+    assert table.main([str(path)]) == 0
+    assert table.main([str(path), "--columns", "method", "CRPS"]) == 1
+    assert "Record the prediction again" in capsys.readouterr().err
 
 
 SCORES = sorted((FOLDER / "scores").glob("*.json"))

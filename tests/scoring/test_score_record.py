@@ -28,12 +28,14 @@ def record(rng):
         skill_by_day=(10.0, 14.6913578),
         hours=(473352, 473376),
     )
-    return ScoreRecord("mine-0", "make results/mine-0.nc", Cost(1234, None, 0.5), result)
+    cost = Cost(1234, None, 0.5)
+    return ScoreRecord("mine-0", "make results/mine-0.nc", cost, result, {"z500": 1200 / 7})
 
 
 def test_what_is_written_is_read(record, tmp_path):
     again = ScoreRecord.read(record.write(tmp_path))
-    assert (again.name, again.command, again.cost) == (record.name, record.command, record.cost)
+    for name in "name", "command", "cost", "std":
+        assert getattr(again, name) == getattr(record, name)
     for field in dataclasses.fields(Result):
         before, after = getattr(record.result, field.name), getattr(again.result, field.name)
         if field.name == "square_errors":
@@ -49,6 +51,16 @@ def test_the_same_record_has_the_same_bytes(record, tmp_path):
     before = path.read_bytes()
     ScoreRecord.read(path).write(tmp_path)
     assert path.read_bytes() == before
+
+
+def test_a_record_of_an_earlier_version_has_no_std(record, tmp_path):
+    path = record.write(tmp_path)
+    content = json.loads(path.read_text())
+    del content["std"]
+    path.write_text(json.dumps(content))
+    again = ScoreRecord.read(path)
+    assert again.std == {}
+    assert again.result.scores == record.result.scores
 
 
 @pytest.mark.parametrize("change", [{"format": "9"}, {"result": {}}, {"cost": {"euro": 1}}])

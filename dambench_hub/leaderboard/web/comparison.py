@@ -12,9 +12,10 @@ from dambench_hub.leaderboard.diagnostics_files import DiagnosticsFiles
 from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry
 from dambench_hub.leaderboard.web.markup import cell
-from dambench_hub.leaderboard.web.measures import OVERALL, Measure, overall, printed
+from dambench_hub.leaderboard.web.measures import OVERALL, Measure, printed
 from dambench_hub.leaderboard.web.paired_comparison import PairedComparison
 from dambench_hub.scoring.diagnostics import Diagnostics
+from dambench_hub.scoring.overall_scores import overall_scores
 
 LEAST, MOST = 2, 4
 """How many are compared at once."""
@@ -62,7 +63,7 @@ class Comparison:
                 name,
                 entry,
                 files.read(entry.submission),
-                overall(entry.result, site.std),
+                overall_scores(entry.result.scores, site.std),
             )
             for name, entry in zip(_distinct(entries), entries, strict=True)
         )

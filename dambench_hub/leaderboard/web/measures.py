@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import number, percent
 
 ENSEMBLE_RATIO = "1 is best; below it an ensemble is too sure of itself, above not sure enough"
+UNCERTAIN = "of ensembles, and of analyses with a predicted standard deviation"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ OVERALL = {
     "specdiv": Measure("SpecDiv", "divergence of the smallest scales' power spectrum, nats"),
     "crps": Measure(
         "CRPS",
-        "of ensembles: mean over channels, in units of each channel's standard deviation",
+        f"{UNCERTAIN}: mean over channels, in units of each channel's standard deviation",
     ),
     "spread_skill": Measure(
         "spread/skill", f"of ensembles: mean over channels; {ENSEMBLE_RATIO}", ""
@@ -49,26 +49,10 @@ OVERALL = {
 BY_CHANNEL = {
     "rmse": Measure("RMSE", "root mean square error", units="physical"),
     "bias": Measure("bias", "mean error, sorted by its size", "", "physical"),
-    "crps": Measure("CRPS", "continuous ranked probability score of ensembles", units="physical"),
+    "crps": Measure("CRPS", f"continuous ranked probability score {UNCERTAIN}", units="physical"),
     "spread_skill": Measure("spread/skill", f"of ensembles; {ENSEMBLE_RATIO}", ""),
 }
 """Scores of each channel."""
-
-
-def overall(result: Result, std: Mapping[str, float]) -> dict[str, float]:
-    """Those of `OVERALL` that a result has.
-
-    Args:
-        result: The scores.
-        std: Standard deviation of each channel, in its units.
-    """
-    scores, single = result.scores, ("skill", "mse", "mae", "specdiv")
-    values = {name: scores[name] for name in single if scores.get(name) is not None}
-    if crps := scores.get("crps"):
-        values["crps"] = sum(value / std[name] for name, value in crps.items()) / len(crps)
-    if ratios := scores.get("spread_skill"):
-        values["spread_skill"] = sum(ratios.values()) / len(ratios)
-    return values
 
 
 def printed(name: str, value: float) -> str:

@@ -24,7 +24,6 @@ from dambench_hub.leaderboard.web.measures import (
     BY_CHANNEL,
     OVERALL,
     by_channel,
-    overall,
     printed,
     scored,
     sort_key,
@@ -38,6 +37,7 @@ from dambench_hub.leaderboard.web.standing_cells import (
     StandingCells,
     footnotes,
 )
+from dambench_hub.scoring.overall_scores import overall_scores
 from dambench_hub.scoring.precision import FARTHEST_PERCENT
 from dambench_hub.tasks.task import Task
 
@@ -203,7 +203,7 @@ class Board:
     @cached_property
     def _values(self) -> list[dict[str, float]]:
         """Scores over all channels of each row."""
-        return [overall(entry.result, self.std) for entry in self.ranking.entries]
+        return [overall_scores(entry.result.scores, self.std) for entry in self.ranking.entries]
 
     @property
     def _has_lines(self) -> bool:

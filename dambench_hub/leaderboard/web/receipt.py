@@ -11,11 +11,12 @@ from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.web.markup import in_utc
-from dambench_hub.leaderboard.web.measures import OVERALL, overall, printed
+from dambench_hub.leaderboard.web.measures import OVERALL, printed
 from dambench_hub.leaderboard.web.ranking_table import badge, links
 from dambench_hub.leaderboard.web.standing_cells import INTERVAL, POSSIBLE, ranks, span
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.overall_scores import overall_scores
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.standings import Standing
 from dambench_hub.tasks.benchmark import version_of_result
@@ -104,7 +105,7 @@ class Receipt:
         """Scores over all channels: title, value and meaning."""
         if self.result is None:
             return []
-        values = overall(self.result, self.site.std)
+        values = overall_scores(self.result.scores, self.site.std)
         figures = [
             (
                 OVERALL[name].title,
