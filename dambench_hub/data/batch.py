@@ -32,7 +32,8 @@ class Batch:
         background: x^b, forecasts valid at `time`, float32, (B, C, Y, X).
         observation_index: Observed grid points, row-major y·X + x, ascending, int32: (B, P), the
             same for all channels, or (B, C, P).
-        observation_values: y at those points, float32, (B, C, P).
+        observation_values: y at those points, float32, (B, C, P), NaN where the instrument there
+            does not see the channel.
         observation_error_std: Standard deviation of the observation error, float64, (C,).
         modalities: Further observations by name, float32, (B, Y, X), NaN where there is none.
         reference: What the analysis is scored against, float32, (B, C, Y, X), or None.
@@ -125,15 +126,17 @@ class Batch:
     @cached_property
     def observations(self) -> Array:
         """Observed values y on the grid, (B, C, Y, X), zero where `observed` is False."""
-        return self._on_grid(self.observation_values)
+        values = self.observation_values
+        if isinstance(values, np.ndarray):
+            return self._on_grid(np.where(np.isnan(values), values.dtype.type(0), values))
+        return self._on_grid(values.masked_fill(values.isnan(), 0))
 
     @cached_property
     def observed(self) -> Array:
         """Where there is an observation, bool, (B, C, Y, X)."""
-        if isinstance(self.observation_values, np.ndarray):
-            return self._on_grid(np.ones(self.observation_values.shape, bool))
+        values = self.observation_values
         return self._on_grid(
-            self.observation_values.new_ones(()).bool().expand_as(self.observation_values)
+            ~(np.isnan(values) if isinstance(values, np.ndarray) else values.isnan())
         )
 
     @cached_property

@@ -78,7 +78,9 @@ class HybridCovariance:
         increments = self.climatological_weight * self.climatological(state)
         return increments + from_ensemble.transpose(2, 1, 0).reshape(state.shape)
 
-    def gain(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
+    def gain(
+        self, index: np.ndarray, error_std: np.ndarray, seen: np.ndarray | None = None
+    ) -> Gain:
         """K = P Hᵀ (H P Hᵀ + R)⁻¹ for observations at grid points.
 
         Where channels share their points it is factorised, once for all uses. Observations then see
@@ -88,28 +90,31 @@ class HybridCovariance:
             index: Observed points, row-major: (P,), shared by all channels, or (C, P).
             error_std: Observation-error standard deviation, (C,); raised to 1 % of B's scale where
                 it is smaller.
+            seen: Which channels are seen at which points, boolean, (C, P); None for all.
         """
         B = self.climatological
         error_std = floored(error_std, B.scale)
         if index.ndim == 1:
-            return self._factorised(index, error_std)
+            return self._factorised(index, error_std, seen)
         channel = np.arange(len(B.scale))[:, None]
         own = np.square(self._by_point[index, :, channel]).sum(axis=-1)
         climatological = B.std[channel, index // B.grid.longitudes] ** 2
         variance = own + self.climatological_weight * climatological
         precondition = diagonal_preconditioner(variance, error_std)
-        H = ObservedPoints(B.grid, index)
+        H = ObservedPoints(B.grid, index, seen)
         return gain_by_iteration(self, H, error_std, precondition, TOLERANCE)
 
-    def _factorised(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
-        """K where all channels are observed at the same points."""
+    def _factorised(
+        self, index: np.ndarray, error_std: np.ndarray, told: np.ndarray | None
+    ) -> Gain:
+        """K where the channels share their points, `told` what is seen there."""
         B, points = self.climatological, self.climatological.grid.unit_vectors()
         seen = self._by_point[index] @ (B.modes / B.scale[:, None])  # (P, N, K)
         taper = chord_taper(points, points[index], HALF_WIDTH * self.localisation_km)
         covariance = np.einsum("pnk,qnl->pqkl", seen, seen, optimize=True)
         covariance *= taper[index][..., None, None]
         covariance += self.climatological_weight * B.at_points(index)
-        solve = column_solver(covariance, B.scale[:, None] * B.modes, error_std)
+        solve = column_solver(covariance, B.scale[:, None] * B.modes, error_std, told)
 
         def gain(innovation: np.ndarray) -> np.ndarray:
             weights = solve(innovation)  # (P, K, S)

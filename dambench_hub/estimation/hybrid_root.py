@@ -76,18 +76,25 @@ class HybridRoot:
         v = self._climatological_root * self.climatological.root.adjoint(increment)
         return _in_a_row(v, alpha)
 
-    def gain(self, index: np.ndarray, error_std: np.ndarray, tolerance: float = TOLERANCE) -> Gain:
+    def gain(
+        self,
+        index: np.ndarray,
+        error_std: np.ndarray,
+        seen: np.ndarray | None = None,
+        tolerance: float = TOLERANCE,
+    ) -> Gain:
         """K = P Hᵀ (H P Hᵀ + R)⁻¹ for observations at grid points.
 
         Args:
             index: Observed points, row-major: (P,), shared by all channels, or (C, P).
             error_std: Observation-error standard deviation, (C,); raised to 1 % of B's scale where
                 it is smaller.
+            seen: Which channels are seen at which points, boolean, (C, P); None for all.
             tolerance: Of the residual, in units of the observation error.
         """
         scale = self.climatological.scale
         error_std = floored(error_std, scale).astype(self._dtype)
-        H = ObservedPoints(self.climatological.grid, index)
+        H = ObservedPoints(self.climatological.grid, index, seen)
         precondition = self.preconditioner(H, error_std)
         reduction = tolerance * float(np.sqrt(np.mean((error_std / scale) ** 2)))
         return gain_by_controls(self, H, error_std, precondition, reduction)

@@ -31,27 +31,43 @@ class ObservedPoints:
     Attributes:
         grid: Y×X grid.
         index: Observed points, row-major: (P,), shared by all channels, or (C, P).
+        seen: Which channels are seen at which points, boolean, (C, P); None for all. What is not
+            seen is 0 in H x, and nothing in Hᵀ y.
     """
 
     grid: Grid
     index: np.ndarray
+    seen: np.ndarray | None = None
 
     def __call__(self, state: np.ndarray) -> np.ndarray:
         """H x."""
         flat = state.reshape(*state.shape[:2], -1)
-        return flat[:, np.arange(flat.shape[1])[:, None], self.index]
+        return self._told(flat[:, np.arange(flat.shape[1])[:, None], self.index])
 
     def adjoint(self, observations: np.ndarray) -> np.ndarray:
         """Hᵀ y."""
         size, channels, _ = observations.shape
         flat = np.zeros((size, channels, self.grid.size), observations.dtype)
-        flat[:, np.arange(channels)[:, None], self.index] = observations
+        flat[:, np.arange(channels)[:, None], self.index] = self._told(observations)
         return flat.reshape(size, channels, *self.grid.shape)
 
     def by_latitude(self, channels: int) -> np.ndarray:
         """How many points of each channel are observed on each circle of latitude, (C, Y)."""
-        rows = np.broadcast_to(self.index // self.grid.longitudes, (channels, self.index.shape[-1]))
-        return np.stack([np.bincount(row, minlength=self.grid.latitudes) for row in rows])
+        shape = (channels, self.index.shape[-1])
+        rows = np.broadcast_to(self.index // self.grid.longitudes, shape)
+        seen = np.ones(shape, bool) if self.seen is None else self.seen
+        return np.stack(
+            [
+                np.bincount(row[at], minlength=self.grid.latitudes)
+                for row, at in zip(rows, seen, strict=True)
+            ]
+        )
+
+    def _told(self, observations: np.ndarray) -> np.ndarray:
+        """Observations, 0 where nothing is seen."""
+        if self.seen is None:
+            return observations
+        return np.where(self.seen, observations, observations.dtype.type(0))
 
 
 def gain_by_iteration(

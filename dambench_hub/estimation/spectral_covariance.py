@@ -114,17 +114,24 @@ class SpectralCovariance:
         dtype = self.roots.real.dtype
         return self.root(rng.standard_normal((size, *self.root.control_shape), dtype))
 
-    def gain(self, index: np.ndarray, error_std: np.ndarray, tolerance: float = TOLERANCE) -> Gain:
+    def gain(
+        self,
+        index: np.ndarray,
+        error_std: np.ndarray,
+        seen: np.ndarray | None = None,
+        tolerance: float = TOLERANCE,
+    ) -> Gain:
         """K = B Hᵀ (H B Hᵀ + R)⁻¹ for observations at grid points.
 
         Args:
             index: Observed points, row-major: (P,), shared by all channels, or (C, P).
             error_std: Observation-error standard deviation, (C,); raised to 1 % of the scale where
                 it is smaller.
+            seen: Which channels are seen at which points, boolean, (C, P); None for all.
             tolerance: Of the residual, in units of the observation error.
         """
         error_std = floored(error_std, self.scale).astype(self.roots.real.dtype)
-        H = ObservedPoints(self.grid, index)
+        H = ObservedPoints(self.grid, index, seen)
         weights = H.by_latitude(len(self.channels)) / error_std[:, None] ** 2
         precondition = self.root.preconditioner(weights)
         reduction = tolerance * float(np.sqrt(np.mean((error_std / self.scale) ** 2)))

@@ -152,22 +152,26 @@ class ZonalCovariance:
                 one += weight * np.roll(error, shift, axis=-1)
         return self.physical(result / np.float32(np.sqrt(count)))
 
-    def gain(self, index: np.ndarray, error_std: np.ndarray) -> Gain:
+    def gain(
+        self, index: np.ndarray, error_std: np.ndarray, seen: np.ndarray | None = None
+    ) -> Gain:
         """K = B Hᵀ (H B Hᵀ + R)⁻¹ for observations at grid points, factorised once for all uses.
 
         Args:
             index: Observed points, row-major: (P,), shared by all channels, or (C, P).
             error_std: Observation-error standard deviation, (C,); raised to 1 % of the scale where
                 it is smaller.
+            seen: Which channels are seen at which points, boolean, (C, P); None for all.
         """
         error_std = floored(error_std, self.scale)
         if index.ndim == 2:
             channel = np.arange(len(self.scale))[:, None]
             variance = self.std[channel, index // self.grid.longitudes] ** 2
             precondition = diagonal_preconditioner(variance, error_std)
-            H = ObservedPoints(self.grid, index)
+            H = ObservedPoints(self.grid, index, seen)
             return gain_by_iteration(self, H, error_std, precondition)
-        solve = column_solver(self.at_points(index), self.scale[:, None] * self.modes, error_std)
+        modes = self.scale[:, None] * self.modes
+        solve = column_solver(self.at_points(index), modes, error_std, seen)
         return lambda innovation: self.increments(solve(innovation), index)
 
     def at_points(self, index: np.ndarray) -> np.ndarray:

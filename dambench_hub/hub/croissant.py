@@ -84,7 +84,8 @@ DESCRIPTIONS = {
     "time": "Valid time of the analysis, whole hours since 1970-01-01 00:00 UTC.",
     "background": "A forecast valid at `time`.",
     "observation_index": "Observed grid points, row-major y · X + x, ascending.",
-    "observations": "Observed values at those points: reference + error.",
+    "observations": "Observed values at those points: reference + error; NaN: the channel is not "
+    "seen there.",
     "precipitation": "Station precipitation of the last day, mm day-1; NaN: not measured.",
     "olr": "Outgoing longwave radiation of the last day, W m-2; NaN: not measured.",
     "background_precipitation": "What the background says that stations would have measured over "

@@ -23,7 +23,7 @@ from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
-from dambench_hub.observations.operators import GridSelection
+from dambench_hub.models.point_observations import point_observations
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,8 @@ class Prior:
     Attributes:
         members: x_i, float32, (N, C, Y·X).
         observed: H(x_i), float64, (N, C, P).
-        observations: y, float64, (C, P).
+        observations: y, float64, (C, P); like `observed` 0 where it is not seen.
+        seen: Which channels are seen at which points, boolean, (C, P).
         variance: Diagonal of R, (C,).
         place: Which point of `localisation` each observation is at, (P,) or (C, P).
         localisation: Columns and observed points.
@@ -43,6 +44,7 @@ class Prior:
     members: np.ndarray
     observed: np.ndarray
     observations: np.ndarray
+    seen: np.ndarray
     variance: np.ndarray
     place: np.ndarray
     localisation: Localisation
@@ -126,15 +128,15 @@ class EnsembleMethod(Assimilator):
         columns = batch.grid.unit_vectors()
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
             members = self._ensemble(batch, n, hours)
-            index = batch.observation_index[n]
-            H = GridSelection(len(batch.channels), batch.grid, index)
-            points, place = np.unique(index, return_inverse=True)
+            H, observations = point_observations(batch, n)
+            points, place = np.unique(H.index, return_inverse=True)
             yield Prior(
                 members=members.reshape(*members.shape[:2], -1),
                 observed=H(members).astype(np.float64),
-                observations=batch.observation_values[n].astype(np.float64),
+                observations=observations,
+                seen=H.seen,
                 variance=variance,
-                place=place.reshape(index.shape),
+                place=place.reshape(H.index.shape),
                 localisation=Localisation(columns, columns[points], length),
                 hours=hours,
             )

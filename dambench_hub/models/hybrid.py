@@ -143,7 +143,7 @@ class Hybrid(EnsembleMethod):
             self.climatological_weight,
             self.ensemble_weight,
         )
-        K = P.gain(index, error_std)
+        K = P.gain(index, error_std, prior.seen)
         draws = np.random.default_rng([self.seed, prior.hours, 1])
         std = np.broadcast_to(np.sqrt(prior.variance)[:, None], seen.shape)
         noise = observation_perturbations(len(x), std, draws)
@@ -174,6 +174,6 @@ class Hybrid(EnsembleMethod):
             self.climatological_weight,
             self.ensemble_weight,
         )
-        increment = U.gain(index, error_std)((prior.observations - seen)[None])
+        increment = U.gain(index, error_std, prior.seen)((prior.observations - seen)[None])
         analysis += increment.reshape(analysis.shape[1:])
         return analysis

@@ -21,6 +21,7 @@ from dambench_hub.estimation.observation_covariance import ObservationCovariance
 from dambench_hub.models.background_errors import background_errors, require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
+from dambench_hub.models.point_observations import point_observations
 from dambench_hub.observations.operators import GridSelection
 
 
@@ -28,8 +29,8 @@ class OptimalInterpolation(Assimilator):
     """x^a = x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b), after the mean error is taken from x^b.
 
     The solution is exact: all observations act on all grid points and channels. Where the channels
-    share their points, one Cholesky factorisation for each mode of B does it; else conjugate
-    gradients.
+    are all seen at the same points, one Cholesky factorisation for each mode of B does it; else
+    conjugate gradients.
 
     Args:
         channels: Names of the C channels.
@@ -76,15 +77,12 @@ class OptimalInterpolation(Assimilator):
         require_same(self.channels, B.grid, batch)
         R = ObservationCovariance(floored(batch.observation_error_std, B.scale))
         mean = np.empty(batch.background.shape, batch.background.dtype)
-        networks, which = np.unique(batch.observation_index, axis=0, return_inverse=True)
-        for number, index in enumerate(networks):
-            samples = which.reshape(-1) == number
-            H = GridSelection(len(batch.channels), batch.grid, index)
+        for samples in _alike(batch):
+            H = point_observations(batch, samples[0])[0]
+            observations = np.stack([point_observations(batch, n)[1] for n in samples])
             background = batch.background[samples] - self.bias
-            innovation = batch.observation_values[samples] - H(background)
-            weights = solve(B, H, R, innovation)
-            increment = B(H.adjoint(weights))
-            mean[samples] = background + increment
+            weights = solve(B, H, R, observations - H(background))
+            mean[samples] = background + B(H.adjoint(weights))
         return Analysis(mean=mean, time=batch.time)
 
     def save(self, folder: Path) -> None:
@@ -112,6 +110,15 @@ class OptimalInterpolation(Assimilator):
         return cls(tuple(config["channels"]), B, bias)
 
 
+def _alike(batch: Batch) -> list[np.ndarray]:
+    """Numbers of the samples, those with one network together."""
+    size = len(batch)
+    index = batch.observation_index.reshape(size, -1)
+    unseen = np.isnan(batch.observation_values).reshape(size, -1)
+    networks = np.unique(np.hstack([index, unseen]), axis=0, return_inverse=True)[1].reshape(-1)
+    return [np.flatnonzero(networks == number) for number in range(networks.max(initial=-1) + 1)]
+
+
 _ARRAYS = ("scale", "modes", "variances", "length_scales_km")
 
 
@@ -120,7 +127,8 @@ def solve(
 ) -> np.ndarray:
     """(H B Hᵀ + R)⁻¹ d, float64, (*, C, P)."""
     ratio = (R.std / B.scale) ** 2
-    if H.index.ndim == 1 and np.allclose(ratio, ratio[0], rtol=1e-9, atol=0):
+    shared = H.index.ndim == 1 and H.seen.all()
+    if shared and np.allclose(ratio, ratio[0], rtol=1e-9, atol=0):
         return solve_by_modes(B, H, ratio[0], innovation)
     precision = 1 / (B.std**2 + R.std**2)[:, None]
     return conjugate_gradients(
@@ -131,7 +139,7 @@ def solve(
 def solve_by_modes(
     B: IsotropicCovariance, H: GridSelection, ratio: float, innovation: np.ndarray
 ) -> np.ndarray:
-    """The same where channels share their points and R = ratio · D².
+    """The same where all channels are seen at the same points and R = ratio · D².
 
     Then H B Hᵀ + R = D U (⊕_k H C_k Hᵀ + ratio · I) Uᵀ D: one P×P system for each mode.
     """

@@ -21,6 +21,7 @@ from dambench_hub.models.balanced_covariance import (
 )
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
+from dambench_hub.models.point_observations import point_observations
 from dambench_hub.observations.operators import GridSelection
 
 
@@ -96,12 +97,11 @@ class Var3D(Assimilator):
         mean = np.empty(batch.background.shape, batch.background.dtype)
         draws = []
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
-            index = batch.observation_index[n]
-            H = GridSelection(len(batch.channels), batch.grid, index)
-            K = self.covariance.gain(index, batch.observation_error_std / self.background_scale)
+            H, observations = point_observations(batch, n)
+            error_std = batch.observation_error_std / self.background_scale
+            K = self.covariance.gain(H.index, error_std, H.seen)
             background = batch.background[n] - self.bias
-            innovation = batch.observation_values[n] - H(background)
-            mean[n] = background + K(innovation[None])[0]
+            mean[n] = background + K((observations - H(background))[None])[0]
             if self.members:
                 draws.append(self._errors(H, K, batch.observation_error_std, hours))
         if not self.members:

@@ -31,7 +31,7 @@ from dambench_hub.models.balanced_covariance import (
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
 from dambench_hub.models.modality_errors import DepartureSums, ModalityErrors, mean_observations
-from dambench_hub.observations.operators import GridSelection
+from dambench_hub.models.point_observations import point_observations
 
 Increments = tuple[LinearIncrement, Pullback]
 """G, linearised about a window's first state, and its adjoint."""
@@ -213,8 +213,8 @@ class WindowMethod(Assimilator):
 
     def _timed(self, batch: Batch, step: int) -> TimedObservations:
         """The observations of a batch, with H see as their operator."""
-        view, values = self._require_view(), batch.observation_values[0].astype(np.float64)
-        select = GridSelection(len(self.channels), batch.grid, batch.observation_index[0])
+        view = self._require_view()
+        select, values = point_observations(batch, 0)
 
         def operator(state: np.ndarray) -> tuple[np.ndarray, Pullback]:
             seen, pullback = view.linearise(state)

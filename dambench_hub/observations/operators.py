@@ -55,12 +55,16 @@ class GridSelection(ObservationOperator):
         grid: Y×X grid of the state.
         index: Observed points, row-major y·X + x, each once: (P,), shared by all channels, or
             (C, P). This is `observation_index` of one sample of a batch.
+        seen: Which channels are seen at which points, boolean, (C, P); None for all. What is not
+            seen is 0 in H x, and nothing in Hᵀ y.
 
     Raises:
-        DataError: When a point is off the grid or observed twice, or the shape is another.
+        DataError: When a point is off the grid or observed twice, or a shape is another.
     """
 
-    def __init__(self, channels: int, grid: Grid, index: np.ndarray) -> None:
+    def __init__(
+        self, channels: int, grid: Grid, index: np.ndarray, seen: np.ndarray | None = None
+    ) -> None:
         index = np.asarray(index)
         if index.ndim not in (1, 2) or (index.ndim == 2 and len(index) != channels):
             raise DataError(
@@ -76,6 +80,11 @@ class GridSelection(ObservationOperator):
         if np.any(np.diff(ascending, axis=-1) == 0):
             raise DataError("A grid point is observed twice; average its observations first.")
         super().__init__((channels, *grid.shape), (channels, index.shape[-1]))
+        self.seen = np.ones(self.observation_shape, bool) if seen is None else seen
+        if self.seen.shape != self.observation_shape:
+            raise DataError(
+                f"Channels are seen at points, {self.observation_shape}, got {self.seen.shape}."
+            )
         self.grid, self.index = grid, index
         self._points = np.broadcast_to(index, self.observation_shape)
         self._channels = np.arange(channels)[:, None]
@@ -87,12 +96,13 @@ class GridSelection(ObservationOperator):
 
     def _apply(self, state: np.ndarray) -> np.ndarray:
         flat = state.reshape(*state.shape[:-2], self.grid.size)
-        return flat[..., self._channels, self._points]
+        return np.where(self.seen, flat[..., self._channels, self._points], flat.dtype.type(0))
 
     def _adjoint(self, observations: np.ndarray) -> np.ndarray:
         leading = observations.shape[:-2]
         flat = np.zeros((*leading, self.state_shape[0], self.grid.size), observations.dtype)
-        flat[..., self._channels, self._points] = observations
+        told = np.where(self.seen, observations, observations.dtype.type(0))
+        flat[..., self._channels, self._points] = told
         return flat.reshape(*leading, *self.state_shape)
 
 

@@ -74,14 +74,13 @@ def compare(
             analysis = values.mean(axis=0) if values.ndim == 4 else values
             gathered.add(task.split, index * task.stride, analysis, keep=index == middle)
     batch = next(data.batches(task, indices=[middle * task.stride]))
-    observed = batch.observation_index[0]
     return Comparison(
         caption=f"{model}  ·  task {task.name}  ·  {data.manifest.name}, revision {data.revision}",
         channels=data.channels,
         grid=data.grid,
         channel=parse_channel(name),
         time=batch.time[0],
-        observed=observed if observed.ndim == 1 else observed[gathered.channel],
+        observed=np.flatnonzero(batch.observed[0, gathered.channel]),
         **gathered.means(len(prediction)),
     )
 

@@ -32,7 +32,7 @@ class Observed:
     Attributes:
         channel: Number of the channel of each, (K,).
         point: Grid point of each, row-major y·X + x, (K,).
-        values: (K,), NaN where there is none.
+        values: (K,).
         error: Standard deviation of background − observation, (K,).
     """
 
@@ -71,10 +71,9 @@ class OrderCheck:
             columns = ["observation_index", "observations"]
             stored = data.example(task.split, place * task.stride, columns)
             index, values = stored["observation_index"], stored["observations"]
-            size = len(telling) * values.shape[-1]
-            some = np.unique(np.linspace(0, size - 1, min(size, FEW_VALUES)).astype(int))
-            row, point = np.divmod(some, values.shape[-1])
-            channel = telling[row]
+            row, point = np.nonzero(np.isfinite(values[telling]))
+            some = np.unique(np.linspace(0, len(row) - 1, min(len(row), FEW_VALUES)).astype(int))
+            channel, point = telling[row[some]], point[some]
             return Observed(channel, index[point], values[channel, point], error[channel])
 
         self.observed = observed

@@ -79,7 +79,7 @@ class Diagnostics:
         time: The example's time, datetime64[h]: that of the background's median mse, the same for
             all submissions to a task.
         observed: Observed grid points at that time, row-major y·X + x, (P,), or (B, P) where each
-            channel has its own.
+            channel has its own; −1 where the channel is not seen.
         analysis: Errors of the submission.
         background: Errors of the background.
         reference_spectra: `zonal_power` of the reference, mean over sampled times, (B, X // 2).
@@ -261,7 +261,9 @@ class Gatherer:
         """
         example, sums = self.background.example, self.sums
         batch = next(self.data.batches(self.task, indices=[example * self.task.stride]))
-        observed = batch.observation_index[0]
+        observed, seen = batch.observation_index[0], ~np.isnan(batch.observation_values[0])
+        if not seen.all():
+            observed = np.where(seen, observed, -1)
         increment_rms = np.sqrt(self.increment_squares / sums.sampled).astype("f4")
         return Diagnostics(
             submission=submission,

@@ -53,9 +53,22 @@ def test_a_value_of_zero_is_still_observed(rng):
 
 
 @pytest.mark.parametrize("iid", [False, True])
-def test_torch_says_the_same(rng, iid):
+def test_what_an_instrument_does_not_see_is_not_observed(rng, iid):
+    values = rng.normal(size=(SIZE, CHANNELS, POINTS)).astype("f4")
+    values[0, 1] = np.nan
+    batch = make(rng, iid, observation_values=values)
+    assert batch.observed.sum() == values.size - POINTS and not batch.observed[0, 1].any()
+    assert np.isfinite(batch.observations).all() and not batch.observations[0, 1].any()
+    assert np.isnan(batch.observation_values[0, 1]).all()
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+@pytest.mark.parametrize("iid", [False, True])
+def test_torch_says_the_same(rng, iid, unseen):
     torch = pytest.importorskip("torch")
     batch = make(rng, iid)
+    if unseen:
+        batch.observation_values[1, 0] = np.nan
     tensors = batch.to_torch()
     assert tensors.time is batch.time and len(tensors) == SIZE
     for name in (

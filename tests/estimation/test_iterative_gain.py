@@ -18,6 +18,7 @@ SIZE = CHANNELS * GRID.size
 ERROR_STD = np.array([0.3, 0.5, 1.0])
 SHARED = np.array([3, 11, 17, 20, 38])
 NETWORKS = {"column": SHARED, "iid": np.stack([SHARED, SHARED + 1, SHARED - 1])}
+SEEN = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 0, 0], [0, 0, 0, 1, 0]], bool)
 
 
 class States(MatrixRoot):
@@ -60,8 +61,8 @@ def diagonal(covariance, index):
 def gain(request, root, covariance):
     """K for a network, by iteration in each of the spaces."""
 
-    def found(index, *tolerance):
-        H = ObservedPoints(GRID, index)
+    def found(index, *tolerance, seen=None):
+        H = ObservedPoints(GRID, index, seen)
         if request.param == "controls":
             return gain_by_controls(root, H, ERROR_STD, lambda v: v, *tolerance)
         precondition = diagonal(covariance, index)
@@ -77,6 +78,16 @@ def test_it_is_the_best_linear_estimate(gain, covariance, network, rng):
     innovation = rng.normal(size=(2, 3, 5))
     wanted = innovation.reshape(2, -1) @ best_linear_estimate(covariance, H, R).gain.T
     np.testing.assert_allclose(gain(index)(innovation).reshape(2, -1), wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_is_not_seen_counts_for_nothing(gain, covariance, network, rng):
+    index, seen = NETWORKS[network], SEEN.ravel()
+    H, R = np.eye(SIZE)[observed(index)][seen], np.diag(np.repeat(ERROR_STD**2, 5)[seen])
+    innovation = rng.normal(size=(2, 3, 5))
+    wanted = innovation.reshape(2, -1)[:, seen] @ best_linear_estimate(covariance, H, R).gain.T
+    came = gain(index, seen=SEEN)(innovation)
+    np.testing.assert_allclose(came.reshape(2, -1), wanted, atol=1e-8)
 
 
 def test_ended_early_it_is_linear_in_what_is_given_together(gain, rng):
@@ -98,9 +109,10 @@ def test_observed_points_have_their_adjoint(network, rng):
     np.testing.assert_allclose(there, back)
 
 
+@pytest.mark.parametrize("seen", [None, SEEN], ids=["all", "some"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_points_are_counted_on_their_circles(network):
-    H = ObservedPoints(GRID, NETWORKS[network])
+def test_points_are_counted_on_their_circles(network, seen):
+    H = ObservedPoints(GRID, NETWORKS[network], seen)
     wanted = H.adjoint(np.ones((1, 3, 5)))[0].sum(axis=-1)
     np.testing.assert_array_equal(H.by_latitude(3), wanted)
 

@@ -19,6 +19,7 @@ def network(name: str) -> np.ndarray:
     return draw_observations(settings, GRID, state, np.zeros(CHANNELS), TIME)[0]
 
 
+SEEN = np.random.default_rng(1).random((CHANNELS, round(0.2 * GRID.size))) < 0.5
 OPERATORS = [
     GridSelection(CHANNELS, GRID, network("column")),
     GridSelection(CHANNELS, GRID, network("stations")),
@@ -28,6 +29,11 @@ OPERATORS = [
     GridSelection(CHANNELS, Grid(5, 8), np.array([0, 3, 17]))
     @ Coarsening(CHANNELS, GRID, Grid(5, 8)),
 ]
+BLIND = [
+    GridSelection(CHANNELS, GRID, network("stations"), SEEN),
+    GridSelection(CHANNELS, GRID, network("iid"), SEEN),
+]
+"""They do not see all channels at all points."""
 
 
 @pytest.fixture
@@ -36,14 +42,14 @@ def rng():
 
 
 @pytest.mark.parametrize("leading", [(), (2,), (2, 3)])
-@pytest.mark.parametrize("H", OPERATORS, ids=repr)
+@pytest.mark.parametrize("H", OPERATORS + BLIND, ids=repr)
 def test_adjoint(H, leading, rng):
     x = rng.normal(size=(*leading, *H.state_shape))
     y = rng.normal(size=(*leading, *H.observation_shape))
     np.testing.assert_allclose(np.vdot(H(x), y), np.vdot(x, H.adjoint(y)), rtol=1e-10)
 
 
-@pytest.mark.parametrize("H", OPERATORS, ids=repr)
+@pytest.mark.parametrize("H", OPERATORS + BLIND, ids=repr)
 def test_linear_and_same_for_each_sample(H, rng):
     x = rng.normal(size=(2, *H.state_shape))
     np.testing.assert_allclose(H(2 * x[0] - x[1]), 2 * H(x[0]) - H(x[1]), atol=1e-12)
@@ -61,6 +67,17 @@ def test_selection_agrees_with_drawn_observations(name, rng):
     settings = ObservationSettings(network=name, density=0.2, error_scale=0)
     index, values = draw_observations(settings, GRID, state, np.zeros(CHANNELS), TIME)
     np.testing.assert_array_equal(GridSelection(CHANNELS, GRID, index)(state), values)
+
+
+@pytest.mark.parametrize("H", BLIND, ids=repr)
+def test_what_is_not_seen_is_zero_whatever_is_there(H, rng):
+    complete = GridSelection(CHANNELS, GRID, H.index)
+    state = rng.normal(size=H.state_shape)
+    np.testing.assert_array_equal(H(state), np.where(SEEN, complete(state), 0))
+    told = np.where(SEEN, complete(state), np.nan)
+    assert np.isfinite(H.adjoint(told)).all()
+    with pytest.raises(DataError, match="seen at points"):
+        GridSelection(CHANNELS, GRID, H.index, SEEN[:2])
 
 
 def test_selecting_what_was_put_there_gives_it_back(rng):

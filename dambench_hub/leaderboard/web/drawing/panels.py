@@ -65,6 +65,7 @@ def submission_panels(atlas: Atlas, diagnostics: Diagnostics, channel: str) -> l
     at = diagnostics.shown.index(channel)
     when = f"{str(diagnostics.time.astype('datetime64[h]')).replace('T', ', ')} UTC"
     observed = diagnostics.observed if diagnostics.observed.ndim == 1 else diagnostics.observed[at]
+    observed = observed[observed >= 0]
     errors = {
         "RMS error of the background": diagnostics.background.rms[at],
         "RMS error of the analysis": diagnostics.analysis.rms[at],
