@@ -36,7 +36,7 @@ from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import TaskError
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
-from dambench_hub.models.ensemble_method import EnsembleMethod
+from dambench_hub.models.entry_points import packaged_code
 from dambench_hub.models.preparation import (
     described,
     find_method,
@@ -74,7 +74,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--overwrite", action="store_true", help="replace an existing file")
     add("--members", type=int, metavar="M", help="states that cycle (20 or 1)")
     add("--keep-members", action="store_true", help="write them, instead of their mean")
-    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of a classical method")
+    add("--option", action="append", default=[], metavar="NAME=VALUE", help="of a fitted method")
     add("--forecasts", type=int, default=10, metavar="L", help="longest, in cycles (10)")
     add("--forecast-every", type=int, metavar="K", help="from each K-th analysis (5 or 1)")
     add("--discard", type=int, default=10, help="cycles of spin-up, not in the table (10)")
@@ -105,7 +105,7 @@ def cycle(args: argparse.Namespace) -> Path:
     if hasattr(method, "view"):
         method.view = view
     generator = prepare(method, args.device, args.seed)
-    members = args.members or (ENSEMBLE if isinstance(method, EnsembleMethod) else 1)
+    members = args.members or (ENSEMBLE if method.uses_ensemble else 1)
     every = args.forecast_every or (5 if members > 1 else 1)
     plan = Plan(task.cycle_hours, args.forecasts, every, args.keep_members)
     settings = {
@@ -122,6 +122,7 @@ def cycle(args: argparse.Namespace) -> Path:
         "seed": args.seed,
         "device": generator.device.type if generator else "cpu",
         "version": __version__,
+        "method_package": packaged_code(type(method)),
     }
     record = CycleRecord(
         method=name,

@@ -3,9 +3,10 @@
     python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out oi.nc
     torchrun --nproc-per-node 4 baselines/predict.py runs/fnp --data dambench --out fnp.nc
 
-METHOD is a name, such as `background` (does nothing: the mark to beat) or `optimal_interpolation`;
-the folder of a trained model, or of the training run that holds it; or the id of one on the Hub. A
-classical method is fitted to the training split first. The reference is taken out of every batch
+METHOD is a name, such as `background` (does nothing: the mark to beat) or `optimal_interpolation`,
+or that of a method which an installed package brings (baselines/your_method); the folder of a
+trained model, or of the training run that holds it; or the id of one on the Hub. A method that
+needs no training is fitted to the training split first. The reference is taken out of every batch
 before the method sees it. A method that predicts the standard deviation of its error, not by
 members, has it written beside its analysis.
 
@@ -28,6 +29,7 @@ import numpy as np
 from dambench_hub.data import Analysis, Data, load_data
 from dambench_hub.errors import PredictionError, TaskError
 from dambench_hub.models import METHODS, Assimilator, load_method
+from dambench_hub.models.entry_points import packaged_code
 from dambench_hub.models.preparation import (
     described,
     find_method,
@@ -54,7 +56,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
     parser.add_argument(
-        "method", metavar="METHOD", help=f"{', '.join(METHODS)}; a folder, or a Hub id"
+        "method",
+        metavar="METHOD",
+        help=f"{', '.join(METHODS)}; one of an installed package; a folder, or a Hub id",
     )
     parser.add_argument("--revision", help="commit, tag or branch of a method on the Hub")
     parser.add_argument("--data", default="dambench", help="data set folder or Hub id")
@@ -71,7 +75,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="of a classical method, such as localisation_km=1500; can be repeated",
+        help="of a method that is fitted, such as localisation_km=1500; can be repeated",
     )
     parser.add_argument(
         "--no-ensemble",
@@ -120,6 +124,7 @@ def predict(args: argparse.Namespace) -> Path | None:
         "seed": args.seed,
         "device": generator.device.type if generator else "cpu",
         "version": __version__,
+        "method_package": packaged_code(type(method)),
     }
     parts = Parts(out, settings, task.times(data.manifest))
     left = parts.unfinished(share, args.batch_size)

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dambench_hub.data import Data, load_data
-from dambench_hub.models import METHODS, load_method
+from dambench_hub.models import load_method
+from dambench_hub.models.registry import METHODS, MULTI, method_names
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import score
 from dambench_hub.scoring.score_record import Cost, ScoreRecord
+from dambench_hub.scoring.seed_names import method_and_seed
 from dambench_hub.tasks import Task, load_task
 
 TIMED = 4
@@ -43,13 +45,16 @@ def record(path: Path, data: Data, runs: Path) -> ScoreRecord:
     result = score(path, data)
     trained = runs / path.stem if (runs / path.stem).is_dir() else None
     cost = cost_of(path.stem, trained, data, load_task(result.task))
+    command = f"make results/{path.name}"
+    if method_and_seed(path.stem)[0].removeprefix(MULTI) not in METHODS:
+        command = f"python baselines/predict.py {trained or path.stem} --task {result.task}"
     std = dict(zip(data.channels, data.statistics.std.tolist(), strict=True))
-    return ScoreRecord(path.stem, f"make results/{path.name}", cost, result, std)
+    return ScoreRecord(path.stem, command, cost, result, std)
 
 
 def cost_of(name: str, trained: Path | None, data: Data, task: Task) -> Cost:
     """Parameters, minutes of training and seconds of an analysis, where they can be known."""
-    if not trained and name not in METHODS:
+    if not trained and name not in method_names():
         return Cost()
     method = load_method(trained or name, data.batches(task, "train", TIMED))
     batch = next(data.batches(task, task.split, TIMED, ensemble=method.uses_ensemble))

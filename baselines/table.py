@@ -15,12 +15,13 @@ import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from dambench_hub.errors import ScoreError, TaskError, did_you_mean
-from dambench_hub.models.registry import CLASSICAL
+from dambench_hub.models.registry import CLASSICAL, method_class
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
@@ -133,7 +134,7 @@ def certainty(found: Mapping[str, Sequence[Result]]) -> tuple[list[tuple[str, st
     one = next(iter(found.values()))[0]
     several = [[r.scores["skill"] for r in results] for results in found.values() if results[1:]]
     between_seeds = seed_variance(several) if several else None
-    untrained = {name for name, results in found.items() if name in CLASSICAL and not results[1:]}
+    untrained = {name for name, results in found.items() if is_fitted(name) and not results[1:]}
     try:
         standing = standings(
             np.array([np.mean([r.skill_by_day for r in rows], axis=0) for rows in found.values()]),
@@ -161,6 +162,15 @@ def certainty(found: Mapping[str, Sequence[Result]]) -> tuple[list[tuple[str, st
         f"of the skill, by chance of the weather (t on means of blocks of days) {noise}. Ranks: "
         "those that all pairs, compared at once (Holm, 95 %), leave open."
     )
+
+
+def is_fitted(name: str) -> bool:
+    """Whether a method is one without training, as far as is known here: of what is installed."""
+    if name in CLASSICAL:
+        return True
+    with suppress(TaskError):  # it is of a package that is not installed, or broken
+        return not method_class(name).needs_training
+    return False
 
 
 def points(values: Sequence[float]) -> str:

@@ -26,7 +26,6 @@ from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.estimation.perturbed_observations import observation_perturbations
 from dambench_hub.metrics import as_array
 from dambench_hub.models.base import Assimilator
-from dambench_hub.models.ensemble_method import EnsembleMethod
 
 PERTURBATIONS = 2
 """Purpose of the draws of a cycle, in their key [seed, hours, purpose]."""
@@ -98,7 +97,7 @@ class Cycle:
         self, seen: np.ndarray, modalities: Mapping[str, np.ndarray], batch: Batch
     ) -> np.ndarray:
         """Analyses of the members' fields, (M, C, Y, X)."""
-        if len(seen) == 1 or not isinstance(self.method, EnsembleMethod):
+        if len(seen) == 1 or not self.method.uses_ensemble:
             batch = self._perturbed(batch, len(seen)).with_background(seen, modalities=modalities)
             return as_array("analysis", self.method.assimilate(batch, self.generator).mean)
         mean = seen.mean(axis=0, dtype=np.float64).astype(seen.dtype)

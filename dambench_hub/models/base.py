@@ -25,10 +25,13 @@ class Assimilator(ABC):
         name: What commands and the registry call the method.
         uses_ensemble: Whether it wants `background_members` in its batches, where the data set has
             them; see `Data.batches`.
+        needs_training: Whether `baselines/train.py` makes it; others are fitted where they are
+            used, and take options.
     """
 
     name: ClassVar[str]
     uses_ensemble: ClassVar[bool] = False
+    needs_training: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, training: Iterable[Batch], **options: Any) -> Self:

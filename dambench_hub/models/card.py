@@ -15,6 +15,7 @@ import yaml
 
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS
 from dambench_hub.errors import DataError, TaskError
+from dambench_hub.models.entry_points import packaged_code
 from dambench_hub.models.pretrained import (
     TRAINING_FILE,
     model_name,
@@ -23,7 +24,7 @@ from dambench_hub.models.pretrained import (
     training_file,
     training_record,
 )
-from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_class
+from dambench_hub.models.registry import METHODS, MULTI, method_class
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.tasks.task import load_task
 from dambench_hub.version import __version__
@@ -142,14 +143,14 @@ def write_model_card(folder: Path, **about: Any) -> Path:
 
     Raises:
         DataError: When the folder is not that of a trained model, or scores are of other channels.
-        TaskError: When its method is a classical one.
+        TaskError: When its method is one that is fitted, or not known.
     """
     import torch
 
     method = read_method(folder)
-    if method in CLASSICAL:
-        raise TaskError(f"{method} is fitted where it is used; only trained models have cards.")
     model_class: Any = method_class(method)
+    if not model_class.needs_training:
+        raise TaskError(f"{method} is fitted where it is used; only trained models have cards.")
     with torch.device("meta"):  # the numbers do not matter here, and may be many
         model = model_class(**read_config(folder, model_class))
     training = training_record(folder)
@@ -203,7 +204,7 @@ def _text(model: Any, about: About) -> dict[str, str]:
     """What the template is filled with."""
     settings = json.loads(json.dumps(model._hub_mixin_config))  # tuples become lists
     task = "multimodal" if model.name.startswith(MULTI) else "unimodal"
-    class_name = METHODS.get(model.name)
+    class_name, code = METHODS.get(model.name), packaged_code(type(model))
     return {
         "title": f"{about.name}: data assimilation with `{model.name}`",
         "text": _body(about.text) or (type(model).__doc__ or "").partition("\n")[0],
@@ -215,6 +216,7 @@ def _text(model: Any, about: About) -> dict[str, str]:
         "task": task,
         "shape": f"1, {len(model.channels)}, {model.grid.latitudes}, {model.grid.longitudes}",
         "scores": _score_section(about.scores),
+        "packages": '"dambench-hub[train]"' + (f" {code.split()[0]}" if code else ""),
         "configuration": _yaml(settings).rstrip(),
     }
 
@@ -231,6 +233,8 @@ def _facts(model: Any, about: About) -> Iterator[tuple[str, str]]:
     if "command" in known:
         yield "training command", f"`{known['command']}`; settings in `{TRAINING_FILE}`"
     yield "package", f"dambench-hub {known.get('version', __version__)}"
+    if code := known.get("method_package") or packaged_code(type(model)):
+        yield "the method's package", code
 
 
 def _body(text: str) -> str:

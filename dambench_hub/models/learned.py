@@ -92,6 +92,7 @@ class LearnedAssimilator(
     """
 
     name: ClassVar[str]
+    needs_training: ClassVar[bool] = True
     mean: Tensor
     std: Tensor
     background_error_std: Tensor
@@ -224,10 +225,12 @@ class LearnedAssimilator(
         Raises:
             TaskError: Always; it says how to train.
         """
+        own = cls.__module__.startswith("dambench_hub.")
+        run_file = f"baselines/{cls.name}/mini.yaml" if own else "RUN_FILE.yaml"
         raise TaskError(
             f"{cls.name} has to be trained first: accelerate launch baselines/train.py "
-            f"--config baselines/{cls.name}/mini.yaml --data dambench --out runs/{cls.name}; "
-            f"then give runs/{cls.name}/best instead of {cls.name}."
+            f"--config {run_file} --data dambench --out runs/{cls.name}; then give "
+            f"runs/{cls.name} instead of {cls.name}."
         )
 
     @classmethod

@@ -19,7 +19,7 @@ from dambench_hub.models.pretrained import (
     trained_folder,
     training_record,
 )
-from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_class
+from dambench_hub.models.registry import MULTI, method_class, method_names, names_method
 from dambench_hub.runtime.files import local_path
 from dambench_hub.tasks.task import Task
 
@@ -31,26 +31,27 @@ def find_method(method: str, revision: str | None = None) -> tuple[str, Path | N
         TaskError: When a revision is asked for of what is not on the Hub.
         DataError: When the folder is not that of a trained model.
     """
-    path = local_path(method)
-    if revision and (path.is_dir() or len(path.parts) == 1):
+    path, named = local_path(method), names_method(method)
+    if revision and (path.is_dir() or named):
         raise TaskError(f"--revision is for methods on the Hub, and {method} is here already.")
+    if named:
+        return method, None
     if path.is_dir():
         folder = trained_folder(path)
         return model_name(folder), folder
-    if len(path.parts) == 1:
-        return method, None
     return path.name, resolve_folder(method, revision)
 
 
 def read_options(method: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Options of a classical method, from texts like `localisation_km=1500`.
+    """Options of a method that is fitted, from texts like `localisation_km=1500`.
 
     Raises:
         TaskError: When the method has no such option, or a text is none; names those it has.
     """
     if not texts:
         return {}
-    known = option_names(method_class(method)) if method in CLASSICAL else []
+    found = method_class(method) if names_method(method) else None
+    known = option_names(found) if found and not found.needs_training else []
     if not known:
         raise TaskError(f"{method} has no options; leave --option out.")
     options = {}
@@ -87,8 +88,8 @@ def prepare(method: Assimilator, device: str, seed: int) -> Any:
     """Set seed and device; a learned method's source of randomness, else None.
 
     Raises:
-        TaskError: When a classical method is asked to run on another device than the CPU, or the
-            device is not there.
+        TaskError: When a method without torch is asked to run on another device than the CPU, or
+            the device is not there.
     """
     if not hasattr(method, "to"):
         if device not in ("auto", "cpu"):
@@ -108,8 +109,8 @@ def prepare(method: Assimilator, device: str, seed: int) -> Any:
 def sampling_methods() -> list[str]:
     """Names of the methods that draw samples of the posterior."""
     found = []
-    for name in METHODS:
-        with suppress(TaskError):  # its packages are not installed
+    for name in method_names():
+        with suppress(TaskError):  # its packages are not installed, or it is at fault
             if "members" in inspect.signature(method_class(name)).parameters:
                 found.append(name)
     return found

@@ -14,7 +14,7 @@ import yaml
 
 from dambench_hub.data.modality_controls import CONTROLS
 from dambench_hub.errors import DambenchError, TrainingError
-from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
+from dambench_hub.models.registry import MULTI, method_class
 from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 from dambench_hub.tasks.task import load_task
 from dambench_hub.training.schedules import SCHEDULES
@@ -267,7 +267,7 @@ def make_config(flat: Mapping[str, Any]) -> TrainConfig:
     if not isinstance(method, str):
         raise TrainingError("The key `method` is missing; it names what is trained: conv_cnp.")
     model_class = method_class(method)
-    if method in CLASSICAL:
+    if not model_class.needs_training:
         raise TrainingError(f"{method} has nothing to train; predict.py fits it by itself.")
     own = {f.name for f in fields(TrainConfig)} - {"hyper_parameters"}
     of_model = set(inspect.signature(model_class).parameters) - set(NOT_CHOSEN)
@@ -275,10 +275,19 @@ def make_config(flat: Mapping[str, Any]) -> TrainConfig:
     multi = method.startswith(MULTI)
     values: dict[str, Any] = {"task": "multimodal" if multi else "unimodal"}
     if flat.get("preset") == "upstream":
-        values |= UPSTREAM[method.removeprefix(MULTI)]
+        values |= _upstream(method.removeprefix(MULTI))
     values |= {key: value for key, value in flat.items() if key in own}
     hyper_parameters = {key: value for key, value in flat.items() if key not in own}
     return TrainConfig(**values, hyper_parameters=hyper_parameters)
+
+
+def _upstream(method: str) -> Mapping[str, Any]:
+    if method not in UPSTREAM:
+        raise TrainingError(
+            f"The preset upstream knows {', '.join(UPSTREAM)}, and not {method}. Leave it out, and "
+            "set the keys that differ."
+        )
+    return UPSTREAM[method]
 
 
 class Yaml12(yaml.SafeLoader):

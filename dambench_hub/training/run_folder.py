@@ -13,26 +13,33 @@ from filelock import FileLock, Timeout
 
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
+from dambench_hub.models.entry_points import packaged_code
 from dambench_hub.models.pretrained import RUN_CONFIG
+from dambench_hub.models.registry import method_class
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.training.checkpoints import STATE, checkpoint_steps
 from dambench_hub.training.config import WITHOUT_EFFECT, TrainConfig
 from dambench_hub.version import __version__
 
 STATES_FOLDER = "checkpoints"
-MAY_DIFFER = (*WITHOUT_EFFECT, "command", "data_name", "micro_batch_size", "version", "world_size")
+MAY_DIFFER = (
+    *WITHOUT_EFFECT,
+    *("command", "data_name", "method_package", "micro_batch_size", "version", "world_size"),
+)
 """What a training may go on with otherwise. A batch has the same samples in any number of processes
 and micro-batches, with the same noise; only the order of sums differs."""
 
 
 def describe_run(config: TrainConfig, data: Data, world_size: int, command: str) -> dict[str, Any]:
     """All that a training depends on, as in `config.yaml`."""
+    code = packaged_code(method_class(config.method))
     return {
         **config.flat(),
         "data_name": data.manifest.name,
         "data_revision": data.manifest.revision,
         "world_size": world_size,
         "version": __version__,
+        **({"method_package": code} if code else {}),
         "command": command,
     }
 
