@@ -5,8 +5,8 @@ A gain is due to the modalities only if it vanishes when these replace them. A m
 future.
 
 The background's equivalents go with the modalities: a method that takes departures gets those of
-the other day, which are as large as ever and know nothing of this day's background. Members'
-equivalents, which training days do not have, are left out.
+the other day, which are as large as ever and know nothing of this day's background, or the mean
+departure. Members' equivalents, which training days do not have, are left out.
 """
 
 from __future__ import annotations
@@ -103,7 +103,12 @@ def _columns(data: Data) -> list[str]:
 def _constant(data: Data) -> Callable[[np.datetime64], Fields]:
     indices = np.unique(np.linspace(0, data.size(TRAIN_SPLIT) - 1, MEAN_SAMPLES).astype(int))
     samples = [data.example(TRAIN_SPLIT, int(i), _columns(data)) for i in indices]
-    mean = {name: _mean([s[name] for s in samples]) for name in _columns(data)}
+    mean: Fields = {}
+    for name in data.manifest.modalities:
+        equivalent = equivalent_of(name)
+        # Both of the same days, so that the difference of the means is the mean departure.
+        seen = [np.where(np.isfinite(s[name]), s[equivalent], np.nan) for s in samples]
+        mean |= {name: _mean([s[name] for s in samples]), equivalent: _mean(seen)}
     return lambda time: mean
 
 

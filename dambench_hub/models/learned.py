@@ -23,8 +23,9 @@ from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
+from dambench_hub.models.departures import scaled_departures
 from dambench_hub.models.layers.noise import Noise
-from dambench_hub.models.pretrained import read_model, resolve_folder
+from dambench_hub.models.pretrained import FORMAT, FORMAT_VERSION, read_model, resolve_folder
 from dambench_hub.storage.statistics import Statistics
 
 SMALLEST_ERROR = 1e-2
@@ -51,8 +52,8 @@ class Inputs:
         background_error_std: Of the training split, (C,); 1 for increments.
         noise: Random numbers of these samples.
         reference: x, (B, C, Y, X), or None at analysis time.
-        modalities: Further observations by name, physical units, (B, Y, X), NaN where missing.
-        context: What an adapter makes of the modalities, of the model's `context_shape`, or None.
+        departures: Of the modalities by name, (B, Y, X), NaN where missing; see `SCALES`.
+        context: What an adapter makes of the departures, of the model's `context_shape`, or None.
     """
 
     background: Tensor
@@ -63,7 +64,7 @@ class Inputs:
     background_error_std: Tensor
     noise: Noise
     reference: Tensor | None = None
-    modalities: Mapping[str, Tensor] = field(default_factory=dict)
+    departures: Mapping[str, Tensor] = field(default_factory=dict)
     context: Tensor | None = None
 
 
@@ -101,7 +102,7 @@ class LearnedAssimilator(
         super().__init__()
         self.increments = increments
         arguments: Any = self._hub_mixin_config or {}
-        self._hub_mixin_config = {"method": self.name, **arguments}
+        self._hub_mixin_config = {"method": self.name, FORMAT: FORMAT_VERSION, **arguments}
         self.channels = tuple(channel.name for channel in parse_channels(tuple(channels)))
         self.grid = Grid.parse(grid)
         for name in STATISTICS:
@@ -189,7 +190,7 @@ class LearnedAssimilator(
             background_error_std=self.background_error_std / scale.flatten(),
             noise=Noise(generator.initial_seed() if generator else 0, batch.time, self.std.device),
             reference=None if batch.reference is None else scaled(batch.reference),
-            modalities={name: self._tensor(values) for name, values in batch.modalities.items()},
+            departures={n: self._tensor(d) for n, d in scaled_departures(batch).items()},
         )
 
     def set_statistics(self, statistics: Statistics) -> Self:

@@ -8,10 +8,12 @@ from functools import cache
 from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar, Self, cast
 
+import torch
 from torch import Tensor
 
-from dambench_hub.data.batch import Analysis
+from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
+from dambench_hub.models.departures import require_equivalents
 from dambench_hub.models.layers.adapter import ModalityAdapter
 from dambench_hub.models.learned import STATISTICS, Inputs, LearnedAssimilator
 from dambench_hub.models.registry import MULTI
@@ -49,6 +51,7 @@ def multi_modal(host_class: type[LearnedAssimilator]) -> type[MultiModal]:
 class MultiModal(LearnedAssimilator):
     """A method, the host, whose features an adapter shifts by what further observations say.
 
+    The adapter sees how far the modalities depart from the background's equivalents, see `SCALES`.
     `multi_modal` makes one class of these for each host. The host is unchanged, and until the
     adapter is trained so are its analyses, to the last bit.
 
@@ -107,6 +110,15 @@ class MultiModal(LearnedAssimilator):
             share_attention=share_attention,
         )
 
+    def inputs(self, batch: Batch, generator: torch.Generator | None = None) -> Inputs:
+        """See `LearnedAssimilator.inputs`.
+
+        Raises:
+            DataError: Also when the background has no equivalent of any modality.
+        """
+        require_equivalents(batch)
+        return super().inputs(batch, generator)
+
     def loss(self, inputs: Inputs) -> Tensor:
         """The host's loss, given the modalities."""
         return self.host.loss(self._with_context(inputs))
@@ -150,4 +162,4 @@ class MultiModal(LearnedAssimilator):
         return self
 
     def _with_context(self, inputs: Inputs) -> Inputs:
-        return replace(inputs, context=self.adapter(inputs.modalities, inputs.noise))
+        return replace(inputs, context=self.adapter(inputs.departures, inputs.noise))

@@ -23,6 +23,12 @@ Model = TypeVar("Model", bound="torch.nn.Module")
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
+FORMAT, FORMAT_VERSION = "format", 2
+"""Key of `config.json`, and what this version writes.
+
+From 2 on, what sees modalities sees their departures; 1, which had no such key, saw them raw.
+"""
+
 TRAINING_FILE = "training.yaml"
 """How a model that left its training was trained; need not be there."""
 
@@ -129,14 +135,26 @@ def read_config(folder: Path, model: type) -> dict[str, Any]:
         model: Its class, with the attribute `name`.
 
     Raises:
-        DataError: When the folder holds another method, or keys that its class does not know.
+        DataError: When the folder holds another method, keys that its class does not know, or a
+            model that was trained on raw modalities.
     """
     config = read_mapping(folder / CONFIG, DataError, json.loads)
-    method = config.pop("method", None)
+    method, version = config.pop("method", None), config.pop(FORMAT, 1)
     if method != model.name:  # type: ignore[attr-defined]
         raise DataError(
             f"{folder} holds the method {method}, not {model.name}. "  # type: ignore[attr-defined]
             "dambench_hub.models.load_method finds the right class."
+        )
+    if version not in range(1, FORMAT_VERSION + 1):
+        raise DataError(
+            f"{folder / CONFIG} has the format {version}, and this version reads up to "
+            f"{FORMAT_VERSION}. Install a newer dambench-hub."
+        )
+    if version < FORMAT_VERSION and (config.get("modalities") or config.get("aux")):
+        raise DataError(
+            f"{folder} was trained on modalities as they are measured. Methods now see their "
+            "departures from the background's equivalents, of which its weights know nothing. "
+            "Train it again, from a trained model without modalities if there is one."
         )
     refuse_unknown(config, inspect.signature(model).parameters, str(folder / CONFIG), DataError)
     return config

@@ -9,8 +9,9 @@ from typing import Literal, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from dambench_hub.data.batch import Analysis
+from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError, TrainingError
+from dambench_hub.models.departures import require_equivalents
 from dambench_hub.models.diffusion import (
     Network,
     Observations,
@@ -28,8 +29,8 @@ from dambench_hub.models.learned import Inputs, LearnedAssimilator
 
 Stage = Literal["autoencoder", "score"]
 
-AUXILIARIES = {"precipitation": torch.log1p, "olr": lambda flux: flux / 100 - 2.4}
-"""Modalities that the encoder may see, and how each becomes numbers of order one."""
+AUXILIARIES = ("precipitation", "olr")
+"""Modalities whose departures the encoder may see."""
 
 KERNEL = 5
 
@@ -101,7 +102,8 @@ class SLAMS(LearnedAssimilator):
         norm: Between the layers of the autoencoder; `group` suits small batches.
         residual: Whether states and observations are taken relative to the background, in units
             of its error, so that a correction is decoded.
-        aux: Whether the encoder sees precipitation and outgoing longwave radiation, too.
+        aux: Whether the encoder sees how far precipitation and outgoing longwave radiation depart
+            from the background's equivalents, too.
         widths: Features of each level of the U-Net.
         blocks: Blocks of each level, on each way.
         embedding: Length of its time embedding.
@@ -199,6 +201,17 @@ class SLAMS(LearnedAssimilator):
             return None
         return (self.score.first.out_channels, *self.grid.shape)
 
+    def inputs(self, batch: Batch, generator: torch.Generator | None = None) -> Inputs:
+        """See `LearnedAssimilator.inputs`.
+
+        Raises:
+            DataError: Also when the encoder is to see modalities, and the background has no
+                equivalent of any.
+        """
+        if self.aux:
+            require_equivalents(batch)
+        return super().inputs(batch, generator)
+
     def loss(self, inputs: Inputs) -> Tensor:
         """The error of decoded states in the first stage, `denoising_loss` of z_x in the second.
 
@@ -247,7 +260,7 @@ class SLAMS(LearnedAssimilator):
         observations = torch.where(inputs.observed > 0, inputs.observations, 0.0)
         parts = [observations, inputs.observed]
         if self.aux:
-            parts += _auxiliary(inputs.modalities)
+            parts += _auxiliary(inputs.departures)
         return torch.cat(parts, 1)
 
     def _guides(self, inputs: Inputs, z_c: Tensor) -> list[Observations]:
@@ -285,16 +298,16 @@ class SLAMS(LearnedAssimilator):
         self.latent_error_variance.lerp_(mean((z_c - z_x).square()), weight)
 
 
-def _auxiliary(modalities: Mapping[str, Tensor]) -> list[Tensor]:
-    """Value and validity of each modality, (B, 1, Y, X) each."""
-    if missing := [name for name in AUXILIARIES if name not in modalities]:
+def _auxiliary(departures: Mapping[str, Tensor]) -> list[Tensor]:
+    """Departure and validity of each modality, (B, 1, Y, X) each."""
+    if missing := [name for name in AUXILIARIES if name not in departures]:
         raise DataError(
             f"slams with aux: true needs {' and '.join(missing)}, which the task does not give. "
             "Use a multimodal task or aux: false."
         )
     parts = []
-    for name, transform in AUXILIARIES.items():
-        values = modalities[name][:, None]
+    for name in AUXILIARIES:
+        values = departures[name][:, None]
         valid = ~values.isnan()
-        parts += [torch.where(valid, transform(values), 0.0), valid.float()]
+        parts += [torch.where(valid, values, 0.0), valid.float()]
     return parts

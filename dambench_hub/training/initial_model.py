@@ -12,7 +12,7 @@ from dambench_hub.data.dataset import Data
 from dambench_hub.errors import TrainingError
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.multi_modal import MultiModal
-from dambench_hub.models.pretrained import read_method, read_weights, resolve_folder
+from dambench_hub.models.pretrained import read_config, read_method, read_weights, resolve_folder
 from dambench_hub.models.registry import method_class
 from dambench_hub.training.config import TrainConfig
 
@@ -47,6 +47,7 @@ def load_weights(model: LearnedAssimilator, folder: Path) -> None:
     """
     method = read_method(folder)
     if method == model.name:
+        read_config(folder, type(model))  # refuses weights of which the names alone would fit
         model.load_state_dict(read_weights(folder, model.state_dict()))
     elif isinstance(model, MultiModal) and method == model.host_class.name:
         model.set_host_weights(read_weights(folder, model.host.state_dict()))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import MODALITIES, equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.observations import ObservationSettings, draw_observations
 from dambench_hub.storage.statistics import Statistics
@@ -62,8 +63,9 @@ class World:
             "observation_index": index,
             "observation_values": values,
             "observation_error_std": error_std,
-            "modalities": {
-                name: np.stack([s[name] for s in samples]) for name in ("precipitation", "olr")
+            "modalities": {name: np.stack([s[name] for s in samples]) for name in MODALITIES},
+            "background_modalities": {
+                name: np.stack([s[equivalent_of(name)] for s in samples]) for name in MODALITIES
             },
         }
         return Batch(**{**fields, **changes})

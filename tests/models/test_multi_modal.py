@@ -17,6 +17,7 @@ from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.multi_modal import MultiModal, multi_modal
 from dambench_hub.models.pretrained import read_config, read_weights
 from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_class
+from dambench_hub.training.initial_model import load_weights
 
 
 class Regression(LearnedAssimilator):
@@ -148,8 +149,8 @@ def test_the_constructor_is_flat(small_world, tmp_path):
     assert parameters["width"].default == 8
     made(model_class, small_world, width=4, **TINY).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    assert config["method"] == "multi_regression"
-    assert set(config) == {"method", *wanted}
+    assert (config["method"], config["format"]) == ("multi_regression", 2)
+    assert set(config) == {"method", "format", *wanted}
     assert (config["width"], config["adapter_patch"]) == (4, 8)
     assert set(read_config(tmp_path, model_class)) == set(wanted)
     with pytest.raises(TypeError, match="widht"):
@@ -216,13 +217,61 @@ def test_what_cannot_be_is_told(model, small_world):
         multi_modal(Regression).fit([])
 
 
+def test_only_departures_are_seen(model, small_world):
+    """What observation and equivalent share is no news."""
+    nn.init.normal_(model.adapter.projection.weight)
+    batch = small_world.batch(2)
+
+    def shifted(**by):
+        fields = {name: getattr(batch, name) for name in by}
+        changed = {n: {**f, "olr": f["olr"] + by[n]} for n, f in fields.items()}
+        return model.assimilate(replace(batch, **changed)).mean
+
+    plain = model.assimilate(batch).mean
+    together = shifted(modalities=8, background_modalities=8)
+    torch.testing.assert_close(together, plain, rtol=1e-4, atol=1e-3)
+    assert not torch.allclose(shifted(modalities=8), plain, rtol=1e-4, atol=1e-3)
+
+
+def test_modalities_without_equivalents_are_refused_in_training_and_prediction(model, small_world):
+    unknown = small_world.batch(2, background_modalities={})
+    for run in model.assimilate, model.train():
+        with pytest.raises(DataError, match="no background equivalents of precipitation and olr"):
+            run(unknown)
+    nothing = {name: values * np.nan for name, values in unknown.modalities.items()}
+    assert model.assimilate(replace(unknown, modalities=nothing)).mean.isfinite().all()
+
+
+def test_a_model_trained_on_raw_modalities_is_refused(model, small_world, tmp_path):
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["format"]  # as earlier versions wrote it
+    path.write_text(json.dumps(config))
+    for load in multi_modal(Regression).from_pretrained, lambda f: load_weights(model, f):
+        with pytest.raises(DataError, match="was trained on modalities as they are measured"):
+            load(tmp_path)
+    path.write_text(json.dumps(config | {"format": 3}))
+    with pytest.raises(DataError, match="has the format 3, and this version reads up to 2"):
+        multi_modal(Regression).from_pretrained(tmp_path)
+
+
+def test_a_host_that_an_earlier_version_saved_is_read(small_world, tmp_path):
+    made(Regression, small_world).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["format"]
+    path.write_text(json.dumps(config))
+    assert Regression.from_pretrained(tmp_path).name == "regression"
+
+
 def informed(world, size, first=0):
-    """Batches without observations, whose OLR is the background error of t850."""
+    """Batches without observations, whose OLR departs by the background error of t850."""
     batch = world.batch(size, first, density=0.0)
     channel = world.channels.index("t850")
     error = (batch.reference - batch.background)[:, channel]
     error = error / world.statistics.background_error_std[channel]
-    olr = (240 + 40 * error).astype("f4")
+    olr = batch.background_modalities["olr"] + (7 * error).astype("f4")
     return replace(batch, modalities={**batch.modalities, "olr": olr})
 
 
@@ -242,7 +291,10 @@ def test_it_learns_what_only_a_modality_knows(small_world):
         return (error[:, channel] ** 2).mean()
 
     background = ((held_out.background - held_out.reference)[:, channel] ** 2).mean()
-    other_days = {name: np.roll(values, 1, 0) for name, values in held_out.modalities.items()}
-    shuffled = replace(held_out, modalities=other_days)
+    fields = held_out.modalities, held_out.background_modalities
+    modalities, equivalents = (
+        {name: np.roll(values, 1, 0) for name, values in of_day.items()} for of_day in fields
+    )
+    shuffled = replace(held_out, modalities=modalities, background_modalities=equivalents)
     assert mse(held_out) < 0.7 * background
     assert mse(shuffled) > background

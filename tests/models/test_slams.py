@@ -192,6 +192,8 @@ def test_auxiliaries_with_no_weight_change_nothing(small_world):
     model = make_score(small_world, aux=True)
     batch = small_world.batch(1)
     gone = replace(batch, modalities={n: v * np.nan for n, v in batch.modalities.items()})
+    with pytest.raises(DataError, match="no background equivalents"):
+        model.assimilate(replace(batch, background_modalities={}))
 
     def changed():
         analyses = [model.assimilate(each).members for each in (batch, gone)]

@@ -1,44 +1,36 @@
-"""`ModalityAdapter`: further observations, as a map that a method adds to its features."""
+"""`ModalityAdapter`: what further observations say, as a map that a method adds to its features."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.errors import DataError, TaskError, did_you_mean
 from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.layers.sphere import run_block
 
-SCALES: dict[str, Callable[[Tensor], Tensor]] = {
-    "precipitation": lambda mm_per_day: mm_per_day.clamp_min(0.0).log1p(),
-    "olr": lambda watt_per_m2: (watt_per_m2 - 240.0) / 40.0,
-}
-"""How a modality, in its physical units, becomes numbers of order one.
-
-Fixed numbers, so that a model means the same on every data set and after every interruption: daily
-precipitation is skewed with many zeros, 240 ± 40 W m⁻² are mean and spread of the OLR on Earth.
-"""
-
 
 class ModalityAdapter(nn.Module):
-    """Modalities on the grid → context for a method, (B, K, h, w).
+    """Departures of modalities on the grid → context for a method, (B, K, h, w).
 
-    Each modality E is cut into patches, embedded with its positions and encoded by self-attention,
-    e = LN(E + Attn(E)). A shared transformer mixes the tokens of all modalities; the tokens of
-    a patch, side by side, are projected to K channels and interpolated to the host's grid. That
-    projection starts at zero, so that an untrained adapter adds nothing. What is missing, padding
-    included, is marked by a channel of its own and is never confused with zero.
+    Of each modality E are given the departure from the background's equivalent, 0 where it is
+    missing, and a channel that says where it is not. They are cut into patches, embedded with their
+    positions and encoded by self-attention, e = LN(E + Attn(E)). A shared transformer mixes the
+    tokens of all modalities; the tokens of a patch, side by side, are projected to K channels and
+    interpolated to the host's grid. That projection starts at zero, so that an untrained adapter
+    adds nothing. What is missing, padding included, is never confused with a departure of zero.
 
     Args:
         grid: Y×X grid of the modalities.
         context_shape: (K, h, w). Cells of the context are squares of X / w grid points, the first
             one in the north-west; rows beyond the south pole are padding.
-        modalities: Names of the M modalities, keys of `SCALES`.
+        modalities: Names of the M modalities.
         width: d, of a token.
         heads: Of every attention; they divide the width.
         layers: Of the shared transformer.
@@ -101,11 +93,11 @@ class ModalityAdapter(nn.Module):
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("columns", columns, persistent=False)
 
-    def forward(self, modalities: Mapping[str, Tensor], noise: Noise) -> Tensor:
+    def forward(self, departures: Mapping[str, Tensor], noise: Noise) -> Tensor:
         """The context of a batch; in training, some modalities are withheld.
 
         Args:
-            modalities: Physical units, (B, Y, X) each, NaN where missing.
+            departures: By modality, numbers of order one, (B, Y, X), NaN where missing.
             noise: Says which are withheld; nothing is drawn from it otherwise.
 
         Returns:
@@ -114,7 +106,7 @@ class ModalityAdapter(nn.Module):
         Raises:
             DataError: When a modality is not there.
         """
-        values = torch.stack([self._values(modalities, name) for name in self.modalities], 1)
+        values = torch.stack([self._values(departures, name) for name in self.modalities], 1)
         valid = values.isfinite()
         if self.training and self.dropout:
             valid = valid & (noise.uniform(len(self.modalities), 1, 1) >= self.dropout)
@@ -129,14 +121,14 @@ class ModalityAdapter(nn.Module):
         context = self.projection(by_patch).mT.unflatten(2, self.tokens)
         return self.rows @ (context @ self.columns.mT)
 
-    def _values(self, modalities: Mapping[str, Tensor], name: str) -> Tensor:
-        if name not in modalities:
+    def _values(self, departures: Mapping[str, Tensor], name: str) -> Tensor:
+        if name not in departures:
             raise DataError(
                 f"The method needs {' and '.join(self.modalities)}, and the batch has no {name}. "
                 "Use the task multimodal; if the data set lacks it, name those that it has in "
                 "`modalities`, or train the method without multi_."
             )
-        return SCALES[name](modalities[name])
+        return departures[name]
 
     def _encoded(self, pair: Tensor, number: int) -> Tensor:
         """Tokens of one modality, (B, T, d), from its values and where they are, (B, 2, Y, X)."""
@@ -205,8 +197,8 @@ def _require_known(modalities: Sequence[str]) -> None:
     if not modalities or len(set(modalities)) < len(modalities):
         raise TaskError(f"`modalities` lists names, each once, got {list(modalities)}.")
     for name in modalities:
-        if name not in SCALES:
-            raise TaskError(f"Unknown modality {name!r}. {did_you_mean(name, SCALES)}")
+        if name not in MODALITIES:
+            raise TaskError(f"Unknown modality {name!r}. {did_you_mean(name, MODALITIES)}")
 
 
 def _require_sizes(**sizes: int) -> None:

@@ -28,10 +28,10 @@ def adapter(grid="9x16", context_shape=(6, 9, 16), modalities=BOTH, trained=True
 
 
 def fields(size=2, grid="9x16", missing=0.3):
+    """Departures."""
     generator = torch.Generator().manual_seed(1)
     shape = (size, *Grid.parse(grid).shape)
-    rain = torch.rand(shape, generator=generator) * 20
-    olr = 240 + 40 * torch.randn(shape, generator=generator)
+    rain, olr = torch.randn(2, *shape, generator=generator)
     gaps = torch.rand(shape, generator=generator) < missing
     return {"precipitation": torch.where(gaps, torch.nan, rain), "olr": olr}
 
