@@ -59,7 +59,7 @@ def _rows(store: Store, entry: Entry) -> list[pa.Table]:
     if errors is None:
         return []
     scores = entry.result.scores
-    channels, times = list(scores["rmse"]), from_hours(entry.result.hours)
+    channels, times = list(scores["rmse"]), from_hours(list(entry.result.hours))
     daily = _table(entry, np.repeat(times, len(channels)), GLOBE, channels, np.sqrt(errors))
     regions = [
         _table(entry, None, region, list(found), np.array(list(found.values())))
