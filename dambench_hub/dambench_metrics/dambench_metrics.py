@@ -39,9 +39,9 @@ Args:
 Returns:
     dict: `rmse`, `rmse_pooled`, `bias` by channel; `mse`, `mae`, `specdiv`, `specres` and each of
     these `…_by_channel`; of ensembles `crps`, `spread_skill`, `rank_histogram` by channel and
-    `mse_infinite_ensemble`; `scorer_version`. With known names of channels and a grid with poles
-    also `power_ratio` and `coherence` by degree, `rmse_by_region`, `negative_humidity`, and those
-    scores that backgrounds and observed are for.
+    `mse_infinite_ensemble`, with stds `crps` of a Gaussian; `scorer_version`. With known names of
+    channels and a grid with poles also `power_ratio` and `coherence` by degree, `rmse_by_region`,
+    `negative_humidity`, and those scores that backgrounds and observed are for.
 
 Examples:
     >>> import numpy as np

@@ -17,11 +17,12 @@ from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
 
 
-def write(path, data, members=False):
+def write(path, data, beside=None):
     def analyses():
         for b in data.batches("density-10"):
             mean = b.reference + np.float32(0.5) * (b.background - b.reference)
-            yield Analysis(mean, members=np.stack([mean, mean], axis=1) if members else None)
+            known = {"members": np.stack([mean, mean], axis=1), "std": np.ones_like(mean)}
+            yield Analysis(mean, **({beside: known[beside]} if beside else {}))
 
     write_predictions(path, analyses(), task="density-10", data=data, model_name="half")
     return path
@@ -47,9 +48,9 @@ def test_a_wave_has_power_at_its_wavenumber(rng):
     np.testing.assert_allclose(power, np.where(np.arange(1, 17) == 5, 4.5, 0), atol=1e-12)
 
 
-@pytest.mark.parametrize("members", [False, True])
-def test_the_comparison_agrees_with_the_score(tiny_data, tmp_path, members):
-    path = write(tmp_path / "x.nc", tiny_data, members)
+@pytest.mark.parametrize("beside", [None, "members", "std"])
+def test_the_comparison_agrees_with_the_score(tiny_data, tmp_path, beside):
+    path = write(tmp_path / "x.nc", tiny_data, beside)
     seen, scores = compare(path, tiny_data), score(path, tiny_data).scores
     expected = list(scores["rmse_pooled"].values())
     np.testing.assert_allclose(seen.rmse["analysis"], expected, rtol=1e-6)

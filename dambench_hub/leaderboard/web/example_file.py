@@ -27,7 +27,7 @@ data = db.load_data({data!r})
 def analyses():
     for batch in data.batches(task):
         mean = my_method(batch.without_reference())  # (B, C, Y, X), physical units
-        yield db.Analysis(mean, time=batch.time)
+        yield db.Analysis(mean, time=batch.time)  # std= or members=, if it says how sure it is
 
 db.write_predictions("mine.nc", analyses(), task=task, data=data, model_name="my method")
 # Then look at it yourself:  dambench validate mine.nc --data {option}"""

@@ -23,12 +23,14 @@ from dambench_hub.leaderboard.store.database import StoreError
 from dambench_hub.leaderboard.store.results import Store
 from dambench_hub.leaderboard.submissions.lifecycle import Person, State, Submissions
 from dambench_hub.leaderboard.submissions.limits import Limits
+from dambench_hub.leaderboard.web.measures import scored
 from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.predictions.validation import validate
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.runtime.files import sha256
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.scoring.evaluation import score
+from dambench_hub.scoring.overall_scores import overall_scores
 
 ANNE, BOB = Person("hf:1", "anne"), Person("hf:2", "bob")
 PlainWorker = partial(Worker, opener=open_prediction)
@@ -94,6 +96,24 @@ def test_a_good_file_is_published_with_the_scores_of_the_command_line(site, pred
     views = Diagnostics.read(site.diagnostics / f"{id}.safetensors")
     assert (views.submission, views.value_hash) == (id, wanted.value_hash)
     assert not PlainWorker(site).step()
+
+
+def test_a_predicted_std_is_scored_and_shown(site, tiny_data, tmp_path):
+    std = tiny_data.statistics.background_error_std.astype("f4")[:, None, None]
+    analyses = (
+        Analysis(batch.background, np.ones_like(batch.background) * std)
+        for batch in tiny_data.batches("multimodal")
+    )
+    path = tmp_path / "x.nc"
+    write_predictions(path, analyses, task="multimodal", data=tiny_data, model_name="m")
+    id = hand_in(site, path)
+    assert Worker(site).step()
+    found = site.store.result(id)
+    wanted = score(path, tiny_data)
+    assert (found.value_hash, found.scores["crps"]) == (wanted.value_hash, wanted.scores["crps"])
+    (entry,) = site.store.ranking("multimodal").entries
+    assert overall_scores(entry.result.scores, site.std)["crps"] > 0
+    assert "crps" in scored([entry.result]) and "spread_skill" not in scored([entry.result])
 
 
 def test_it_stays_private_when_the_owner_wants(site, prediction):

@@ -41,7 +41,8 @@ SCORES = (
         "CRPS",
         "mean of w ( mean |xₘ − x| − Σ |xₘ − xₗ| / (2 M (M − 1)) )",
         "of ensembles of M members, fair form; their other scores are those of the mean. With it: "
-        "the ratio of spread to skill, best 1, and the rank histogram, best flat",
+        "the ratio of spread to skill, best 1, and the rank histogram, best flat. Of an analysis "
+        "with a predicted standard deviation, std in its file, that of a Gaussian",
     ),
 )
 """Name, definition and remark of each score."""
