@@ -243,9 +243,8 @@ def _in_order(child: _Child, header: Header) -> Rows:
         if index != position:
             raise ValueError(f"The file is read in order: time {position} is next, not {index}.")
         analysis, *std = fields = [np.empty((1, *shape[1:]), "<f4") for shape in shapes]
-        for field in fields:
-            if child.read(field.data.cast("B")) < field.nbytes:
-                child.refuse()
+        if any(child.read(field.data.cast("B")) < field.nbytes for field in fields):
+            child.refuse()
         position += 1
         if position == header.shape[0]:
             child.finish()
