@@ -15,7 +15,7 @@ from dambench_hub.training.loop import train
 
 BASELINES = Path(__file__).parents[2] / "baselines"
 LEARNED = [method for method in METHODS if method not in CLASSICAL]
-FILES = sorted(BASELINES.glob("*/*.yaml"))
+FILES = sorted(path for method in LEARNED for path in (BASELINES / method).glob("*.yaml"))
 SPEC = importlib.util.spec_from_file_location("predict", BASELINES / "predict.py")
 predict = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(predict)
