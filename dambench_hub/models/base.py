@@ -65,7 +65,7 @@ class Assimilator(ABC):
 
 def option_names(method: type[Assimilator]) -> list[str]:
     """What a method's constructor or its `fit` takes by name, with a value of its own otherwise."""
-    return [*_names_with_defaults(method), *_names_with_defaults(method.fit)]
+    return list(dict.fromkeys(_names_with_defaults(method) + _names_with_defaults(method.fit)))
 
 
 def _names_with_defaults(function: Callable[..., Any]) -> list[str]:

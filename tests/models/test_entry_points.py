@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dambench_hub.errors import TaskError
+from dambench_hub.models.base import option_names
 from dambench_hub.models.entry_points import packaged_code, packaged_methods
 from dambench_hub.models.preparation import (
     find_method,
@@ -31,6 +32,10 @@ class Shift(Assimilator):
 
     def __init__(self, by=1.0, members=2):
         self.by, self.members = by, members
+
+    @classmethod
+    def fit(cls, training, by=1.0, **options):
+        return cls(by, **options)
 
     def assimilate(self, batch, generator=None):
         return Analysis(batch.background + self.by, time=batch.time)
@@ -87,6 +92,7 @@ def test_a_method_of_a_package_is_known_by_its_name(install, tiny_data):
         method_class("shfit")
     with pytest.raises(TaskError, match="no option 'bye'. Did you mean 'by'?"):
         read_options("shift", ["bye=1"])
+    assert option_names(type(method)) == ["by", "members"]
     with pytest.raises(TaskError, match="Unknown method 'multi_shift'"):
         method_class("multi_shift")
 
