@@ -28,7 +28,7 @@ Methods = Mapping[str, list[EntryPoint]]
 
 
 def packaged_methods() -> Methods:
-    """The methods of all installed packages; the search takes some 50 ms, once."""
+    """The methods of all installed packages; the search takes some 15 ms for 260 of them, once."""
     return _search(tuple(sys.path))
 
 
