@@ -11,7 +11,10 @@ imperfect one of the twin experiment that the data set comes from, or an emulato
 Ensemble methods cycle with an ensemble. With --members any other method does so too: each member
 is analysed for itself, with perturbed observations. From the analyses start forecasts.
 
-OUT is a prediction file of the task `cycling`. Beside it OUT with the ending .errors.nc holds the
+With --task multimodal-cycling precipitation and radiation are observed, too, and their equivalents
+are what the forecast of each background says; methods without use for them leave them.
+
+OUT is a prediction file of the task. Beside it OUT with the ending .errors.nc holds the
 errors and spread over cycles and lead times, .png shows them, and baselines/compare_cycles.py sets
 several beside one another. Interrupted, the same command goes on where it stopped. A cycle that
 diverges says so: its record and picture show what was reached, and there is no prediction file.

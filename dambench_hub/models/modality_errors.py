@@ -7,8 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.data.batch import Batch
+from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.estimation.window_means import MeanObservations
+
+MEAN_HOURS = 24
+"""Modalities are means over so many hours before the valid time of their batch."""
+
+
+def modality_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several, each of a modality that there is.
+
+    Raises:
+        TaskError: When there is none of that name.
+    """
+    listed = (names,) if isinstance(names, str) else tuple(names)
+    for name in listed:
+        if name not in MODALITIES:
+            raise TaskError(f"There is no modality {name!r}. {did_you_mean(name, MODALITIES)}")
+    return listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +45,23 @@ class ModalityErrors:
 
     bias: np.ndarray
     std: np.ndarray
+
+
+def array_of_errors(name: str) -> str:
+    """Name of the array that a file holds of a modality's errors, (2, Y)."""
+    return f"{name}_departures"
+
+
+def errors_to_arrays(errors: Mapping[str, ModalityErrors]) -> dict[str, np.ndarray]:
+    """What a file holds of errors."""
+    return {array_of_errors(name): np.stack([of.bias, of.std]) for name, of in errors.items()}
+
+
+def errors_from_arrays(
+    names: Iterable[str], arrays: Mapping[str, np.ndarray]
+) -> dict[str, ModalityErrors]:
+    """Errors by modality again, from what `errors_to_arrays` gave."""
+    return {name: ModalityErrors(*arrays[array_of_errors(name)]) for name in names}
 
 
 class DepartureSums:

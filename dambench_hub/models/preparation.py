@@ -74,7 +74,7 @@ def require_modalities(method: Assimilator, task: Task, data: Data) -> None:
     if not method.name.startswith(MULTI) or task.modalities(data.manifest):
         return
     advice = (
-        "use --task multimodal"
+        f"use --task {'multimodal-cycling' if task.cycle_hours else 'multimodal'}"
         if data.manifest.modalities
         else f"the data set {data.manifest.name} has none"
     )

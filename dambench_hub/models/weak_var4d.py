@@ -59,7 +59,7 @@ class WeakVar4D(WindowMethod):
         tolerance: float = 1e-2,
         max_iterations: int = 15,
         growth_hours: float | None = None,
-        modalities: Sequence[str] = ("olr",),
+        modalities: str | Sequence[str] = ("olr",),
     ) -> None:
         super().__init__(
             channels,

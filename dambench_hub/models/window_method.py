@@ -30,14 +30,20 @@ from dambench_hub.models.balanced_covariance import (
 )
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
-from dambench_hub.models.modality_errors import DepartureSums, ModalityErrors, mean_observations
+from dambench_hub.models.modality_errors import (
+    MEAN_HOURS,
+    DepartureSums,
+    ModalityErrors,
+    array_of_errors,
+    errors_from_arrays,
+    errors_to_arrays,
+    mean_observations,
+    modality_names,
+)
 from dambench_hub.models.point_observations import point_observations
 
 Increments = tuple[LinearIncrement, Pullback]
 """G, linearised about a window's first state, and its adjoint."""
-
-MEAN_HOURS = 24
-"""Modalities are means over so many hours before the valid time of their batch."""
 
 
 class WindowMethod(Assimilator):
@@ -51,11 +57,10 @@ class WindowMethod(Assimilator):
     from the truth. In a window of h hours it is taken to drift by G b h / `lead_hours`, which its
     states lose step by step, as 3D-Var's backgrounds lose b.
 
-    Modalities are means over 24 h, and compared with the mean over the window of what the model's
-    physics gives: J has ½ Σ ((mean − y) / σ)² over the points where y is there. y has lost the mean
-    departure of the training split by latitude, σ is the standard deviation of these departures,
-    see `ModalityErrors`. They are left out where the window does not start 24 h before their batch,
-    the model gives no such means, or the training split had no departures.
+    Modalities are means over 24 h: J has ½ Σ ((mean − y) / σ)² over the points where y is there,
+    with the mean over the window of what the model's physics gives. y loses the mean departure of
+    the training split by latitude, σ is these departures' standard deviation (`ModalityErrors`). A
+    window that does not start 24 h before them and a model without means leave modalities out.
 
     Args:
         channels: Names of the C channels.
@@ -66,9 +71,8 @@ class WindowMethod(Assimilator):
             than 1 where the window starts from an analysis.
         tolerance: Of the search, see `minimise`. Gradients in single precision reach 10⁻².
         max_iterations: Of the search.
-        growth_hours: Let the window grow by the steps that lie in so many hours (quasi-static);
-            None searches it at once.
-        modalities: Names of those that are assimilated.
+        growth_hours: By which the window grows (quasi-static); None searches it at once.
+        modalities: Name or names of those that are assimilated.
 
     Attributes:
         view: The forecast model, which whoever uses the method has to set.
@@ -91,7 +95,7 @@ class WindowMethod(Assimilator):
         tolerance: float,
         max_iterations: int,
         growth_hours: float | None,
-        modalities: Sequence[str],
+        modalities: str | Sequence[str],
     ) -> None:
         growth = np.inf if growth_hours is None else growth_hours
         positive = (lead_hours, background_scale, tolerance, growth)
@@ -105,7 +109,7 @@ class WindowMethod(Assimilator):
         self.lead_hours = lead_hours
         self.background_scale, self.tolerance = background_scale, tolerance
         self.max_iterations, self.growth_hours = max_iterations, growth_hours
-        self.modalities = tuple(modalities)
+        self.modalities = modality_names(modalities)
         self.modality_errors: Mapping[str, ModalityErrors] = {}
 
     @classmethod
@@ -174,8 +178,8 @@ class WindowMethod(Assimilator):
         view = self._require_view()
         state = view.model.require_states(state, most_axes=0)
         hours = self._times(start, batches)
-        G = view.linear_increments(state)
-        lengths, drift = np.diff(hours), G[0](self.bias) / self.lead_hours
+        G, lengths = view.linear_increments(state), np.diff(hours)
+        drift = G[0](self.bias) / self.lead_hours
         drifts = [length * drift for length in lengths]
         cost = WindowCost(
             background=state,
@@ -232,8 +236,7 @@ class WindowMethod(Assimilator):
         require_same(self.channels, self.covariance.grid, batch)
         if len(batch) != 1:
             raise DataError(
-                f"A window takes batches of one sample each, got {len(batch)} samples; give a "
-                "batch for each time."
+                f"A window takes a batch of one sample for each time, got {len(batch)} samples."
             )
         hours = float((batch.time[0] - start) / np.timedelta64(1, "h"))
         if hours < 0:
@@ -262,10 +265,9 @@ class WindowMethod(Assimilator):
         """Write `model.safetensors` and `config.json`, for `load`; the model is no part of them."""
         config, arrays = covariance_files(self.covariance)
         config |= {"method": self.name, "channels": self.channels, "options": self.options}
-        config["departures"] = list(self.modality_errors)
-        for name, errors in self.modality_errors.items():
-            arrays[f"{name}_departures"] = np.stack([errors.bias, errors.std])
-        save_fitted(folder, config, arrays | {"bias": self.bias})
+        config |= {"departures": list(self.modality_errors)}
+        arrays |= {"bias": self.bias, **errors_to_arrays(self.modality_errors)}
+        save_fitted(folder, config, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -276,7 +278,7 @@ class WindowMethod(Assimilator):
         """
 
         def kinds(config: Mapping[str, Any]) -> dict[str, str]:
-            errors = [f"{name}_departures" for name in config["departures"]]
+            errors = map(array_of_errors, config["departures"])
             return covariance_kinds(config) | dict.fromkeys(["bias", *errors], "f")
 
         return load_fitted(folder, kinds, cls._build)
@@ -285,9 +287,7 @@ class WindowMethod(Assimilator):
     def _build(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         B = covariance_from_files(config, arrays)
         method = cls(tuple(config["channels"]), B, arrays["bias"], **config["options"])
-        method.modality_errors = {
-            name: ModalityErrors(*arrays[f"{name}_departures"]) for name in config["departures"]
-        }
+        method.modality_errors = errors_from_arrays(config["departures"], arrays)
         return method
 
 

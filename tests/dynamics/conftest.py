@@ -47,8 +47,11 @@ def grown_states(circulation_model, grown_at) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def tangent_forecast(circulation_model):
-    """The model linearised, by forward mode: (state, its change, hours, start) to the change."""
+def tangent_with_means(circulation_model):
+    """The model linearised, by forward mode: (state, its change, hours, start) to the changes.
+
+    Those of the end and, by name, of the means.
+    """
     import jax
 
     circulation = circulation_model.circulation
@@ -56,12 +59,21 @@ def tangent_forecast(circulation_model):
     @partial(jax.jit, static_argnums=2)
     def push(run, change, hours):
         def forecast(dynamics):
-            return circulation.run(run.replace(dynamics=dynamics), hours / 24)[0].dynamics
+            end, means = circulation.run(run.replace(dynamics=dynamics), hours / 24)
+            return end.dynamics, means
 
         return jax.jvp(forecast, (run.dynamics,), (change,))[1]
 
     def tangent(state, change, hours, start):
         run = circulation.at(start, circulation_model.unpack(state))
-        return circulation_model.pack(push(run, circulation_model.unpack(change), hours))
+        end, means = push(run, circulation_model.unpack(change), hours)
+        means = {name: np.asarray(mean, np.float64) for name, mean in means.items()}
+        return circulation_model.pack(end), means
 
     return tangent
+
+
+@pytest.fixture(scope="session")
+def tangent_forecast(tangent_with_means):
+    """The same of the end alone."""
+    return lambda *args: tangent_with_means(*args)[0]

@@ -3,9 +3,11 @@
 import pytest
 
 from dambench_hub.errors import TaskError
+from dambench_hub.models.background import Background
 from dambench_hub.models.base import option_names
-from dambench_hub.models.preparation import prepare, read_options
+from dambench_hub.models.preparation import prepare, read_options, require_modalities
 from dambench_hub.models.registry import CLASSICAL, load_method, method_class
+from dambench_hub.tasks import load_task
 
 
 def test_options_are_read_as_what_they_are():
@@ -50,3 +52,14 @@ def test_a_classical_method_gets_its_seed():
     assert prepare(method, "auto", 5) is None
     with pytest.raises(TaskError, match="runs on the CPU"):
         prepare(method, "cuda", 0)
+
+
+@pytest.mark.parametrize(
+    ("task", "wanted"), [("unimodal", "multimodal,"), ("cycling", "multimodal-cycling,")]
+)
+def test_a_multi_modal_method_is_told_which_task_has_modalities(tiny_data, task, wanted):
+    class Adapted(Background):
+        name = "multi_background"
+
+    with pytest.raises(TaskError, match=f"{task} does not give: use --task {wanted}"):
+        require_modalities(Adapted(), load_task(task), tiny_data)

@@ -288,7 +288,7 @@ def test_backgrounds_and_batches_that_cannot_be_used_are_refused(method, truth, 
         name: np.repeat(getattr(one, name), 2, axis=0)
         for name in ("time", "background", "observation_index", "observation_values")
     }
-    with pytest.raises(DataError, match="one sample each, got 2"):
+    with pytest.raises(DataError, match="one sample for each time, got 2"):
         method.assimilate_window(truth, START, [replace(one, **twice)])
 
 
@@ -305,6 +305,12 @@ def test_backgrounds_and_batches_that_cannot_be_used_are_refused(method, truth, 
 def test_options_out_of_range_are_refused(method, options):
     with pytest.raises(TaskError, match="Wanted lead_hours > 0, background_scale > 0"):
         replaced(method, **options)
+
+
+def test_modalities_are_named(method):
+    assert replaced(method, modalities="olr").modalities == ("olr",)
+    with pytest.raises(TaskError, match=r"no modality 'orl'. Did you mean 'olr'"):
+        replaced(method, modalities=["precipitation", "orl"])
 
 
 def test_what_cannot_be_fitted_is_refused():
