@@ -27,7 +27,7 @@ MeansMap = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, MeansPullback]]
 """x ↦ (M(x), f(x), pullback)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeanObservations:
     """y of means since the window's start, at one time.
 

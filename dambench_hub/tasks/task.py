@@ -75,7 +75,7 @@ class Task:
         if not manifest.modalities:
             raise TaskError(
                 f"Task {self.name} needs modalities, and the data set {manifest.name} has none. "
-                "Use the task unimodal."
+                f"Use the task {'cycling' if self.cycle_hours else 'unimodal'}."
             )
         return manifest.modalities
 

@@ -73,6 +73,16 @@ def test_what_a_data_set_lacks_is_said(tiny_data):
     assert dataclasses.replace(task, split="tset").lacking(manifest) == "no tset split"
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("multimodal", "unimodal"), ("multimodal-cycling", "cycling")]
+)
+def test_without_modalities_there_is_another_task(name, other, tiny_data):
+    manifest = dataclasses.replace(tiny_data.manifest, modalities=())
+    with pytest.raises(TaskError, match=f"has none. Use the task {other}."):
+        load_task(name).modalities(manifest)
+    assert load_task(other).modalities(manifest) == ()
+
+
 def test_names_are_suggested():
     with pytest.raises(TaskError, match="Did you mean 'multimodal'"):
         load_task("multimodl")
