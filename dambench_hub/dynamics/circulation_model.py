@@ -120,8 +120,9 @@ class CirculationModel(ForecastModel):
     ) -> tuple[np.ndarray, Means, PullbackWithMeans]:
         """As `ForecastModel.linearise_with_means`; means are those of `advance_with_means`.
 
-        Clouds and convection have thresholds: derivatives of means are further off than those of
-        states, see the tests.
+        Clouds and convection have thresholds: the gradient of a day's misfit in radiation is right
+        to within a third over large steps, that in precipitation wrong by a factor of 2 or more
+        (`python benchmarks/modality_windows.py --data cycle --only gradients`).
         """
         end, passed, of_pieces = self._forecast(state, hours, start)
         shares = [piece / hours for _, piece in passed]

@@ -33,7 +33,8 @@ class Var4D(WindowMethod):
         tolerance: Of the search.
         max_iterations: Of the search.
         growth_hours: By which the window grows.
-        modalities: Names of those that are assimilated, see `WindowMethod`.
+        modalities: Names of those that are assimilated, see `WindowMethod`. Precipitation has jumps
+            that its gradient does not know of.
 
     Raises:
         TaskError: When an option is out of range.
