@@ -207,7 +207,9 @@ def _completed(
     known = source.statistics
     read = source.read if known else checked(plan, source.read)
     statistics = known or _statistics(work, plan, read, run)
-    error_std = plan.observations.error_scale * statistics.background_error_std
+    error_std = plan.observations.instrument_error_std(
+        statistics.background_error_std, plan.channels
+    )
     return statistics, error_std, read if known else with_observations(plan, read, error_std)
 
 

@@ -156,7 +156,12 @@ def with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reader
         fields, time = dict(read(split, index)), plan.times[split][index]
         fields["time"] = np.asarray(time, "datetime64[h]")
         fields["observation_index"], fields["observations"] = draw_observations(
-            plan.observations, plan.grid, fields["reference"], error_std, time
+            plan.observations,
+            plan.grid,
+            fields["reference"],
+            error_std,
+            time,
+            channels=plan.channels,
         )
         return fields
 

@@ -84,10 +84,11 @@ class Plan:
             if modality not in MODALITIES:
                 advice = did_you_mean(modality, MODALITIES)
                 raise BuildError(f"Unknown modality {modality!r}. {advice}")
-        if self.observations.network == "iid":
+        if self.observations.network in ("iid", "blocks"):
             raise BuildError(
-                "Stored observations share their points between channels; choose the network "
-                "column or stations (iid observations can be drawn when the data set is read)."
+                "Stored observations are of single grid points, the same for all channels; choose "
+                "the network column, stations or network (others can be drawn when the data set is "
+                "read)."
             )
         known = config_columns(self.modalities)
         for config in self.configs:

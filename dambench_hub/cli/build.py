@@ -40,7 +40,11 @@ def build(
     ] = 0.25,
     network: Annotated[
         str,
-        typer.Option("--network", help="column: other points each day; stations: always the same."),
+        typer.Option(
+            "--network",
+            help="column: other points each day; stations: always the same; network: of those, a "
+            "quarter sees more than the surface.",
+        ),
     ] = "column",
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Another one is another world, simulated here.")

@@ -159,6 +159,8 @@ def tasks_table(names: Sequence[str], data: Data | None) -> Table:
         cells = [task.name, task.config, "as stored", "as stored", task.main_score]
         if "density" in settings:
             cells[2] = f"{100 * settings['density']:g} %"
+        if "network" in task.observations:
+            cells[2] += f", {task.observations['network']}"
         if "error_scale" in settings:
             cells[3] = f"{settings['error_scale']:g} σ_b"
         cells.append(task.description)

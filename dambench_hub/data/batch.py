@@ -33,7 +33,7 @@ class Batch:
         observation_index: Observed grid points, row-major y·X + x, ascending, int32: (B, P), the
             same for all channels, or (B, C, P).
         observation_values: y at those points, float32, (B, C, P), NaN where the instrument there
-            does not see the channel.
+            does not see the channel. Of means over blocks, see `observations.blocks`.
         observation_error_std: Standard deviation of the observation error, float64, (C,).
         modalities: Further observations by name, float32, (B, Y, X), NaN where there is none.
         reference: What the analysis is scored against, float32, (B, C, Y, X), or None.

@@ -199,8 +199,10 @@ class Data:
         return self.example(split, index, ["reference"])["reference"]
 
     def observation_error_std(self, settings: ObservationSettings) -> np.ndarray:
-        """Standard deviation of the observation error for these settings, float64, (C,)."""
-        return settings.error_scale * self.statistics.background_error_std
+        """R½, standard deviation of the observation error for these settings, float64, (C,)."""
+        return settings.observation_error_std(
+            self.statistics.background_error_std, self.channels, self.grid
+        )
 
     def batches(
         self,

@@ -10,6 +10,7 @@ from dambench_hub.coordinates.variables import equivalent_of, members_equivalent
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.stored_examples import StoredExamples
 from dambench_hub.observations import draw_observations
+from dambench_hub.observations.blocks import Blocks
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.storage.statistics import Statistics
 from dambench_hub.tasks.task import Task
@@ -43,7 +44,9 @@ class Loader:
         self.modalities = task.modalities(manifest)
         self.settings = task.observation_settings(manifest)
         self.stored = redraw is None and self.settings == manifest.observations
-        self.error_std = self.settings.error_scale * statistics.background_error_std
+        of_background, grid = statistics.background_error_std, manifest.grid
+        self.drawn_std = self.settings.instrument_error_std(of_background, manifest.channels)
+        self.error_std = self.settings.observation_error_std(of_background, manifest.channels, grid)
         equivalents = map(equivalent_of, self.modalities)
         columns = ["background", "reference", *self.modalities, *equivalents]
         self.columns = columns + ["observation_index", "observations"] * self.stored
@@ -74,13 +77,8 @@ class Loader:
                 self.members.fill(self.split, int(index), of_row)
             arrays["time"][row] = self.times[index]
             if not self.stored:
-                arrays["observation_index"][row], arrays["observations"][row] = draw_observations(
-                    self.settings,
-                    self.manifest.grid,
-                    arrays["reference"][row],
-                    self.error_std,
-                    arrays["time"][row],
-                    self.redraw,
+                arrays["observation_index"][row], arrays["observations"][row] = self._drawn(
+                    arrays["reference"][row], arrays["background"][row], arrays["time"][row]
                 )
         return Batch(
             channels=self.manifest.channels,
@@ -98,3 +96,15 @@ class Loader:
                 n: arrays[members_equivalent_of(n)] for n in self.modalities if self.members
             },
         )
+
+    def _drawn(
+        self, reference: np.ndarray, background: np.ndarray, time: np.datetime64
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Index and values of the observations at points, drawn from the reference."""
+        settings, grid = self.settings, self.manifest.grid
+        index, values = draw_observations(
+            settings, grid, reference, self.drawn_std, time, self.redraw, self.manifest.channels
+        )
+        if settings.network == "blocks":
+            values = Blocks(grid, settings.density).at_centres(values, background)
+        return index, values

@@ -1,12 +1,18 @@
-"""Where observations are, and the values measured there.
+"""Where observations are, what is seen there, and the values measured.
 
 Everything random is keyed by (seed, valid time), never by call order: the observations of a day are
-the same whoever draws them, in any batch, process or epoch. Networks are *nested*: with the same
-seed, a denser network holds every observation of a sparser one, values included.
+the same whoever draws them, in any batch, process or epoch. Networks of points are *nested*: with
+the same seed, a denser network holds every observation of a sparser one, values included.
+
+The network `network` is of two instruments. Surface stations stand at all of its points and see the
+channels without a level (u10, v10, t2m, msl); at every fourth, a radiosonde sees the others. Each
+channel so belongs to one instrument, and R has one value for it. A station's error is twice a
+radiosonde's, in units of the background's error: its surroundings are not those of a grid box.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -14,10 +20,17 @@ import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
+from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import TaskError, did_you_mean
+from dambench_hub.observations.blocks import Blocks, block_width
 from dambench_hub.runtime.settings import refuse_unknown
 
-Network = Literal["column", "stations", "iid"]
+Network = Literal["column", "stations", "iid", "network", "blocks"]
+
+RADIOSONDE_SHARE = 0.25
+"""Of the points of `network`."""
+STATION_ERROR = 2.0
+"""Of a surface station in `network`, as a multiple of `error_scale`."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +39,12 @@ class ObservationSettings:
 
     Attributes:
         network: `column`, new random grid points each time, shared by all channels; `stations`, the
-            same irregular network at all times; `iid`, new random points for each channel.
-        density: Share of the grid points that is observed, 0 < density ≤ 1.
-        error_scale: Observation-error standard deviation in units of the background error's.
+            same irregular network at all times; `iid`, new random points for each channel;
+            `network`, the points of `stations`, of which a quarter sees more than the surface;
+            `blocks`, means over blocks of r × r grid points that cover the globe, see `Blocks`.
+        density: Share of the grid points that is observed, 0 < density ≤ 1; of `blocks` 1 / r².
+        error_scale: Standard deviation of an instrument's error, in units of the background error's
+            (of a station in `network`, twice as much).
         seed: Makes other observations of the same world.
 
     Raises:
@@ -49,6 +65,8 @@ class ObservationSettings:
             raise TaskError(
                 f"density is a share of the grid, 0 < density <= 1, got {self.density}."
             )
+        if self.network == "blocks":
+            block_width(self.density)
         if not 0 <= self.error_scale < np.inf:
             raise TaskError(f"error_scale is a number from 0 on, got {self.error_scale}.")
         if not isinstance(self.seed, int) or self.seed < 0:
@@ -65,8 +83,47 @@ class ObservationSettings:
         return cls(**values)
 
     def points(self, grid: Grid) -> int:
-        """P, the number of observed points (for each channel); at least one."""
+        """P, the number of observed points (for each channel); at least one.
+
+        Raises:
+            TaskError: When blocks do not fit the grid.
+        """
+        if self.network == "blocks":
+            return Blocks(grid, self.density).grid.size
         return max(1, round(self.density * grid.size))
+
+    def instrument_error_std(
+        self, background_error_std: np.ndarray, channels: Sequence[str]
+    ) -> np.ndarray:
+        """Standard deviation of what instruments add to what they see, (C,).
+
+        Args:
+            background_error_std: Of the background's errors, (C,).
+            channels: Their names, (C,).
+        """
+        std = self.error_scale * background_error_std
+        return np.where(at_surface(channels), STATION_ERROR * std, std) if self.mixed else std
+
+    def observation_error_std(
+        self, background_error_std: np.ndarray, channels: Sequence[str], grid: Grid
+    ) -> np.ndarray:
+        """R½, (C,): the instruments' errors, and of blocks what a mean does not say of a point.
+
+        Args:
+            background_error_std: Of the background's errors, (C,).
+            channels: Their names, (C,).
+            grid: Y×X grid.
+        """
+        std = self.instrument_error_std(background_error_std, channels)
+        if self.network != "blocks":
+            return std
+        share = Blocks(grid, self.density).representativeness
+        return np.hypot(std, share * background_error_std)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether instruments see different channels."""
+        return self.network == "network"
 
 
 def draw_observations(
@@ -76,6 +133,7 @@ def draw_observations(
     error_std: np.ndarray,
     valid_time: np.datetime64,
     redraw: int | None = None,
+    channels: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Observations y = H(x) + ε, ε ~ N(0, diag(error_std²)), of one reference state.
 
@@ -83,28 +141,56 @@ def draw_observations(
         settings: Network, density and seed; `error_scale` is already in `error_std`.
         grid: Y×X grid.
         reference: x, (C, Y, X).
-        error_std: Observation-error standard deviation, (C,), units of the channels.
+        error_std: `instrument_error_std`, (C,), units of the channels.
         valid_time: Keys the draw, together with the seed.
         redraw: Further key from 0 on, for other observations of the same time (an epoch).
+        channels: Names, (C,); `network` needs them.
 
     Returns:
         observation_index, int32, (P,) or (C, P) for `iid`: row-major grid points, ascending;
-        observations, float32, (C, P).
+        observations, float32, (C, P), NaN where the instrument does not see the channel.
+
+    Raises:
+        TaskError: When `network` gets no names of channels, or blocks do not fit the grid.
     """
     hours = int(hours_since_epoch(valid_time))
     # From 1 on, as numpy takes a key that ends with 0 for the key without it.
     key = [settings.seed, hours] + ([] if redraw is None else [1 + redraw])
     rng = np.random.default_rng(key)
-    channels, points = len(reference), settings.points(grid)
-    order = _network_order(settings, grid, channels, rng)[..., :points]
+    shape = count, points = len(reference), settings.points(grid)
+    std = np.asarray(error_std)[:, None]
+    if settings.network == "blocks":
+        blocks = Blocks(grid, settings.density)
+        error = rng.standard_normal((points, count)).T * std
+        return blocks.centres, (blocks.means(reference) + error).astype(np.float32)
+    order = _network_order(settings, grid, count, rng)[..., :points]
     # Errors are drawn point by point along `order`, so that a longer network starts with a shorter.
-    error = rng.standard_normal((points, channels)).T * np.asarray(error_std)[:, None]
+    error = rng.standard_normal((points, count)).T * std
+    if settings.mixed:
+        error[~_seen(settings, channels, shape)] = np.nan
     ascending = np.argsort(order, axis=-1)
     index = np.take_along_axis(order, ascending, axis=-1)
-    everywhere = np.broadcast_to(index, (channels, points))
-    state = np.take_along_axis(reference.reshape(channels, -1), everywhere, axis=1)
-    error = np.take_along_axis(error, np.broadcast_to(ascending, (channels, points)), axis=1)
+    state = np.take_along_axis(reference.reshape(count, -1), np.broadcast_to(index, shape), axis=1)
+    error = np.take_along_axis(error, np.broadcast_to(ascending, shape), axis=1)
     return index.astype(np.int32), (state + error).astype(np.float32)
+
+
+def at_surface(channels: Sequence[str]) -> np.ndarray:
+    """Which channels have no level, boolean, (C,)."""
+    return np.array([channel.level is None for channel in parse_channels(tuple(channels))])
+
+
+def _seen(
+    settings: ObservationSettings, channels: Sequence[str] | None, shape: tuple[int, int]
+) -> np.ndarray:
+    """Which channels are seen at which points of the network's order, boolean, (C, P)."""
+    if channels is None or len(channels) != shape[0]:
+        raise TaskError(
+            f"The network {settings.network} needs the names of all {shape[0]} channels: stations "
+            "see those of the surface, radiosondes the others. Give draw_observations channels=."
+        )
+    radiosondes = max(1, round(RADIOSONDE_SHARE * shape[1]))
+    return at_surface(channels)[:, None] | (np.arange(shape[1]) < radiosondes)
 
 
 def _network_order(

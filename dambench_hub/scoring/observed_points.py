@@ -32,7 +32,9 @@ def observed_points(data: Data, task: Task, index: int, reference: np.ndarray) -
     else:
         error_std = data.observation_error_std(settings)
         time = data.times(task.split)[index]
-        points, values = draw_observations(settings, data.grid, reference, error_std, time)
+        points, values = draw_observations(
+            settings, data.grid, reference, error_std, time, channels=data.channels
+        )
     observed = np.zeros((len(data.channels), data.grid.size), bool)
     np.put_along_axis(
         observed, np.broadcast_to(points, values.shape).astype(np.intp), np.isfinite(values), axis=1

@@ -110,6 +110,10 @@ class Task:
             self.times(manifest)
         except TaskError:
             return f"times are not {self.cycle_hours} h apart"
+        try:
+            self.observation_settings(manifest).points(manifest.grid)
+        except TaskError:
+            return f"blocks do not fit {manifest.grid}"
         return None
 
 

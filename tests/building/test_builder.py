@@ -231,7 +231,7 @@ def test_any_channels_modalities_grids_and_splits(tmp_path, changes):
             DataError,
             "whole hours",
         ),
-        ({"observations": ObservationSettings("iid")}, BuildError, "share their points"),
+        ({"observations": ObservationSettings("iid")}, BuildError, "single grid points"),
     ],
 )
 def test_a_wrong_plan_is_refused_before_anything_is_read(changes, error, message):

@@ -17,6 +17,7 @@ from dambench_hub.data.loader import Loader
 from dambench_hub.data.sampling import sample_order
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import draw_observations
+from dambench_hub.observations.blocks import Blocks
 from dambench_hub.tasks.task import Task, load_task
 from dambench_hub.testing import write_tiny_dataset
 
@@ -238,7 +239,7 @@ def test_no_members_where_there_are_none(data, with_members):
 # Observations drawn again
 
 
-@pytest.mark.parametrize("name", ["density-01", "density-10", "density-20", "noise-free"])
+@pytest.mark.parametrize("name", ["density-01", "density-20", "noise-free", "noisy", "network"])
 def test_other_observations_are_drawn_from_the_reference(data, name):
     task = load_task(name)
     settings = task.observation_settings(data.manifest)
@@ -246,13 +247,28 @@ def test_other_observations_are_drawn_from_the_reference(data, name):
     for batch in data.batches(task, batch_size=2):
         np.testing.assert_array_equal(batch.observation_error_std, std)
         for row, at in enumerate(batch.time):
-            index, values = draw_observations(settings, data.grid, batch.reference[row], std, at)
+            index, values = draw_observations(
+                settings, data.grid, batch.reference[row], std, at, channels=data.channels
+            )
             np.testing.assert_array_equal(batch.observation_index[row], index)
             np.testing.assert_array_equal(batch.observation_values[row], values)
         if name == "noise-free":
             assert not np.any(batch.observation_error_std)
             seen = batch.observed
             np.testing.assert_array_equal(batch.observations[seen], batch.reference[seen])
+
+
+def test_means_over_blocks_come_at_their_centres(data):
+    """Their departures are those of the means, about as wrong as R says."""
+    batch = next(data.batches("coarse", batch_size=5))
+    blocks = Blocks(data.grid, load_task("coarse").observations["density"])
+    centre = batch.background.reshape(*batch.background.shape[:2], -1)[..., blocks.centres]
+    error = blocks.means(batch.reference - batch.background)
+    noise = (batch.observation_values - centre - error) / data.statistics.background_error_std[
+        :, None
+    ]
+    np.testing.assert_allclose(noise.std(axis=(0, 2)), 0.25, rtol=0.3)
+    assert (batch.observation_error_std > 0.25 * data.statistics.background_error_std).all()
 
 
 def test_stored_and_redrawn_observations_are_the_same_bits(data):

@@ -12,7 +12,8 @@ from dambench_hub.observations import ObservationSettings, draw_observations
 GRID = Grid(9, 16)
 STD = np.array([0.5, 2.0, 1000.0])
 DAY = np.datetime64("2020-02-29T12")
-NETWORKS = ("column", "stations", "iid")
+NETWORKS = ("column", "stations", "iid", "network")
+CHANNELS = ("t2m", "msl", "z500")
 
 
 @pytest.fixture
@@ -22,16 +23,17 @@ def reference(rng):
 
 def draw(reference, time=DAY, std=STD, redraw=None, **changes):
     settings = ObservationSettings(**{"density": 0.2, **changes})
-    return draw_observations(settings, GRID, reference, std, time, redraw)
+    return draw_observations(settings, GRID, reference, std, time, redraw, CHANNELS)
 
 
 def at(index, values):
-    """{(channel, point): value}."""
+    """{(channel, point): value} of what is seen."""
     index = np.broadcast_to(index, values.shape)
     return {
         (channel, int(point)): values[channel, row]
         for channel in range(len(values))
         for row, point in enumerate(index[channel])
+        if np.isfinite(values[channel, row])
     }
 
 
@@ -82,15 +84,15 @@ def test_a_denser_network_holds_the_sparser(network, sparse, dense, redraw):
 @pytest.mark.parametrize("density", [0.05, 1.0])
 def test_without_error_observations_are_the_reference(network, density, reference):
     index, values = draw(reference, std=np.zeros(3), network=network, density=density)
-    flat = reference.reshape(3, -1)
-    np.testing.assert_array_equal(
-        values, np.take_along_axis(flat, np.broadcast_to(index, values.shape), 1)
-    )
+    flat, seen = reference.reshape(3, -1), np.isfinite(values)
+    wanted = np.take_along_axis(flat, np.broadcast_to(index, values.shape), 1)
+    np.testing.assert_array_equal(values[seen], wanted[seen])
+    assert seen.all() or network == "network"
     if density == 1:
         np.testing.assert_array_equal(np.broadcast_to(index, (3, GRID.size))[2], range(GRID.size))
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", ["column", "stations", "iid"])
 def test_errors_are_unbiased_gaussian_and_independent(network):
     grid, state = Grid(19, 36), np.zeros((3, 19, 36), "f4")
     wanted = ObservationSettings(network, density=1)
@@ -138,6 +140,33 @@ def test_stations_crowd_and_avoid_poles():
     chords = np.linalg.norm(xyz[:, None] - xyz, axis=-1)
     nearest = np.sort(chords, axis=1)[:, 1]
     assert np.quantile(nearest, 0.95) > 2.5 * np.median(nearest)
+
+
+def test_stations_see_the_surface_and_radiosondes_the_rest(reference):
+    index, values = draw(reference, network="network")
+    np.testing.assert_array_equal(index, draw(reference, network="stations")[0])
+    seen = np.isfinite(values)
+    assert seen[:2].all() and seen[2].sum() == 7  # of 29 points a quarter
+    for day in range(2):
+        again = draw(reference, DAY + 24 * day, network="network")[1]
+        np.testing.assert_array_equal(np.isfinite(again), seen)
+
+
+def test_a_station_errs_twice_as_much_as_a_radiosonde():
+    settings = ObservationSettings("network", error_scale=0.5)
+    std = settings.instrument_error_std(np.array([1.0, 10.0, 100.0]), CHANNELS)
+    np.testing.assert_array_equal(std, [1.0, 10.0, 50.0])
+    column = ObservationSettings(error_scale=0.5)
+    std = column.instrument_error_std(np.array([1.0, 10.0, 100.0]), CHANNELS)
+    np.testing.assert_array_equal(std, [0.5, 5.0, 50.0])
+
+
+@pytest.mark.parametrize("channels", [None, ("t2m",)])
+def test_a_network_of_instruments_needs_the_names_of_all_channels(reference, channels):
+    with pytest.raises(TaskError, match="names of all 3 channels"):
+        draw_observations(
+            ObservationSettings("network"), GRID, reference, STD, DAY, channels=channels
+        )
 
 
 def test_iid_points_differ_between_channels(reference):

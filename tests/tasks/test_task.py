@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import TaskError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.tasks import task as tasks
@@ -28,6 +29,8 @@ def test_the_boards_of_the_contract():
     for name, density in densities.items():
         assert load_task(name).observations == {"density": density}
     assert load_task("noise-free").observations == {"error_scale": 0}
+    assert load_task("noisy").observations == {"error_scale": 1}
+    assert load_task("network").config == "multimodal"
     for name in ("unimodal", "multimodal"):
         task = load_task(name)
         assert (task.main_score, task.split, task.config) == ("skill", "test", name)
@@ -83,10 +86,17 @@ def test_without_modalities_there_is_another_task(name, other, tiny_data):
     assert load_task(other).modalities(manifest) == ()
 
 
+def test_blocks_have_to_fit_the_grid(tiny_data):
+    task, manifest = load_task("coarse"), tiny_data.manifest
+    assert task.lacking(manifest) is None
+    other = dataclasses.replace(manifest, grid=Grid(10, 16))
+    assert task.lacking(other) == "blocks do not fit 10x16"
+
+
 def test_names_are_suggested():
     with pytest.raises(TaskError, match="Did you mean 'multimodal'"):
         load_task("multimodl")
-    with pytest.raises(TaskError, match="Known are cycling, density-01, "):
+    with pytest.raises(TaskError, match="Known are coarse, cycling, density-01, "):
         load_task("../../x")
 
 
