@@ -192,6 +192,7 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         "density": f"{100 * settings.density:g} %",
         "share": share,
         "seed": str(settings.seed),
+        "instruments": settings.instruments,
         "alignment": manifest.alignment,
         "modalities": _modalities(manifest),
         "versions": ", ".join(f"{k} {v}" for k, v in source.get("versions", {}).items()) or "–",

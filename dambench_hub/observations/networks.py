@@ -125,6 +125,17 @@ class ObservationSettings:
         """Whether instruments see different channels."""
         return self.network == "network"
 
+    @property
+    def instruments(self) -> str:
+        """What sees what, in a sentence that follows another; empty where all see everything."""
+        if not self.mixed:
+            return ""
+        return (
+            f" Surface stations see the channels without a level, with {STATION_ERROR:g} times "
+            f"that error; at {100 * RADIOSONDE_SHARE:g} % of the points radiosondes see the "
+            "others. What is not seen is NaN."
+        )
+
 
 def draw_observations(
     settings: ObservationSettings,

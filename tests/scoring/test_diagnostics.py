@@ -165,6 +165,13 @@ def test_observed_points_are_those_of_the_example(tiny_data, tmp_path, settings)
     np.testing.assert_array_equal(diagnostics.observed, wanted)
 
 
+def test_points_that_do_not_see_a_channel_are_marked(tiny_data, tmp_path):
+    task = replace(TASK, observations={"network": "network", "density": 0.2})
+    _, diagnostics = diagnose(tmp_path / "x.nc", tiny_data, half_way, task)
+    for channel, observed in zip(diagnostics.shown, diagnostics.observed, strict=True):
+        assert (observed >= 0).sum() == (29 if channel in ("t2m", "msl") else 7)
+
+
 def test_what_is_written_is_read(scored, tmp_path):
     _, diagnostics = scored
     path = tmp_path / "views" / "x.safetensors"

@@ -1,0 +1,252 @@
+"""Make observations coarse, noisy and sparse, and see what is left of the skill of methods.
+
+    python baselines/ablations.py var3d letkf runs/slams --data dambench --out results/ablations
+
+These are the three ablations of SLAMS, for any method, trained or fitted once for the task:
+
+- coarse: means over blocks of r × r grid points that cover the globe;
+- noisy: errors in standard deviations of the background's errors;
+- sparse: share of the grid points that is observed.
+
+All else is the task's. Writes OUT.json, what was scored, and OUT.png, and prints a table. What is
+in OUT.json is not done again: interrupted, the same command goes on, and more methods and values
+can be added.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.table import Table
+
+from dambench_hub.data import Data, load_data
+from dambench_hub.errors import TaskError
+from dambench_hub.metrics import Scorer, as_array
+from dambench_hub.models import METHODS, Assimilator, load_method
+from dambench_hub.models.preparation import find_method, prepare, require_modalities
+from dambench_hub.models.pretrained import CONFIG, WEIGHTS
+from dambench_hub.plots import AblationPanel, plot_ablations
+from dambench_hub.runtime.command_line import parser_of, table_console
+from dambench_hub.runtime.files import local_path, sha256, write_atomic
+from dambench_hub.runtime.progress import track
+from dambench_hub.runtime.signals import exit_code
+from dambench_hub.tasks import Task, load_task
+from dambench_hub.version import __version__
+
+SCORES = ("skill", "mse", "mae")
+"""That are kept."""
+
+PANELS: dict[str, dict[str, Any]] = {
+    "coarse": {
+        "title": "Coarse: block means",
+        "label": "grid points on a side of a block",
+        "logarithmic": True,
+    },
+    "noisy": {
+        "title": "Noisy: errors of observations",
+        "label": "in standard deviations of the background's errors",
+    },
+    "sparse": {
+        "title": "Sparse: density of observations",
+        "label": "% of the grid points",
+        "logarithmic": True,
+    },
+}
+"""The ablations, and how each is drawn."""
+
+
+class Setting(NamedTuple):
+    """One value of one ablation.
+
+    Attributes:
+        ablation: A key of PANELS.
+        value: As the table has it.
+        observations: What it changes in the task's.
+    """
+
+    ablation: str
+    value: float
+    observations: dict[str, Any]
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; wrong usage ends with exit code 2."""
+    parser = parser_of(__doc__)
+    add = parser.add_argument
+    add("methods", nargs="+", metavar="METHOD", help=f"{', '.join(METHODS)}; a folder, or a Hub id")
+    add("--data", default="dambench", help="data set folder or Hub id")
+    add("--task", default="unimodal", help="whose observations are varied (unimodal)")
+    add("--split", default="test", help="test (the default) or validation")
+    add("--stride", type=int, default=1, metavar="N", help="every N-th time of the split (1)")
+    add("--coarse", type=int, nargs="*", default=[2, 4], metavar="R", help="blocks of R × R (2 4)")
+    add("--noisy", type=float, nargs="*", default=[0, 0.25, 0.5, 1], help="(0 0.25 0.5 1)")
+    add("--sparse", type=float, nargs="*", default=[1, 2, 5, 10, 20], help="%% (1 2 5 10 20)")
+    add("--out", type=local_path, default="results/ablations", help="of OUT.json and OUT.png")
+    add("--batch-size", type=int, default=4, help="samples at a time (4)")
+    add("--device", default="auto", help="auto (a GPU, if any), cpu, cuda:1 …")
+    add("--seed", type=int, default=0, help="of methods that draw samples (0)")
+    return parser.parse_args(argv)
+
+
+def settings_of(args: argparse.Namespace) -> list[Setting]:
+    """The values of all ablations, each ascending."""
+    coarse = ({"network": "blocks", "density": 1 / r**2} for r in sorted(args.coarse))
+    noisy = ({"error_scale": scale} for scale in sorted(args.noisy))
+    sparse = ({"density": percent / 100} for percent in sorted(args.sparse))
+    return [
+        Setting(name, value, observations)
+        for name, values, changes in (
+            ("coarse", args.coarse, coarse),
+            ("noisy", args.noisy, noisy),
+            ("sparse", args.sparse, sparse),
+        )
+        for value, observations in zip(sorted(values), changes, strict=True)
+    ]
+
+
+class Record:
+    """What was scored, kept in a file after each step.
+
+    Args:
+        path: Of the file; it may be there already.
+        about: What all scores in it depend on.
+
+    Raises:
+        TaskError: When the file is of other data or another task.
+    """
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self.path, self.about, self.cells = path, about, []
+        if not path.exists():
+            return
+        known = json.loads(path.read_text("utf-8"))
+        self.cells = known.pop("cells")
+        if known != about:
+            other = [name for name in about if known.get(name) != about[name]]
+            raise TaskError(f"{path} was made with another {other[0]}; give another --out.")
+
+    def find(self, key: dict[str, Any]) -> dict[str, float] | None:
+        """The scores of a method with some observations, if they are there."""
+        for cell in self.cells:
+            if cell == {**key, "scores": cell["scores"]}:
+                return cell["scores"]
+        return None
+
+    def add(self, key: dict[str, Any], scores: dict[str, float]) -> None:
+        """Keep scores."""
+        self.cells.append({**key, "scores": scores})
+        text = json.dumps({**self.about, "cells": self.cells}, indent=1)
+        write_atomic(self.path, text.encode())
+
+
+class Candidate:
+    """A method, made when it is first needed."""
+
+    def __init__(self, given: str, data: Data, task: Task, args: argparse.Namespace) -> None:
+        self.name, self.folder = find_method(given, None)
+        self.given, self.data, self.task, self.args = given, data, task, args
+        self.method: Assimilator | None = None
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What tells it from others in a record."""
+        if self.folder is None:
+            return {"method": self.name}
+        files = {file: sha256(self.folder / file) for file in (CONFIG, WEIGHTS)}
+        return {"method": self.name, "files": files}
+
+    def scores(self, task: Task) -> dict[str, float]:
+        """Assimilate a task, and score it."""
+        if self.method is None:
+            training = self.data.batches(self.task, "train", self.args.batch_size, buffers=2)
+            self.method = load_method(self.folder or self.given, training)
+            require_modalities(self.method, task, self.data)
+        method, data = self.method, self.data
+        generator = prepare(method, self.args.device, self.args.seed)
+        scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
+        size = self.args.batch_size
+        batches = data.batches(task, batch_size=size, buffers=2, ensemble=method.uses_ensemble)
+        steps = -(-len(task.times(data.manifest)) // size)
+        for batch in track(batches, steps, f"{self.name}, {task.name}"):
+            analysis = method.assimilate(batch.without_reference(), generator)
+            scorer.update(as_array("analysis", analysis.mean), batch.reference, batch.background)
+        found = scorer.compute()
+        return {name: float(found[name]) for name in SCORES}
+
+
+def ablate(args: argparse.Namespace) -> Table:
+    """Score what is not scored yet, draw it all; the table."""
+    data, base = load_data(args.data), load_task(args.task)
+    base = replace(base, split=args.split, stride=args.stride)
+    about = {
+        "task": args.task,
+        "split": args.split,
+        "stride": args.stride,
+        "seed": args.seed,
+        "dataset_revision": data.manifest.revision,
+        "version": __version__,
+    }
+    record = Record(args.out.with_suffix(".json"), about)
+    candidates = [Candidate(method, data, base, args) for method in args.methods]
+    rows: list[tuple[Setting, dict[str, dict[str, float]]]] = []
+    for setting in settings_of(args):
+        observations = {**base.observations, **setting.observations}
+        name = f"{setting.ablation} {setting.value:g}"
+        task = replace(base, name=name, observations=observations)
+        observed = asdict(task.observation_settings(data.manifest))
+        found = {}
+        for candidate in candidates:
+            key = {**candidate.key, "observations": observed}
+            if (scores := record.find(key)) is None:
+                scores = candidate.scores(task)
+                record.add(key, scores)
+            found[candidate.name] = scores
+        rows.append((setting, found))
+    plot_ablations(panels(rows), args.out.with_suffix(".png"))
+    return table_of(f"Skill in %, and MSE, {data.manifest.name}, {args.split}", rows)
+
+
+def panels(rows: Sequence[tuple[Setting, dict[str, dict[str, float]]]]) -> list[AblationPanel]:
+    """One for each ablation that has values."""
+    drawn = []
+    for name, how in PANELS.items():
+        own = [(setting, found) for setting, found in rows if setting.ablation == name]
+        if own:
+            skill = {method: [found[method]["skill"] for _, found in own] for method in own[0][1]}
+            values = [setting.value for setting, _ in own]
+            drawn.append(AblationPanel(values=values, skill=skill, **how))
+    return drawn
+
+
+def table_of(title: str, rows: Sequence[tuple[Setting, dict[str, dict[str, float]]]]) -> Table:
+    """A row for each setting."""
+    table = Table(title=title, box=box.MARKDOWN)
+    for name in ("ablation", "setting", *rows[0][1]):
+        table.add_column(name, justify="left" if name == "ablation" else "right")
+    for setting, found in rows:
+        cells = [f"{scores['skill']:.1f} / {scores['mse']:.5f}" for scores in found.values()]
+        table.add_row(setting.ablation, f"{setting.value:g}", *cells)
+    return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; 0 done, 1 the input is wrong."""
+
+    def run() -> None:
+        args = parse_args(argv)
+        if not settings_of(args):
+            raise TaskError("Nothing to vary: give --coarse, --noisy or --sparse some values.")
+        table_console().print(ablate(args))
+
+    return exit_code(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
