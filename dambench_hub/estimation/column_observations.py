@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 SMALLEST_SINGULAR_VALUE = 1e-10
 """As a share of the largest; a mode that a point sees less well than this, it does not see."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """Points that see the same channels.
+
+    Attributes:
+        points: Their numbers, (n,).
+        place: Of their unknowns among those of all points.
+        L: From what they tell to the modes, (K, r).
+        numbers: Vᵀ R^(−½), what they tell of the observations, (r, C).
+    """
+
+    points: np.ndarray
+    place: slice
+    L: np.ndarray
+    numbers: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, r)."""
+        return len(self.points), self.L.shape[1]
+
+    @property
+    def size(self) -> int:
+        """n·r."""
+        return self.shape[0] * self.shape[1]
 
 
 def column_solver(
@@ -33,27 +61,45 @@ def column_solver(
     Returns:
         From (S, C, P), finite, to (P, K, S).
     """
-    points = len(covariance)
-    seen = np.ones((len(modes), points), bool) if seen is None else seen
-    kinds, kind = np.unique(seen.T, axis=0, return_inverse=True)
-    kind = kind.reshape(-1)
-    weighted = (modes / error_std[:, None]).T
-    U, singular, V = np.linalg.svd(kinds[:, None] * weighted, full_matrices=False)
-    singular[singular <= SMALLEST_SINGULAR_VALUE * singular.max(initial=0)] = 0
-    L, to_numbers = (U * singular[:, None])[kind], (V / error_std)[kind]
-    told = (singular[kind] > 0).reshape(-1)
-
-    system = np.empty((points, L.shape[-1], points, L.shape[-1]))
-    for row, root, others in zip(system, L, covariance, strict=True):
-        row[:] = (root.T @ others @ L).transpose(1, 0, 2)
-    system = system.reshape(len(told), len(told))[told][:, told]
+    seen = np.ones((len(modes), len(covariance)), bool) if seen is None else seen
+    groups = _groups(modes, error_std, seen)
+    size = groups[-1].place.stop if groups else 0
+    system = np.empty((size, size))
+    for one in groups:
+        rows = system[one.place].reshape(*one.shape, size)
+        for point, row in zip(one.points, rows, strict=True):
+            for other in groups:
+                lagged = one.L.T @ covariance[point, other.points] @ other.L
+                row[:, other.place] = lagged.transpose(1, 0, 2).reshape(len(row), other.size)
     np.fill_diagonal(system, system.diagonal() + 1)
     factor = cho_factor(system, overwrite_a=True, check_finite=False)
 
     def solve(innovation: np.ndarray) -> np.ndarray:
-        h = to_numbers @ innovation.transpose(2, 1, 0)
-        weights = np.zeros((len(told), len(innovation)))
-        weights[told] = cho_solve(factor, h.reshape(weights.shape)[told])
-        return L @ weights.reshape(h.shape)
+        by_point = innovation.transpose(2, 1, 0)
+        h = np.empty((size, len(innovation)))
+        for one in groups:
+            told = one.numbers @ by_point[one.points]
+            h[one.place] = told.reshape(one.size, len(innovation))
+        solved = cho_solve(factor, h)
+        weights = np.empty((len(by_point), modes.shape[1], len(innovation)))
+        for one in groups:
+            told = solved[one.place].reshape(*one.shape, len(innovation))
+            weights[one.points] = one.L @ told
+        return weights
 
     return solve
+
+
+def _groups(modes: np.ndarray, error_std: np.ndarray, seen: np.ndarray) -> list[_Alike]:
+    """The points, those together that see the same channels."""
+    kinds, kind = np.unique(seen.T, axis=0, return_inverse=True)
+    weighted, start, groups = (modes / error_std[:, None]).T, 0, []
+    for number, channels in enumerate(kinds):
+        U, singular, V = np.linalg.svd(channels * weighted, full_matrices=False)
+        told = singular > SMALLEST_SINGULAR_VALUE * max(singular[0], np.finfo(float).tiny)
+        points = np.flatnonzero(kind.reshape(-1) == number)
+        stop = start + len(points) * int(told.sum())
+        L, numbers = U[:, told] * singular[told], V[told] / error_std
+        groups.append(_Alike(points, slice(start, stop), L, numbers))
+        start = stop
+    return groups
