@@ -296,5 +296,23 @@ def _modalities(manifest: Manifest) -> str:
         "equivalents, in the same units over the same day: what its forecast says would have been "
         "measured. The departure, observation − equivalent, is what the background did not know. "
         "NaN means that the background has no equivalent. The configs `stations` and `satellite` "
-        "have the observation and its equivalent."
+        f"have the observation and its equivalent.{_trained(manifest.source.get('equivalents'))}"
+    )
+
+
+def _trained(equivalents: Mapping[str, Any] | None) -> str:
+    """What is said of equivalents that are those of a trained operator."""
+    if not equivalents:
+        return ""
+    skill = "; ".join(
+        f"of `{modality}` it explains {100 * known['r2']:.0f} % of the variance, with an error of "
+        f"{known['error']:.2g}, and departures are {known['departure']:.2g}"
+        for modality, known in equivalents["skill"].items()
+    )
+    return (
+        " The forecast has no equivalents, so they are those of a regression on the column above "
+        f"each point, trained on {equivalents['trained_on']}, for each training year on the other "
+        "years"
+        + (f". From the reference of the validation split, {skill}" if skill else "")
+        + " (standard deviations, W m-2; of precipitation in log(1 + mm))."
     )

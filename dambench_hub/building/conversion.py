@@ -54,9 +54,9 @@ def convert_dataset(
         DambenchError: When the disk is full or the folder cannot be written.
     """
     old = load_data(data)
-    _refuse_same_place(old.folder, out)
+    refuse_same_place(old.folder, out)
     plan = conversion_plan(old.manifest, format, configs, keep_bits)
-    return build_dataset(out, plan, lambda work: _open(old, plan, work), fresh)
+    return build_dataset(out, plan, lambda work: open_converted(old, plan, work), fresh)
 
 
 def conversion_plan(
@@ -97,7 +97,12 @@ def conversion_plan(
     )
 
 
-def _refuse_same_place(folder: Path, out: Path) -> None:
+def refuse_same_place(folder: Path, out: Path) -> None:
+    """Refuse to write a data set into the one that it is read from.
+
+    Raises:
+        BuildError: When the folders overlap.
+    """
     old, new = folder.resolve(), out.resolve()
     if new.is_relative_to(old) or old.is_relative_to(new):
         raise BuildError(
@@ -106,7 +111,7 @@ def _refuse_same_place(folder: Path, out: Path) -> None:
         )
 
 
-def _open(old: Data, plan: Plan, work: Path) -> Source:
+def open_converted(old: Data, plan: Plan, work: Path) -> Source:
     """The old data set as a source of whole examples, once every byte of it is known to be right.
 
     Raises:
