@@ -47,10 +47,10 @@ def require_equivalents(batch: Batch) -> None:
     if _any_finite(batch.modalities) and not _any_finite(batch.background_modalities):
         raise DataError(
             f"The data set has no background equivalents of {' and '.join(batch.modalities)}, and "
-            "methods see modalities as departures from these. Build a data set whose backgrounds "
-            "have them (dambench build mini does), or use the method without modalities: without "
-            "multi_ before its name, or with aux: false. In a cycle of forecasts nothing knows "
-            "the equivalents."
+            "methods see modalities as departures from these. Let a trained operator give them "
+            "(python builders/equivalents.py), build a data set whose backgrounds have them "
+            "(dambench build mini), or use the method without modalities: without multi_ before "
+            "its name, or with aux: false. In cycles an emulator does not know them."
         )
 
 
