@@ -126,7 +126,7 @@ def observe(data, truth, valid_time):
 
 def analyse_fields(var3d, view, state, batch, hours):
     """The state after 3D-Var, with the mean error of a forecast of so many hours."""
-    method = Var3D(var3d.channels, var3d.covariance, var3d.bias * hours / 24)
+    method = Var3D(var3d.channels, var3d.covariance, var3d.bias * hours / 24, None)
     seen = view.see(state)
     analysis = method.assimilate(replace(batch, background=seen[None])).mean[0]
     return view.add(state, analysis - seen)

@@ -139,7 +139,7 @@ def main(argv=None):
     view = circulation_view(data.manifest.source["settings"], data.grid)
     fitted = method_class(args.method).fit(data.batches("multimodal", "train", 4, buffers=2))
     fitted.view = view
-    var3d = Var3D(fitted.channels, fitted.covariance, fitted.bias)
+    var3d = Var3D(fitted.channels, fitted.covariance, fitted.bias, None)
     days = np.linspace(FIRST, LAST, args.windows).round().astype(int)
     days = days if "windows" in args.only else days[:1]
     guess = view.guess(data.manifest.times("test")[FIRST], 0)

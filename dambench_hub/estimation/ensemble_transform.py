@@ -16,7 +16,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +27,26 @@ from dambench_hub.estimation.localisation import Localisation
 
 Update = tuple[np.ndarray, np.ndarray]
 """Columns, (J,), and the weights W of each, (J, N, N): its members become x̄ + W A."""
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherObservations:
+    """Observations of a field that is no channel, all in units of their errors.
+
+    Attributes:
+        anomalies: Y R^(−½), (N, Q).
+        innovations: R^(−½) d of the mean, (1, Q), or of each member, (N, Q).
+        place: Which point of a `Localisation` each is at, (Q,), none twice.
+    """
+
+    anomalies: np.ndarray
+    innovations: np.ndarray
+    place: np.ndarray
+
+    def products(self, places: int) -> np.ndarray:
+        """As `weighted_products` of anomalies and innovations with the anomalies."""
+        rows = np.concatenate([self.anomalies, self.innovations])[:, None]
+        return weighted_products(rows, self.anomalies[:, None], np.ones(1), self.place, places)
 
 
 def transform(products: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +99,7 @@ def letkf_updates(
     place: np.ndarray,
     localisation: Localisation,
     rotation: np.ndarray | None = None,
+    further: Sequence[FurtherObservations] = (),
 ) -> Iterator[Update]:
     """The weights w + T of all columns that see an observation, block by block.
 
@@ -89,6 +111,7 @@ def letkf_updates(
             channels have points of their own; no channel twice at the same.
         localisation: Columns and observed points.
         rotation: Mean-preserving Ω, (N, N), the same for all columns: T becomes Ω T.
+        further: Observations of other fields, at points of the same localisation.
 
     Raises:
         DataError: When there are fewer than two members.
@@ -97,6 +120,8 @@ def letkf_updates(
     rows = np.concatenate([anomalies, innovation[None]])
     places = len(localisation.points)
     at_points = weighted_products(rows, anomalies, variance, place, places)
+    for others in further:
+        at_points += others.products(places)
     for columns, sums in column_sums(at_points, localisation):
         w, T = transform(sums[:, :-1], sums[:, -1])
         if rotation is not None:

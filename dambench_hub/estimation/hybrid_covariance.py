@@ -108,22 +108,39 @@ class HybridCovariance:
         self, index: np.ndarray, error_std: np.ndarray, told: np.ndarray | None
     ) -> Gain:
         """K where the channels share their points, `told` what is seen there."""
-        B, points = self.climatological, self.climatological.grid.unit_vectors()
-        seen = self._by_point[index] @ (B.modes / B.scale[:, None])  # (P, N, K)
-        taper = chord_taper(points, points[index], HALF_WIDTH * self.localisation_km)
-        covariance = np.einsum("pnk,qnl->pqkl", seen, seen, optimize=True)
-        covariance *= taper[index][..., None, None]
-        covariance += self.climatological_weight * B.at_points(index)
-        solve = column_solver(covariance, B.scale[:, None] * B.modes, error_std, told)
+        B, seen, taper = self.climatological, self.seen_in_modes(index), self.taper_from(index)
+        solve = column_solver(self.at_points(index), B.scale[:, None] * B.modes, error_std, told)
 
         def gain(innovation: np.ndarray) -> np.ndarray:
             weights = solve(innovation)  # (P, K, S)
-            localised = np.tensordot(taper, seen @ weights, 1)  # (Y·X, N, S)
-            from_ensemble = (self._by_point.mT @ localised).transpose(2, 1, 0)
+            localised = np.tensordot(taper, seen @ weights, 1)
             increments = self.climatological_weight * B.increments(weights, index)
-            return increments + from_ensemble.reshape(increments.shape)
+            return increments + self.from_members(localised)
 
         return gain
+
+    def seen_in_modes(self, index: np.ndarray) -> np.ndarray:
+        """√(β_e / (N − 1)) A at grid points (P,), in the modes of B, (P, N, K)."""
+        B = self.climatological
+        return self._by_point[index] @ (B.modes / B.scale[:, None])
+
+    def taper_from(self, index: np.ndarray) -> np.ndarray:
+        """ρ of grid points (P,) at all, (Y·X, P)."""
+        points = self.climatological.grid.unit_vectors()
+        return chord_taper(points, points[index], HALF_WIDTH * self.localisation_km)
+
+    def at_points(self, index: np.ndarray) -> np.ndarray:
+        """H P Hᵀ of the amplitudes of B's modes at grid points (P,), (P, P, K, K)."""
+        seen = self.seen_in_modes(index)
+        covariance = np.einsum("pnk,qnl->pqkl", seen, seen, optimize=True)
+        covariance *= self.taper_from(index)[index][..., None, None]
+        covariance += self.climatological_weight * self.climatological.at_points(index)
+        return covariance
+
+    def from_members(self, weights: np.ndarray) -> np.ndarray:
+        """√(β_e / (N − 1)) Aᵀ w, (S, C, Y, X), from localised weights of members, (Y·X, N, S)."""
+        increments = (self._by_point.mT @ weights).transpose(2, 1, 0)
+        return increments.reshape(*increments.shape[:2], *self.climatological.grid.shape)
 
     def _localised(self, fields: np.ndarray) -> np.ndarray:
         """ρ applied to fields, (Y, X, M)."""

@@ -42,18 +42,30 @@ class MeanError:
 
     @property
     def bias(self) -> np.ndarray:
-        """The part of the mean error that will repeat, (C, *).
+        """The part of the mean error that will repeat, (C, *), see `repeating_part`.
 
-        Blocks of ten days make, by turns, two nearly independent estimates m₁ and m₂. The mean m is
-        multiplied by m₁·m₂ / m·m, channel by channel: this is 1 where they agree and 0 where m is
-        sampling error, or where all samples are from the same ten days.
+        Blocks of ten days make, by turns, the two estimates; it is 0 where all samples are from the
+        same ten days.
         """
         mean = self.mean
         if not self.counts.all():
             return np.zeros_like(mean)
         one, two = (total / count for total, count in zip(self.sums, self.counts, strict=True))
-        axes = tuple(range(1, mean.ndim))
-        signal = (one * two).sum(axis=axes, keepdims=True)
-        total = (mean**2).sum(axis=axes, keepdims=True)
-        share = np.divide(signal, total, out=np.zeros_like(total), where=total > 0)
-        return np.clip(share, 0, 1) * mean
+        return repeating_part(mean, one, two)
+
+
+def repeating_part(mean: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """What will repeat of a mean, m · (m₁·m₂ / m·m), channel by channel.
+
+    The factor is 1 where two estimates m₁ and m₂ agree, and 0 where m is sampling error.
+
+    Args:
+        mean: m, (C, *).
+        one: m₁, a mean over half of the samples, (C, *).
+        two: m₂, over the other half, nearly independent of it, (C, *).
+    """
+    axes = tuple(range(1, mean.ndim))
+    signal = (one * two).sum(axis=axes, keepdims=True)
+    total = (mean**2).sum(axis=axes, keepdims=True)
+    share = np.divide(signal, total, out=np.zeros_like(total), where=total > 0)
+    return np.clip(share, 0, 1) * mean

@@ -19,11 +19,12 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dambench_hub.estimation.ensemble_transform import (
+    FurtherObservations,
     Update,
     column_sums,
     require_ensemble,
@@ -93,6 +94,7 @@ def enkf_updates(
     variance: np.ndarray,
     place: np.ndarray,
     localisation: Localisation,
+    further: Sequence[FurtherObservations] = (),
 ) -> Iterator[Update]:
     """The weights I + W of all columns that see an observation, block by block.
 
@@ -102,6 +104,8 @@ def enkf_updates(
         variance: Diagonal of R, (C,).
         place: Which point of `localisation` an observation is at, (P,) or (C, P).
         localisation: Columns and observed points.
+        further: Observations of other fields with innovations of each member, at points of the same
+            localisation.
 
     Raises:
         DataError: When there are fewer than two members.
@@ -111,6 +115,8 @@ def enkf_updates(
     rows = np.concatenate([anomalies, innovations])
     places = len(localisation.points)
     at_points = weighted_products(rows, anomalies, variance, place, places)
+    for others in further:
+        at_points += others.products(places)
     for columns, sums in column_sums(at_points, localisation):
         C = (N - 1) * np.eye(N) + sums[:, :N]
         yield columns, np.eye(N) + np.linalg.solve(C, sums[:, N:].mT).mT

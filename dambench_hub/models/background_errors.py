@@ -11,19 +11,21 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Batch
 from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.errors import DataError, TaskError
+from dambench_hub.models.modality_fields import departure_fields
 
 
 def background_errors(
     training: Iterable[Batch], what: str
-) -> Iterator[tuple[Batch, np.ndarray, int]]:
-    """Background − reference of all training samples.
+) -> Iterator[tuple[Batch, np.ndarray, int, np.ndarray]]:
+    """Background − reference of all training samples, and their departures.
 
     Args:
         training: Batches of the training split, with their references.
         what: Is fitted, for messages.
 
     Yields:
-        The sample's batch; its error, float64, (C, Y, X); its valid time, hours since 1970-01-01.
+        The sample's batch; its error, float64, (C, Y, X); its valid time, hours since 1970-01-01;
+        its departures in the order of the batch's modalities, (F, Y, X), NaN where there is none.
 
     Raises:
         TaskError: When there is no training sample, or one without its reference.
@@ -32,8 +34,10 @@ def background_errors(
     for batch in training:
         if batch.reference is None:
             raise TaskError("Fitting needs the reference, and a training batch has none.")
+        departures = departure_fields(batch, tuple(batch.modalities))
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
-            yield batch, batch.background[n].astype(np.float64) - batch.reference[n], hours
+            error = batch.background[n].astype(np.float64) - batch.reference[n]
+            yield batch, error, hours, departures[n]
     if batch is None:
         raise TaskError(f"{what} needs training samples, got none.")
 

@@ -17,6 +17,7 @@ from dambench_hub.errors import TaskError
 from dambench_hub.estimation.covariance_roots import CovarianceRoot
 from dambench_hub.estimation.spectral_covariance import SpectralCovariance
 from dambench_hub.estimation.spectral_estimation import SpectralErrors, fit_spectral_covariance
+from dambench_hub.estimation.training_departures import TrainingDepartures
 from dambench_hub.estimation.training_errors import TrainingErrors
 from dambench_hub.estimation.zonal_covariance import (
     ZonalCovariance,
@@ -42,7 +43,7 @@ def fits_zonal(channels: tuple[str, ...], grid: Grid) -> bool:
 
 def fit_balanced_covariance(
     training: Iterable[Batch], what: str, form: str | None = None
-) -> tuple[tuple[str, ...], BalancedCovariance, np.ndarray]:
+) -> tuple[tuple[str, ...], BalancedCovariance, np.ndarray, TrainingDepartures | None]:
     """B of background − reference, without the mean error; some hundred samples are enough.
 
     Args:
@@ -51,7 +52,8 @@ def fit_balanced_covariance(
         form: `zonal` or `spectral`; None for the zonal one where it is small enough.
 
     Returns:
-        Names of the C channels; B; the mean error, (C, Y, X).
+        Names of the C channels; B; the mean error, (C, Y, X); departures of the modalities on the
+        days of B's errors, or None where there is none, or B has the spectral form.
 
     Raises:
         TaskError: When there is no such form, no training sample, or one without its reference.
@@ -61,16 +63,22 @@ def fit_balanced_covariance(
             f"covariance is zonal or spectral, or left out to go by the grid, got {form!r}."
         )
     errors: TrainingErrors | SpectralErrors | None = None
-    for batch, error, hours in background_errors(training, what):
+    for batch, error, hours, departures in background_errors(training, what):
         if errors is None:
             channels, grid = batch.channels, batch.grid
             zonal = form == "zonal" if form else fits_zonal(channels, grid)
             errors = TrainingErrors() if zonal else SpectralErrors(channels, grid)
-        errors.add(error, hours)
+            modalities = tuple(batch.modalities)
+        if isinstance(errors, SpectralErrors):
+            errors.add(error, hours)
+        else:
+            errors.add(error, hours, departures)
     assert errors is not None  # or there was an error
     if isinstance(errors, SpectralErrors):
-        return channels, fit_spectral_covariance(errors), errors.bias
-    return channels, fit_zonal_covariance(errors.deviations(), grid), errors.bias
+        return channels, fit_spectral_covariance(errors), errors.bias, None
+    seen = TrainingDepartures.of(modalities, errors.beside, errors.hours).only(modalities)
+    B = fit_zonal_covariance(errors.deviations(), grid)
+    return channels, B, errors.bias, seen if seen.names else None
 
 
 def covariance_root(B: BalancedCovariance) -> CovarianceRoot:

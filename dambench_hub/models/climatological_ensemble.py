@@ -22,6 +22,7 @@ from dambench_hub.coordinates.times import HOURS_PER_YEAR
 from dambench_hub.data.batch import Batch
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.mean_error import MeanError
+from dambench_hub.estimation.training_departures import TrainingDepartures
 from dambench_hub.models.background_errors import background_errors
 
 KEPT = 200
@@ -41,6 +42,7 @@ class ClimatologicalEnsemble:
         errors: background − reference − bias, float32, (K, C, Y, X), units of the channels.
         hours: Their valid times, hours since 1970-01-01, (K,).
         bias: Mean background error that will repeat, (C, Y, X).
+        departures: Of modalities on the days of the errors; None where there were none.
 
     Raises:
         DataError: When shapes do not belong together.
@@ -51,6 +53,7 @@ class ClimatologicalEnsemble:
     errors: np.ndarray
     hours: np.ndarray
     bias: np.ndarray
+    departures: TrainingDepartures | None = None
 
     def __post_init__(self) -> None:
         state = (len(self.channels), *self.grid.shape)
@@ -59,10 +62,15 @@ class ClimatologicalEnsemble:
                 f"Errors of {len(self.hours)} times need shape {(len(self.hours), *state)} and "
                 f"their bias {state}, got {self.errors.shape} and {self.bias.shape}."
             )
+        if self.departures is not None and len(self.departures.values) != len(self.errors):
+            raise DataError(
+                f"Errors of {len(self.errors)} times need departures of the same, got "
+                f"{len(self.departures.values)}."
+            )
 
     @classmethod
     def fit(cls, training: Iterable[Batch]) -> Self:
-        """Mean error of all samples, and errors of at most `KEPT` of them.
+        """Mean error of all samples, and errors and departures of at most `KEPT` of them.
 
         Which ones are kept is drawn by valid time: it does not depend on their order.
 
@@ -70,21 +78,27 @@ class ClimatologicalEnsemble:
             TaskError: When there is no training sample, or one without its reference.
         """
         sums: MeanError | None = None
-        kept: list[tuple[float, int, int, np.ndarray]] = []
-        for batch, error, hours in background_errors(training, "A climatological ensemble"):
+        kept: list[tuple[float, int, int, np.ndarray, np.ndarray]] = []
+        found = background_errors(training, "A climatological ensemble")
+        for batch, error, hours, departures in found:
             if sums is None:
                 sums = MeanError(error.shape)
                 channels, grid = batch.channels, batch.grid
+                modalities = tuple(batch.modalities)
             sums.add(error, hours)
             priority = np.random.default_rng(hours).random()
-            heapq.heappush(kept, (priority, hours, sums.count, error.astype(np.float32)))
+            one = (priority, hours, sums.count, error.astype(np.float32), departures)
+            heapq.heappush(kept, one)
             if len(kept) > KEPT:
                 heapq.heappop(kept)
         assert sums is not None  # or there was an error
         kept.sort(key=lambda one: one[1])
-        errors = np.stack([error for *_, error in kept])
+        errors = np.stack([one[3] for one in kept])
         errors -= sums.bias.astype(np.float32)
-        return cls(channels, grid, errors, np.array([one[1] for one in kept]), sums.bias)
+        times = np.array([one[1] for one in kept])
+        seen = TrainingDepartures.of(modalities, np.stack([one[4] for one in kept]), times)
+        seen = seen.only(modalities)
+        return cls(channels, grid, errors, times, sums.bias, seen if seen.names else None)
 
     @cached_property
     def std(self) -> np.ndarray:
@@ -112,17 +126,57 @@ class ClimatologicalEnsemble:
         Returns:
             x_i, float32, (N, C, Y, X); their mean is x^b − b.
         """
+        return self._around(background - self.bias, self.errors, hours, members, scale, seed)
+
+    def draw_equivalents(
+        self,
+        equivalents: np.ndarray,
+        departures: TrainingDepartures,
+        hours: int,
+        members: int,
+        scale: float,
+        seed: int,
+    ) -> np.ndarray:
+        """Equivalents of the members that `draw` makes of the same arguments.
+
+        The errors of equivalents are departures of the same days with their sign changed, so they
+        have those of the measurements in them.
+
+        Args:
+            equivalents: The background's, (F, Y, X), units of the modalities.
+            departures: Of F modalities, from `departures`.
+            hours: See `draw`.
+            members: N.
+            scale: α.
+            seed: See `draw`.
+
+        Returns:
+            float32, (N, F, Y, X); their mean is the background's plus the mean departure.
+        """
+        centre = equivalents + departures.mean
+        return self._around(centre, departures.anomalies, hours, members, scale, seed)
+
+    def _around(
+        self,
+        centre: np.ndarray,
+        errors: np.ndarray,
+        hours: int,
+        members: int,
+        scale: float,
+        seed: int,
+    ) -> np.ndarray:
+        """Drawn errors without their mean, times α, about a centre, float32, (N, *)."""
         generator = np.random.default_rng([seed, hours])
         pool = self._pool(hours, members)
         rounds = -(-members // len(pool))
         chosen = np.concatenate([generator.permutation(pool) for _ in range(rounds)])[:members]
         turns = np.arange(members) // len(pool) * self.grid.longitudes // rounds
-        ensemble = np.empty((members, *background.shape), np.float32)
+        ensemble = np.empty((members, *centre.shape), np.float32)
         for member, error, turn in zip(ensemble, chosen, turns, strict=True):
-            member[:] = np.roll(self.errors[error], turn, axis=-1)
+            member[:] = np.roll(errors[error], turn, axis=-1)
         ensemble -= ensemble.mean(axis=0, dtype=np.float64).astype(np.float32)
         ensemble *= np.float32(scale)
-        ensemble += (background - self.bias).astype(np.float32)
+        ensemble += centre.astype(np.float32)
         return ensemble
 
     def _pool(self, hours: int, members: int) -> np.ndarray:

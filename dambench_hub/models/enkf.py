@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dambench_hub.estimation.ensemble_transform import Update
 from dambench_hub.estimation.perturbed_observations import enkf_updates, observation_perturbations
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
-from dambench_hub.models.ensemble_method import EnsembleKalmanFilter, Prior
+from dambench_hub.models.ensemble_kalman_filter import EnsembleKalmanFilter
+from dambench_hub.models.prior import Prior
 
 
 class EnKF(EnsembleKalmanFilter):
@@ -28,6 +29,8 @@ class EnKF(EnsembleKalmanFilter):
         additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         seed: Of all that is drawn.
+        modalities: Which ones are assimilated, as far as training and batch have them.
+        departure_error: Factor of R's standard deviation, of modalities.
 
     Raises:
         TaskError: When a value is out of range.
@@ -50,6 +53,8 @@ class EnKF(EnsembleKalmanFilter):
         additive_inflation: float = 0.2,
         relaxation: float = 0.8,
         seed: int = 0,
+        modalities: str | Sequence[str] = ("olr",),
+        departure_error: float = 1.0,
     ) -> None:
         super().__init__(
             climatology,
@@ -60,6 +65,8 @@ class EnKF(EnsembleKalmanFilter):
             additive_inflation=additive_inflation,
             relaxation=relaxation,
             seed=seed,
+            modalities=modalities,
+            departure_error=departure_error,
         )
 
     def updates(self, prior: Prior) -> Iterator[Update]:
@@ -67,10 +74,15 @@ class EnKF(EnsembleKalmanFilter):
         generator = np.random.default_rng([self.seed, prior.hours, 1])
         std = np.broadcast_to(np.sqrt(prior.variance)[:, None], prior.observations.shape)
         noise = observation_perturbations(len(prior.members), std, generator)
+        further = []
+        if prior.departures is not None:
+            std = np.sqrt(prior.departures.variance)
+            further = prior.further(observation_perturbations(len(prior.members), std, generator))
         return enkf_updates(
             prior.observed - prior.observed.mean(axis=0),
             prior.observations + noise - prior.observed,
             prior.variance,
             prior.place,
             prior.localisation,
+            further,
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,40 +14,24 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import TaskError
-from dambench_hub.estimation.ensemble_transform import Update, require_ensemble, updated
+from dambench_hub.estimation.ensemble_transform import require_ensemble
 from dambench_hub.estimation.inflation import inflate
 from dambench_hub.estimation.localisation import Localisation, require_resolved
 from dambench_hub.estimation.observation_covariance import floored
+from dambench_hub.estimation.training_departures import TrainingDepartures
 from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
+from dambench_hub.models.modality_fields import (
+    departure_files,
+    departure_kinds,
+    departures_from_files,
+    modality_names,
+)
 from dambench_hub.models.point_observations import point_observations
-
-
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """One sample, before its analysis.
-
-    Attributes:
-        members: x_i, float32, (N, C, Y·X).
-        observed: H(x_i), float64, (N, C, P).
-        observations: y, float64, (C, P); like `observed` 0 where it is not seen.
-        seen: Which channels are seen at which points, boolean, (C, P).
-        variance: Diagonal of R, (C,).
-        place: Which point of `localisation` each observation is at, (P,) or (C, P).
-        localisation: Columns and observed points.
-        hours: Valid time, hours since 1970-01-01.
-    """
-
-    members: np.ndarray
-    observed: np.ndarray
-    observations: np.ndarray
-    seen: np.ndarray
-    variance: np.ndarray
-    place: np.ndarray
-    localisation: Localisation
-    hours: int
+from dambench_hub.models.prior import Prior
+from dambench_hub.models.seen_departures import SeenDepartures, see_departures
 
 
 class EnsembleMethod(Assimilator):
@@ -57,6 +40,13 @@ class EnsembleMethod(Assimilator):
     The ensemble is that of the batch, `background_members`; a batch without one gets a
     climatological one. Observations without error are taken to have 1 % of the background error's
     standard deviation, as by optimal interpolation.
+
+    Modalities are assimilated by their departures where a method has the option. Members'
+    equivalents are those of the batch, with errors of training days where the members get some; of
+    a climatological ensemble they are the background's, with departures of the days that its errors
+    are of. The innovation is against their mean, as the analysis is about the members' mean. R is
+    what the spread leaves of the training departures' variance, see `see_departures`. A batch whose
+    members have no equivalents is analysed as without modalities.
 
     Args:
         climatology: Training errors.
@@ -69,6 +59,8 @@ class EnsembleMethod(Assimilator):
             errors of the model that its members do not have: x_i − b + α (e_i − ē), see
             `ClimatologicalEnsemble`. 0 leaves it as it is.
         seed: Of all that is drawn; valid times are the other part of its key.
+        modalities: Which ones are assimilated, as far as training and batch have them.
+        departure_error: Factor of R's standard deviation, of modalities.
 
     Attributes:
         usual_localisation_km: A good L for this method and the climatological ensemble.
@@ -93,7 +85,11 @@ class EnsembleMethod(Assimilator):
         inflation: float,
         additive_inflation: float,
         seed: int,
+        modalities: str | Sequence[str] = (),
+        departure_error: float = 1.0,
     ) -> None:
+        if not departure_error > 0:
+            raise TaskError(f"departure_error must be positive, got {departure_error:g}.")
         positive, others = (climatological_scale, inflation), (additive_inflation, seed)
         if members < 2 or not (min(positive) > 0 and min(others) >= 0):
             raise TaskError(
@@ -104,6 +100,7 @@ class EnsembleMethod(Assimilator):
         self.climatology, self.members, self.localisation_km = climatology, members, localisation_km
         self.climatological_scale, self.inflation = climatological_scale, inflation
         self.additive_inflation, self.seed = additive_inflation, seed
+        self.modalities, self.departure_error = modality_names(modalities), departure_error
 
     @classmethod
     def fit(cls, training: Iterable[Batch], **options: Any) -> Self:
@@ -129,16 +126,20 @@ class EnsembleMethod(Assimilator):
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
             members = self._ensemble(batch, n, hours)
             H, observations = point_observations(batch, n)
-            points, place = np.unique(H.index, return_inverse=True)
+            departures = self._departures(batch, n, hours)
+            further = H.index[:0] if departures is None else departures.points.index
+            points, place = np.unique(np.append(H.index, further), return_inverse=True)
             yield Prior(
                 members=members.reshape(*members.shape[:2], -1),
                 observed=H(members).astype(np.float64),
                 observations=observations,
                 seen=H.seen,
                 variance=variance,
-                place=place.reshape(H.index.shape),
+                place=place[: H.index.size].reshape(H.index.shape),
                 localisation=Localisation(columns, columns[points], length),
                 hours=hours,
+                departures=departures,
+                departure_place=place[H.index.size :],
             )
 
     def _length(self, grid: Grid) -> float:
@@ -162,6 +163,47 @@ class EnsembleMethod(Assimilator):
             members = members + self.climatology.draw(
                 nothing, hours, len(members), self.additive_inflation, self.seed
             )
+        return self._inflated(members)
+
+    @cached_property
+    def departures(self) -> TrainingDepartures | None:
+        """Those of the modalities that are assimilated; None without any."""
+        known = self.climatology.departures
+        chosen = None if known is None else known.only(self.modalities)
+        return chosen if chosen is not None and chosen.names else None
+
+    def _departures(self, batch: Batch, n: int, hours: int) -> SeenDepartures | None:
+        """Modalities of one sample in its ensemble; None where there is none."""
+        known = self.departures
+        equivalents = None if known is None else self._equivalents(batch, n, hours, known)
+        if known is None or equivalents is None:
+            return None
+        measured = np.stack([batch.modalities[name][n] for name in known.names])
+        seen = see_departures(measured, equivalents, known.variance, self.departure_error)
+        return seen if len(seen.values) else None
+
+    def _equivalents(
+        self, batch: Batch, n: int, hours: int, known: TrainingDepartures
+    ) -> np.ndarray | None:
+        """Those of the members that `_ensemble` gives, float32, (N, F, Y, X), if they have some."""
+        draw, names = self.climatology.draw_equivalents, known.names
+        if batch.background_members is None:
+            if not set(names) <= batch.background_modalities.keys():
+                return None
+            centre = np.stack([batch.background_modalities[name][n] for name in names])
+            scale = self.inflation * self.climatological_scale
+            return draw(centre, known, hours, self.members, scale, self.seed)
+        if not set(names) <= batch.background_members_modalities.keys():
+            return None
+        fields = [batch.background_members_modalities[name][n] for name in names]
+        members = np.stack(fields, axis=1)
+        if self.additive_inflation:
+            nothing, scale = np.zeros_like(members[0]), self.additive_inflation
+            members = members + draw(nothing, known, hours, len(members), scale, self.seed)
+        return self._inflated(members)
+
+    def _inflated(self, members: np.ndarray) -> np.ndarray:
+        """Members with λ times their anomalies, (N, C, Y, X)."""
         if self.inflation == 1:
             return members
         inflated = np.empty_like(members)
@@ -180,7 +222,8 @@ class EnsembleMethod(Assimilator):
         errors = self.climatology
         config = {"method": self.name, "channels": errors.channels, "grid": str(errors.grid)}
         arrays = {name: getattr(errors, name) for name in _ARRAYS}
-        save_fitted(folder, config | {"options": self.options}, arrays)
+        seen, of_modalities = departure_files(errors.departures)
+        save_fitted(folder, config | seen | {"options": self.options}, arrays | of_modalities)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -189,12 +232,17 @@ class EnsembleMethod(Assimilator):
         Raises:
             DataError: When a file is missing or damaged.
         """
-        return load_fitted(folder, lambda _: _ARRAYS, cls._from_files)
+        return load_fitted(
+            folder, lambda config: _ARRAYS | departure_kinds(config), cls._from_files
+        )
 
     @classmethod
     def _from_files(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         grid = Grid.parse(config["grid"])
-        climatology = ClimatologicalEnsemble(tuple(config["channels"]), grid, **arrays)
+        own = {name: arrays[name] for name in _ARRAYS}
+        departures = departures_from_files(config, arrays)
+        channels = tuple(config["channels"])
+        climatology = ClimatologicalEnsemble(channels, grid, **own, departures=departures)
         return cls(climatology, **config["options"])
 
 
@@ -210,47 +258,6 @@ def require_share(option: str, whole: str, value: float) -> None:
     """
     if not 0 <= value <= 1:
         raise TaskError(f"{option} is a share of {whole}, 0 … 1, got {value:g}.")
-
-
-class EnsembleKalmanFilter(EnsembleMethod):
-    """An ensemble Kalman filter: members x̄ + W A, with weights W of each column.
-
-    Args:
-        climatology: Training errors.
-        members: N, of a climatological ensemble.
-        localisation_km: L, see `EnsembleMethod`.
-        climatological_scale: α, of a climatological ensemble.
-        inflation: λ, factor of the background's anomalies.
-        additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
-        relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
-        seed: Of all that is drawn.
-
-    Raises:
-        TaskError: When a value is out of range.
-    """
-
-    def __init__(
-        self, climatology: ClimatologicalEnsemble, *, relaxation: float, **options: Any
-    ) -> None:
-        super().__init__(climatology, **options)
-        require_share("relaxation", "the background's spread", relaxation)
-        self.relaxation = relaxation
-
-    @abstractmethod
-    def updates(self, prior: Prior) -> Iterator[Update]:
-        """Weights W of all columns that see an observation."""
-
-    def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
-        """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
-
-        Raises:
-            DataError: As `priors`.
-        """
-        members = self.room_for_members(batch)
-        for analysis, prior in zip(members, self.priors(batch), strict=True):
-            out = analysis.reshape(prior.members.shape)
-            updated(prior.members, self.updates(prior), self.relaxation, out)
-        return summary(members, batch.time)
 
 
 def summary(members: np.ndarray, time: np.ndarray) -> Analysis:

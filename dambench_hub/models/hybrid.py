@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,15 +12,18 @@ from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import TaskError
 from dambench_hub.estimation.ensemble_transform import letkf_updates, updated
 from dambench_hub.estimation.hybrid_covariance import HybridCovariance
+from dambench_hub.estimation.hybrid_departures import HybridDepartures
 from dambench_hub.estimation.hybrid_root import HybridRoot
 from dambench_hub.estimation.inflation import relax_to_prior_spread
+from dambench_hub.estimation.joint_covariance import JointCovariance
 from dambench_hub.estimation.perturbed_observations import observation_perturbations
 from dambench_hub.estimation.spectral_covariance import SpectralCovariance
 from dambench_hub.estimation.spectral_estimation import SpectralErrors, fit_spectral_covariance
 from dambench_hub.estimation.zonal_covariance import ZonalCovariance, fit_zonal_covariance
 from dambench_hub.models.balanced_covariance import BalancedCovariance, fits_zonal
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
-from dambench_hub.models.ensemble_method import EnsembleMethod, Prior, require_share, summary
+from dambench_hub.models.ensemble_method import EnsembleMethod, require_share, summary
+from dambench_hub.models.prior import Prior
 
 
 class Hybrid(EnsembleMethod):
@@ -57,6 +61,9 @@ class Hybrid(EnsembleMethod):
         additive_inflation: Of an ensemble of the batch, see `EnsembleMethod`.
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         seed: Of all that is drawn.
+        modalities: Which ones are assimilated, as far as training and batch have them, where B is
+            zonal and channels share their points.
+        departure_error: Factor of R's standard deviation, of modalities.
 
     Raises:
         TaskError: When a value is out of range.
@@ -82,6 +89,8 @@ class Hybrid(EnsembleMethod):
         additive_inflation: float = 0.3,
         relaxation: float = 0.8,
         seed: int = 0,
+        modalities: str | Sequence[str] = ("olr",),
+        departure_error: float = 1.0,
     ) -> None:
         super().__init__(
             climatology,
@@ -91,6 +100,8 @@ class Hybrid(EnsembleMethod):
             inflation=inflation,
             additive_inflation=additive_inflation,
             seed=seed,
+            modalities=modalities,
+            departure_error=departure_error,
         )
         require_share("relaxation", "the background's spread", relaxation)
         weights = climatological_weight, ensemble_weight
@@ -112,6 +123,13 @@ class Hybrid(EnsembleMethod):
         for error, hours in zip(known.errors, known.hours, strict=True):
             sums.add(error + known.bias, int(hours))  # they take the mean error out themselves
         return fit_spectral_covariance(sums)
+
+    @cached_property
+    def joint(self) -> JointCovariance | None:
+        """B of errors and departures; None without departures, and in the spectral form."""
+        if self.departures is None or isinstance(self.covariance, SpectralCovariance):
+            return None
+        return JointCovariance(self.covariance, self.departures)
 
     def assimilate(self, batch: Batch, generator: Any = None) -> Analysis:
         """See `Assimilator.assimilate`; draws are keyed by `seed`, the generator is not used.
@@ -143,11 +161,23 @@ class Hybrid(EnsembleMethod):
             self.climatological_weight,
             self.ensemble_weight,
         )
-        K = P.gain(index, error_std, prior.seen)
         draws = np.random.default_rng([self.seed, prior.hours, 1])
         std = np.broadcast_to(np.sqrt(prior.variance)[:, None], seen.shape)
         noise = observation_perturbations(len(x), std, draws)
-        increments = K((prior.observations - seen)[None]) + K(noise - Y)
+        departures, joint = prior.departures, self.joint
+        if departures is None or joint is None or index.ndim == 2:
+            K = P.gain(index, error_std, prior.seen)
+            increments = K((prior.observations - seen)[None]) + K(noise - Y)
+        else:
+            innovations = np.concatenate([(prior.observations - seen)[None], noise - Y])
+            known = departures.observed.mean(axis=0)
+            anomalies, others = departures.observed - known, np.sqrt(departures.variance)
+            further = observation_perturbations(len(x), others, draws) - anomalies
+            further = np.concatenate([(departures.values - known)[None], further])
+            together = HybridDepartures(
+                P, joint, departures.points, anomalies, departures.variance
+            ).gain(index, error_std, prior.seen)(innovations, further)
+            increments = together[:1] + together[1:]
         analysis = x + increments.reshape(x.shape)
         if self.relaxation:
             analysis = relax_to_prior_spread(analysis, A.std(axis=0, ddof=1), self.relaxation)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dambench_hub.estimation.ensemble_transform import Update, letkf_updates
 from dambench_hub.estimation.rotation import mean_preserving_rotation
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
-from dambench_hub.models.ensemble_method import EnsembleKalmanFilter, Prior
+from dambench_hub.models.ensemble_kalman_filter import EnsembleKalmanFilter
+from dambench_hub.models.prior import Prior
 
 
 class LETKF(EnsembleKalmanFilter):
@@ -42,6 +43,8 @@ class LETKF(EnsembleKalmanFilter):
         relaxation: To the background's spread, 0 (none) … 1, see `relax_to_prior_spread`.
         rotate: Whether members are rotated about their mean, which stays, as does their covariance.
         seed: Of all that is drawn.
+        modalities: Which ones are assimilated, as far as training and batch have them.
+        departure_error: Factor of R's standard deviation, of modalities.
 
     Raises:
         TaskError: When a value is out of range.
@@ -65,6 +68,8 @@ class LETKF(EnsembleKalmanFilter):
         relaxation: float = 0.8,
         rotate: bool = False,
         seed: int = 0,
+        modalities: str | Sequence[str] = ("olr",),
+        departure_error: float = 1.0,
     ) -> None:
         super().__init__(
             climatology,
@@ -75,6 +80,8 @@ class LETKF(EnsembleKalmanFilter):
             additive_inflation=additive_inflation,
             relaxation=relaxation,
             seed=seed,
+            modalities=modalities,
+            departure_error=departure_error,
         )
         self.rotate = rotate
 
@@ -92,4 +99,5 @@ class LETKF(EnsembleKalmanFilter):
             prior.place,
             prior.localisation,
             rotation,
+            prior.further(),
         )

@@ -7,26 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dambench_hub.coordinates.variables import MODALITIES
 from dambench_hub.data.batch import Batch
-from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.estimation.window_means import MeanObservations
 
 MEAN_HOURS = 24
 """Modalities are means over so many hours before the valid time of their batch."""
-
-
-def modality_names(names: str | Sequence[str]) -> tuple[str, ...]:
-    """One name or several, each of a modality that there is.
-
-    Raises:
-        TaskError: When there is none of that name.
-    """
-    listed = (names,) if isinstance(names, str) else tuple(names)
-    for name in listed:
-        if name not in MODALITIES:
-            raise TaskError(f"There is no modality {name!r}. {did_you_mean(name, MODALITIES)}")
-    return listed
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ class OptimalInterpolation(Assimilator):
             TaskError: When there is no training sample, or one without its reference.
         """
         errors = None
-        for batch, error, hours in background_errors(training, "Optimal interpolation"):
+        for batch, error, hours, _ in background_errors(training, "Optimal interpolation"):
             if errors is None:
                 errors = BackgroundErrors(len(batch.channels), batch.grid)
                 channels, noise = batch.channels, batch.observation_error_std

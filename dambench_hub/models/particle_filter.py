@@ -17,7 +17,8 @@ from dambench_hub.estimation.particles import (
     weighted_transform,
 )
 from dambench_hub.models.climatological_ensemble import ClimatologicalEnsemble
-from dambench_hub.models.ensemble_method import EnsembleMethod, Prior, require_share
+from dambench_hub.models.ensemble_method import EnsembleMethod, require_share
+from dambench_hub.models.prior import Prior
 
 FEW = 64
 """Particles that a prediction file can hold."""

@@ -38,8 +38,8 @@ from dambench_hub.models.modality_errors import (
     errors_from_arrays,
     errors_to_arrays,
     mean_observations,
-    modality_names,
 )
+from dambench_hub.models.modality_fields import modality_names
 from dambench_hub.models.point_observations import point_observations
 
 Increments = tuple[LinearIncrement, Pullback]
@@ -125,8 +125,8 @@ class WindowMethod(Assimilator):
             TaskError: When there is no such form, no training sample, or one without its reference.
         """
         sums = DepartureSums()
-        B = fit_balanced_covariance(sums.watch(training), "4D-Var", covariance)
-        method = cls(*B, **options)
+        channels, B, bias, _ = fit_balanced_covariance(sums.watch(training), "4D-Var", covariance)
+        method = cls(channels, B, bias, **options)
         method.modality_errors = sums.errors()
         return method
 

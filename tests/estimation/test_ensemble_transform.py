@@ -6,7 +6,13 @@ from estimation.twin_experiment import EVERY_STEP, analysis_rmse, local_filter
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.estimation.ensemble_transform import etkf, letkf_updates, transform, updated
+from dambench_hub.estimation.ensemble_transform import (
+    FurtherObservations,
+    etkf,
+    letkf_updates,
+    transform,
+    updated,
+)
 from dambench_hub.estimation.localisation import Localisation
 from dambench_hub.estimation.rotation import mean_preserving_rotation
 
@@ -68,6 +74,35 @@ def test_etkf_is_the_kalman_filter(rng):
     variance = rng.uniform(0.5, 2, 7)
     analysis = etkf(members, observed, observations, variance)
     require_equal_statistics(analysis, *kalman(members, observed, observations, variance))
+
+
+def test_further_fields_are_observations_as_others(members, rng):
+    """Without localisation, and with errors of their own at each point."""
+    index, place = np.array([2, 7, 9]), np.array([1, 2, 3])
+    y, further, std = rng.normal(size=(CHANNELS, 3)), rng.normal(size=3), rng.uniform(0.5, 2, 3)
+    seen, field = observe(members, index), members[:, 0, [7, 9, 20]] ** 2
+    vectors = GRID.unit_vectors()
+    updates = letkf_updates(
+        seen - seen.mean(axis=0),
+        y - seen.mean(axis=0),
+        VARIANCE,
+        np.arange(3),
+        Localisation(vectors, vectors[[2, 7, 9, 20]], np.inf),
+        further=[
+            FurtherObservations(
+                (field - field.mean(axis=0)) / std,
+                (further - field.mean(axis=0))[None] / std,
+                place,
+            )
+        ],
+    )
+    wanted = etkf(
+        members.reshape(N, -1),
+        np.concatenate([seen.reshape(N, -1), field], axis=1),
+        np.concatenate([y.ravel(), further]),
+        np.concatenate([np.repeat(VARIANCE, 3), std**2]),
+    )
+    np.testing.assert_allclose(updated(members, updates).reshape(N, -1), wanted, atol=1e-9)
 
 
 def test_letkf_without_localisation_is_etkf_and_the_kalman_filter(members, index, rng):

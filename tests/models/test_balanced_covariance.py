@@ -24,7 +24,7 @@ FORMS = {"zonal": ZonalCovariance, "spectral": SpectralCovariance}
 
 @pytest.fixture(scope="module", params=FORMS)
 def fitted(request):
-    _, B, _ = fit_balanced_covariance(training(), "It", request.param)
+    _, B, *_ = fit_balanced_covariance(training(), "It", request.param)
     assert isinstance(B, FORMS[request.param])
     return B
 
@@ -38,8 +38,8 @@ def test_the_form_goes_by_the_grid(monkeypatch):
 
 
 def test_both_forms_have_the_same_mean_error():
-    channels, _, zonal = fit_balanced_covariance(training(), "It", "zonal")
-    _, _, spectral = fit_balanced_covariance(training(), "It", "spectral")
+    channels, _, zonal, _ = fit_balanced_covariance(training(), "It", "zonal")
+    _, _, spectral, _ = fit_balanced_covariance(training(), "It", "spectral")
     assert channels == CHANNELS
     np.testing.assert_array_equal(zonal, spectral)
 

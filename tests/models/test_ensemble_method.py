@@ -21,7 +21,7 @@ REACH = {"localisation_km": 3000.0}
 
 @pytest.fixture(scope="module")
 def climatology(small_world):
-    batches = (small_world.batch(size=5, first=first) for first in range(0, 40, 5))
+    batches = (small_world.batch(5, first, modalities={}) for first in range(0, 40, 5))
     return ClimatologicalEnsemble.fit(batches)
 
 

@@ -20,7 +20,7 @@ TRAINING = 20
 
 
 def training(world):
-    return (world.batch(1, first) for first in range(TRAINING))
+    return (world.batch(1, first, modalities={}) for first in range(TRAINING))
 
 
 @pytest.fixture(scope="module")

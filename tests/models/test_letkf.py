@@ -11,7 +11,7 @@ from dambench_hub.models.letkf import LETKF
 
 @pytest.fixture(scope="module")
 def climatology(small_world):
-    return ClimatologicalEnsemble.fit([small_world.batch(size=20)])
+    return ClimatologicalEnsemble.fit([small_world.batch(size=20, modalities={})])
 
 
 @pytest.fixture(scope="module")

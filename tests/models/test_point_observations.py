@@ -60,10 +60,10 @@ def fitted(small_world):
     def method(name):
         if name not in known:
             kind, options = FITTED[name]
-            batches = (small_world.batch(size=5, first=first) for first in range(0, 40, 5))
+            batches = (small_world.batch(5, first, modalities={}) for first in range(0, 40, 5))
             known[name] = method_class(kind).fit(batches, **options)
             if name == "hybrid spectral":
-                batches = (small_world.batch(size=5, first=first) for first in range(0, 40, 5))
+                batches = (small_world.batch(5, first, modalities={}) for first in range(0, 40, 5))
                 B = fit_balanced_covariance(batches, "Hybrid", "spectral")[1]
                 assert isinstance(known[name], Hybrid)
                 known[name].covariance = B

@@ -53,7 +53,7 @@ def test_without_a_window_it_is_3d_var(covariance, rng):
     background, batch = truth + error(rng), observe(truth, 0, 20, rng)
     came = exact(covariance, Drifting()).analyse_states(background, START, [batch])
     batch = replace(batch, background=background[None].astype(np.float32))
-    wanted = Var3D(CHANNELS, covariance, 0 * background).assimilate(batch).mean[0]
+    wanted = Var3D(CHANNELS, covariance, 0 * background, None).assimilate(batch).mean[0]
     np.testing.assert_allclose(came / SCALE, wanted / SCALE, atol=2e-3)
 
 
