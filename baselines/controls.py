@@ -1,8 +1,10 @@
 """Ask whether a multi-modal method gains from its modalities, or from something else.
 
 python baselines/controls.py runs/multi_fnp --data dambench --host runs/fnp
+python baselines/controls.py var3d --data dambench --host var3d
 
-MODEL is a trained multi-modal method: its folder, that of its training, or its id on the Hub. It
+MODEL is a trained multi-modal method: its folder, that of its training, or its id on the Hub; or
+the name of a classical method that takes modalities, whose host is the same without them. It
 assimilates the task as it is, and again with modalities that say nothing of their day (constant,
 shuffled) or that are older (lagged). A gain that is left under constant or shuffled modalities is
 not theirs. The host is the same method without modalities, trained for as many steps; a model given
@@ -30,8 +32,10 @@ from dambench_hub.data.modality_controls import CONTROLS, controlled
 from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer
 from dambench_hub.models import Assimilator, load_method
+from dambench_hub.models.base import option_names
 from dambench_hub.models.devices import find_device
 from dambench_hub.models.multi_modal import MultiModal
+from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
@@ -41,6 +45,7 @@ from dambench_hub.scoring.paired_difference import paired_difference
 from dambench_hub.scoring.precision import percent
 from dambench_hub.scoring.skill_by_day import skill_by_day
 from dambench_hub.scoring.uncertain_mean import UncertainMean
+from dambench_hub.storage.manifest import TRAIN_SPLIT
 from dambench_hub.tasks import Task, load_task, task_names
 
 EXPLANATION = "\n".join(
@@ -75,28 +80,32 @@ def compare(args: argparse.Namespace) -> Group:
         raise TaskError(f"The task {task.name} gives no modalities. Use the task multimodal.")
     times = task.times(data.manifest)
     block_mean(np.zeros(len(times)), times)  # refuses too few days now, not after the assimilations
-    multi = load(args.model, args.device, multi_modal=True)
+    multi = load(args.model, data, task, args.device, multi_modal=True)
+    name = multi.name if multi.name.startswith(MULTI) else MULTI + multi.name
     runs: dict[str, tuple[Assimilator, str | None]]
     runs = {"background": (load_method("background"), None)}
     if args.host:
-        host = load(args.host, args.device, multi_modal=False)
+        host = load(args.host, data, task, args.device, multi_modal=False)
         runs[host.name] = host, None
-    runs[multi.name] = multi, None
+    runs[name] = multi, None
     runs |= {f"  {control}": (multi, control) for control in CONTROLS}
     if args.capacity:
-        capacity = load(args.capacity, args.device, multi_modal=True)
+        capacity = load(args.capacity, data, task, args.device, multi_modal=True)
         runs["trained on constant"] = capacity, "constant"
     skills = {
         label: daily_skill(method, label.strip(), data, task, args, control)
         for label, (method, control) in runs.items()
     }
-    marks = [multi.name, *([host.name] if args.host else [])]
+    marks = [name, *([host.name] if args.host else [])]
     title = f"{args.model}  ·  task {task.name}  ·  {len(times)} times"
     return Group(comparison_table(title, skills, marks, times), Text(EXPLANATION, "dim"))
 
 
-def load(name: str, device: str, *, multi_modal: bool) -> Assimilator:
-    """A trained method on a device, refused if it is not of the wanted kind."""
+def load(name: str, data: Data, task: Task, device: str, *, multi_modal: bool) -> Assimilator:
+    """A trained method on a device, or a fitted one, refused if it is not of the wanted kind."""
+    if name in CLASSICAL and "modalities" in option_names(method_class(name)):
+        options = {} if multi_modal else {"modalities": ()}
+        return load_method(name, data.batches(task, TRAIN_SPLIT, 4), **options)
     method = load_method(name)
     if multi_modal != isinstance(method, MultiModal):
         raise TaskError(

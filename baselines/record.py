@@ -4,7 +4,8 @@ python baselines/record.py results/*.nc --data dambench --runs runs
 
 Writes baselines/scores/NAME.json for each results/NAME.nc: its scores, errors by day and channel,
 and what it costs. The training of results/fnp-1.nc is looked for in runs/fnp-1: it tells the
-minutes, and its model is timed on one batch.
+minutes, and its model is timed on one batch. A classical method is looked for by its name, with
+multi_ before it where it assimilates modalities, too: results/multi_var3d.nc is var3d's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from dambench_hub.data import Data, load_data
 from dambench_hub.models import load_method
-from dambench_hub.models.registry import METHODS, MULTI, method_names
+from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_names
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
@@ -54,9 +55,11 @@ def record(path: Path, data: Data, runs: Path) -> ScoreRecord:
 
 def cost_of(name: str, trained: Path | None, data: Data, task: Task) -> Cost:
     """Parameters, minutes of training and seconds of an analysis, where they can be known."""
-    if not trained and name not in method_names():
+    classical = name.removeprefix(MULTI)
+    fitted = classical if classical in CLASSICAL else name
+    if not trained and fitted not in method_names():
         return Cost()
-    method = load_method(trained or name, data.batches(task, "train", TIMED))
+    method = load_method(trained or fitted, data.batches(task, "train", TIMED))
     batch = next(data.batches(task, task.split, TIMED, ensemble=method.uses_ensemble))
     started = time.perf_counter()
     method.assimilate(batch.without_reference())

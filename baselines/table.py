@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from dambench_hub.errors import ScoreError, TaskError, did_you_mean
-from dambench_hub.models.registry import CLASSICAL, method_class
+from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
@@ -166,7 +166,7 @@ def certainty(found: Mapping[str, Sequence[Result]]) -> tuple[list[tuple[str, st
 
 def is_fitted(name: str) -> bool:
     """Whether a method is one without training, as far as is known here: of what is installed."""
-    if name in CLASSICAL:
+    if name.removeprefix(MULTI) in CLASSICAL:
         return True
     with suppress(TaskError):  # it is of a package that is not installed, or broken
         return not method_class(name).needs_training

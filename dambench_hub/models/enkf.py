@@ -53,8 +53,8 @@ class EnKF(EnsembleKalmanFilter):
         additive_inflation: float = 0.2,
         relaxation: float = 0.8,
         seed: int = 0,
-        modalities: str | Sequence[str] = ("olr",),
-        departure_error: float = 1.0,
+        modalities: str | Sequence[str] = ("olr", "precipitation"),
+        departure_error: float = 0.8,
     ) -> None:
         super().__init__(
             climatology,

@@ -32,6 +32,11 @@ class LETKF(EnsembleKalmanFilter):
     of a random day. Without it, and L of 1500 km, the filter diverges: after ten cycles the spread
     was a sixth of the error, and observations changed nothing.
 
+    Departures of modalities: on every second validation day of `mini`, with its ensemble, those of
+    outgoing longwave radiation with a `departure_error` of 1.5, 1, 0.8 and 0.6 bring the skill by
+    0.93, 1.28, 1.41 and 1.36 points (MSE −3.1 … −5.9 %), those of precipitation with 1 by 0.19, and
+    both with 0.8 by 1.57, on all 15 days.
+
     Args:
         climatology: Training errors.
         members: N, of a climatological ensemble.
@@ -68,8 +73,8 @@ class LETKF(EnsembleKalmanFilter):
         relaxation: float = 0.8,
         rotate: bool = False,
         seed: int = 0,
-        modalities: str | Sequence[str] = ("olr",),
-        departure_error: float = 1.0,
+        modalities: str | Sequence[str] = ("olr", "precipitation"),
+        departure_error: float = 0.8,
     ) -> None:
         super().__init__(
             climatology,

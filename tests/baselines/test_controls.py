@@ -88,6 +88,16 @@ def test_an_untrained_adapter_gains_nothing(run, models):
     assert table["trained on constant"][0] == alone["constant"][0]
 
 
+def test_a_classical_method_is_compared_with_itself_without_modalities(run):
+    code, out, _ = run("var3d", "--host", "var3d")
+    assert code == 0
+    table = rows(out)
+    assert list(table) == ["method", "background", "var3d", "multi_var3d", *CONTROLS]
+    assert table["method"] == ["skill, %", "to multi_var3d", "to var3d"]
+    assert read(table["var3d"][0]) > 0
+    assert table["multi_var3d"][1] != ZERO
+
+
 def test_the_scores_are_those_of_the_benchmark(run, models, long, tmp_path):
     table = rows(run(models["eager"])[1])
     assert table["background"][0] == "0.00"

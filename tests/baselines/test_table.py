@@ -95,6 +95,15 @@ def test_methods_in_the_order_of_their_skill(long, tmp_path, capsys):
     assert "z500" in mine and "u10" not in mine
 
 
+def test_a_classical_method_with_modalities_costs_what_it_costs_without_training(
+    long, tmp_path, capsys
+):
+    files = [write(tmp_path, long, name, 0.3) for name in ("multi_letkf", "multi_mine")]
+    _, found = rows(capsys, recorded(files, long.folder, tmp_path))
+    seconds = {row["method"]: row["analysis, s"] for row in found}
+    assert float(seconds["multi_letkf"]) > 0 and seconds["multi_mine"] == "–"
+
+
 def test_what_intervals_hold_is_said(long, tmp_path, capsys):
     files = [write(tmp_path, long, f"mine-{seed}", 0.5 + seed / 20, 0.05) for seed in (0, 1)]
     folder = Path(recorded(files, long.folder, tmp_path))

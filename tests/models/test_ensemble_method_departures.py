@@ -124,7 +124,7 @@ def test_a_sample_does_not_depend_on_its_batch(make, batch):
 
 
 def test_departures_are_saved(make, batch, tmp_path):
-    method = make(departure_error=1.3)
+    method = make(departure_error=1.3, modalities="olr")
     method.save(tmp_path)
     again = load_method(tmp_path)
     assert again.departure_error == 1.3 and again.modalities == ("olr",)
