@@ -6,7 +6,8 @@ future.
 
 The background's equivalents go with the modalities: a method that takes departures gets those of
 the other day, which are as large as ever and know nothing of this day's background, or the mean
-departure. Members' equivalents, which training days do not have, are left out.
+departure. Members' equivalents, which training days do not have, keep this day's differences to the
+background's.
 """
 
 from __future__ import annotations
@@ -86,11 +87,15 @@ def _replaced(
             }
             for column in (str, equivalent_of)
         )
+        members = {
+            name: field + (equivalents[name] - batch.background_modalities[name])[:, None]
+            for name, field in batch.background_members_modalities.items()
+        }
         yield replace(
             batch,
             modalities=modalities,
             background_modalities=equivalents,
-            background_members_modalities={},
+            background_members_modalities=members,
         )
 
 

@@ -1,5 +1,7 @@
 """Controls change the modalities and nothing else, by valid time alone, never with the future."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,26 @@ def test_only_the_modalities_change(data, split, control):
         for name in MODALITIES:
             assert after.modalities[name].dtype == np.float32
             assert not same(after.modalities[name], before.modalities[name])
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_members_keep_their_differences_to_the_background(data, control):
+    (before,) = data.batches("multimodal", "test", 7)
+    apart = np.array([-1.0, 2.0], np.float32)[:, None, None]
+    before = replace(
+        before,
+        background_members=np.repeat(before.background[:, None], 2, axis=1),
+        background_members_modalities={
+            name: field[:, None] + apart for name, field in before.background_modalities.items()
+        },
+    )
+    (after,) = controlled([before], data, "test", control)
+    for name, members in after.background_members_modalities.items():
+        apart_now = members - after.background_modalities[name][:, None]
+        known = np.isfinite(apart_now)
+        assert known.any()
+        wanted = np.broadcast_to(apart, members.shape)[known]
+        np.testing.assert_allclose(apart_now[known], wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize("control", CONTROLS)
