@@ -35,7 +35,8 @@ class LETKF(EnsembleKalmanFilter):
     Departures of modalities: on every second validation day of `mini`, with its ensemble, those of
     outgoing longwave radiation with a `departure_error` of 1.5, 1, 0.8 and 0.6 bring the skill by
     0.93, 1.28, 1.41 and 1.36 points (MSE −3.1 … −5.9 %), those of precipitation with 1 by 0.19, and
-    both with 0.8 by 1.57, on all 15 days.
+    both with 0.8 by 1.57, on all 15 days. With a climatological ensemble of 40 radiation alone is
+    better, 0.68 points on ten days, with precipitation 0.54.
 
     Args:
         climatology: Training errors.
