@@ -5,7 +5,8 @@ python baselines/record.py results/*.nc --data dambench --runs runs
 Writes baselines/scores/NAME.json for each results/NAME.nc: its scores, errors by day and channel,
 and what it costs. The training of results/fnp-1.nc is looked for in runs/fnp-1: it tells the
 minutes, and its model is timed on one batch. A classical method is looked for by its name, with
-multi_ before it where it assimilates modalities, too: results/multi_var3d.nc is var3d's.
+multi_ before it where it assimilates modalities, too: results/multi_var3d.nc is var3d's. Files of
+other tasks lie in folders of their names, results/density-01/var3d.nc.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import score
 from dambench_hub.scoring.score_record import Cost, ScoreRecord
 from dambench_hub.scoring.seed_names import method_and_seed
-from dambench_hub.tasks import Task, load_task
+from dambench_hub.tasks import Task, load_task, task_names
 
 TIMED = 4
 """Samples of the batch that is timed."""
@@ -46,7 +47,7 @@ def record(path: Path, data: Data, runs: Path) -> ScoreRecord:
     result = score(path, data)
     trained = runs / path.stem if (runs / path.stem).is_dir() else None
     cost = cost_of(path.stem, trained, data, load_task(result.task))
-    command = f"make results/{path.name}"
+    command = f"make results/{path.relative_to(path.parents[path.parent.name in task_names()])}"
     if method_and_seed(path.stem)[0].removeprefix(MULTI) not in METHODS:
         command = f"python baselines/predict.py {trained or path.stem} --task {result.task}"
     std = dict(zip(data.channels, data.statistics.std.tolist(), strict=True))

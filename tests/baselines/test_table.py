@@ -187,6 +187,20 @@ def test_a_crps_without_units_is_refused(long, tmp_path, capsys):
     assert "Record the prediction again" in capsys.readouterr().err
 
 
+def test_a_record_says_which_target_makes_its_prediction(long, tmp_path):
+    (tmp_path / "density-01").mkdir()
+    write(tmp_path, long, "var3d", 0.5)
+    for path in ("var3d.nc", "density-01/var3d.nc"):
+        analyses = (Analysis(b.background) for b in long.batches("density-01", batch_size=2))
+        if "/" in path:
+            options = {"task": "density-01", "data": long, "model_name": "var3d"}
+            write_predictions(tmp_path / path, analyses, **options)
+        out = tmp_path / "scores" / path
+        options = ["--data", str(long.folder), "--runs", str(tmp_path), "--out", str(out.parent)]
+        assert record.main([str(tmp_path / path), *options]) == 0
+        assert json.loads(out.with_suffix(".json").read_text())["command"] == f"make results/{path}"
+
+
 SCORES = sorted((FOLDER / "scores").glob("*.json"))
 
 
@@ -199,6 +213,7 @@ def test_the_tables_of_the_pages_are_those_of_the_records(page):
     assert commands
     for command in commands:
         args = table.parse_args(shlex.split(command)[1:])
-        records = table.read_records([FOLDER / "scores"], args.task)
+        folders = [FOLDER.parent / folder for folder in args.records]
+        records = table.read_records(folders, args.task)
         printed = table.table(records, args.columns).split("\n\n")[0]
         assert printed in text, f"{page} has another table than {command} prints"
