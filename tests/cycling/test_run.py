@@ -80,12 +80,12 @@ def test_interrupted_and_uninterrupted_give_the_same_bits(make_run, training):
     np.testing.assert_array_equal(resumed.states, whole.states)
     for name, array in whole.record.arrays.items():
         np.testing.assert_array_equal(resumed.record.arrays[name], array)
-    kept = {
-        run.parts.folder.name: sorted(run.parts.folder.glob("*.npy")) for run in (whole, resumed)
-    }
-    for one, other in zip(*kept.values(), strict=True):
-        assert np.load(one).shape == (5, 2, 9, 16)
-        np.testing.assert_array_equal(np.load(one), np.load(other))
+    kept = [sorted(run.parts.folder.glob("*.npz")) for run in (whole, resumed)]
+    assert len(kept[0]) == 24
+    for pair in zip(*kept, strict=True):
+        one, other = (np.load(path)["analysis"] for path in pair)
+        assert one.shape == (5, 2, 9, 16)
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_forecast_that_blows_up_ends_the_cycle(make_run):
@@ -99,7 +99,7 @@ def test_a_forecast_that_blows_up_ends_the_cycle(make_run):
     ):
         finish(run, first)
     assert 1 < run.record.done < 24 and "not finite" in run.record.diverged
-    assert len(list(run.parts.folder.glob("*.npy"))) == run.record.done
+    assert len(list(run.parts.folder.glob("*.npz"))) == run.record.done
     assert load_file(run.parts.folder / CHECKPOINT)["done"] == run.record.done
     assert not run.parts.out.exists()
 
