@@ -71,10 +71,9 @@ MEMBERS  = $(if $(filter %sda %slams,$(method)),--members 8)
 MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(HALF)
 HALF     = $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
 
-# Rows of other tasks: of the board that has modalities, and of its curves. 3D-Var solves for 40 numbers a point, which
-# takes hours at 10 % and more.
-ELSEWHERE := $(addprefix multimodal/,background optimal_interpolation) \
-  $(foreach density,01 02 05 10 20,$(addprefix density-$(density)/,background optimal_interpolation letkf)) \
+# Rows of other tasks, for their boards and curves. At 10 % of the points and more 3D-Var takes hours.
+ELSEWHERE := $(addprefix multimodal/,background optimal_interpolation) noisy/var3d \
+  $(foreach task,$(addprefix density-,01 02 05 10 20) noisy coarse network,$(addprefix $(task)/,background optimal_interpolation letkf)) \
   $(foreach density,01 02 05,density-$(density)/var3d)
 ROWS      := $(CLASSICAL) $(ENSEMBLES) $(SEEING:%=multi_%) $(ELSEWHERE) $(RUNS) $(MULTI)
 
