@@ -90,19 +90,19 @@ def skill_of(trained: TrainedEquivalents, data: Data) -> dict[str, dict[str, flo
         return {}
     found: dict[str, list[np.ndarray]] = {name: [] for name in trained.weights}
     for example in _examples(data, "validation", "reference", "background"):
-        states = [trained(example[n], _time(example), "validation") for n in _STATES]
+        time = _time(example)
+        states = [
+            trained(example[name], time, "validation") for name in ("reference", "background")
+        ]
         for modality, parts in found.items():
             fields = [example[modality], *(state[modality] for state in states)]
             parts.append(np.stack([SPACES[modality][0](field) for field in fields]))
     return {modality: _skill(np.array(parts)) for modality, parts in found.items()}
 
 
-_STATES = ("reference", "background")
-
-
 def _skill(fields: np.ndarray) -> dict[str, float]:
     """From observation, H(reference) and H(background), (N, 3, Y, X)."""
-    y = np.where(np.isfinite(fields[:, 0]), fields[:, 0], np.nan)
+    y = fields[:, 0]
     known = np.isfinite(y)
     rows = known.sum(axis=(0, 2), keepdims=True)
     climate = np.nansum(y, axis=(0, 2), keepdims=True) / np.maximum(rows, 1)

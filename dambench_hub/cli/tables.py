@@ -17,7 +17,7 @@ from rich.text import Text
 from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import HEADLINE_CHANNELS, equivalent_of, parse_channels
 from dambench_hub.scoring.precision import number, percent
-from dambench_hub.tasks.benchmark import standing, version_of_result
+from dambench_hub.tasks.benchmark import standing
 from dambench_hub.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def result_tables(result: Result) -> RenderableType:
         f"scorer version {result.scorer_version}",
         f"values {result.value_hash[:16]}",
     ]
-    key = (result.task, result.dataset_revision, result.scorer_version)
-    if version := version_of_result(*key):
+    if version := result.benchmark:
         depends_on.insert(0, f"benchmark {version.name}")
     return Group(*parts, Text("  ·  ".join(depends_on), "dim"))
 

@@ -21,6 +21,7 @@ from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
 from dambench_hub.scoring.observed_points import observed_points
 from dambench_hub.scoring.skill_by_day import skill_by_day
+from dambench_hub.tasks.benchmark import BenchmarkVersion, version_of_result
 from dambench_hub.tasks.task import Task, load_task, task_names
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class Result:
     def larger_is_better(self) -> bool:
         """Whether a larger `main_score` is better; see `larger_is_better`."""
         return larger_is_better(self.task, self.scorer_version)
+
+    @property
+    def benchmark(self) -> BenchmarkVersion | None:
+        """The version of the benchmark that it is a result of; None if it is of no version."""
+        return version_of_result(self.task, self.dataset_revision, self.scorer_version)
 
     def to_dict(self) -> dict[str, Any]:
         """What `dambench score --json` prints."""

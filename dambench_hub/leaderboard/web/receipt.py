@@ -19,7 +19,6 @@ from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.overall_scores import overall_scores
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.standings import Standing
-from dambench_hub.tasks.benchmark import version_of_result
 
 STATES = {
     State.RECEIVED: "waiting to be scored",
@@ -165,8 +164,7 @@ class Receipt:
         if submission.sha256:
             facts.append(("SHA-256 of the file", submission.sha256))
         if result:
-            key = (result.task, result.dataset_revision, result.scorer_version)
-            version = version_of_result(*key)
+            version = result.benchmark
             facts += [
                 ("values", result.value_hash),
                 ("data set", f"{result.dataset}, revision {result.dataset_revision}"),
