@@ -1,0 +1,38 @@
+"""Which times belong to an analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dambench_hub.errors import DataError
+
+
+@dataclass(frozen=True)
+class Window:
+    """The times after `start_hours` and up to `end_hours`, both relative to the valid time.
+
+    It is half-open, so that consecutive windows share nothing.
+
+    Raises:
+        DataError: When it is empty.
+    """
+
+    start_hours: float = -3.0
+    end_hours: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.start_hours < self.end_hours:
+            raise DataError(
+                f"A window starts before it ends, got ({self.start_hours} h, {self.end_hours} h]."
+            )
+
+    def bounds(self, valid_time: np.datetime64) -> tuple[np.datetime64, np.datetime64]:
+        """After the first, up to the second, datetime64[ms]."""
+        time = valid_time.astype("datetime64[ms]")
+        start, end = (
+            np.timedelta64(round(hours * 3_600_000), "ms")
+            for hours in (self.start_hours, self.end_hours)
+        )
+        return time + start, time + end
