@@ -4,8 +4,9 @@
     python builders/equivalents.py add dambench --trained equivalents.safetensors --out dambench-2
 
 The first trains an operator on pairs of reference and observation of the training split, each year
-left out in turn. The second writes the data set again with what it says of the backgrounds; killed,
-the same command goes on. The card of the new data set says how well the operator does.
+left out in turn, or each month where there is one year only. The second writes the data set again
+with what it says of the backgrounds; killed, the same command goes on. The card of the new data set
+says how well the operator does.
 """
 
 from __future__ import annotations

@@ -309,10 +309,11 @@ def _trained(equivalents: Mapping[str, Any] | None) -> str:
         f"{known['error']:.2g}, and departures are {known['departure']:.2g}"
         for modality, known in equivalents["skill"].items()
     )
+    fold = equivalents["fold"]
     return (
         " The forecast has no equivalents, so they are those of a regression on the column above "
-        f"each point, trained on {equivalents['trained_on']}, for each training year on the other "
-        "years"
+        f"each point, trained on {equivalents['trained_on']}, for each training {fold} on the "
+        f"other {fold}s"
         + (f". From the reference of the validation split, {skill}" if skill else "")
         + " (standard deviations, W m-2; of precipitation in log(1 + mm))."
     )

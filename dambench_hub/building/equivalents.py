@@ -43,29 +43,25 @@ def train_equivalents(data: Data) -> TrainedEquivalents:
     """H from the training split, with its skill on the validation split, where there is one.
 
     Raises:
-        BuildError: When the data set has no modalities, or training times of one year only.
+        BuildError: When the data set has no modalities, or training times of one month only.
     """
     manifest = data.manifest
     if not manifest.modalities:
         raise BuildError(f"{manifest.name} has no modalities, so there is nothing to be trained.")
+    unit = _fold_unit(data)
     sums: dict[str, dict[str, ColumnSums]] = {name: {} for name in manifest.modalities}
     for example in _examples(data, "train", "reference"):
         time = _time(example)
         f = predictors(example["reference"], time, data.channels, data.statistics)
         for modality, folds in sums.items():
             part = ColumnSums.of(f, SPACES[modality][0](example[modality]))
-            fold = fold_of(time)
+            fold = fold_of(time, unit)
             folds[fold] = folds[fold] + part if fold in folds else part
-    if len(years := list(next(iter(sums.values())))) < 2:
-        raise BuildError(
-            f"{manifest.name} has training times of {years[0]} only; an operator is trained on "
-            "other years than those it is used in. Build two years at least."
-        )
     weights = {}
     for modality, folds in sums.items():
         parts = {ALL: reduce(add, folds.values())}
         for fold in folds:
-            parts[fold] = reduce(add, (part for year, part in folds.items() if year != fold))
+            parts[fold] = reduce(add, (part for other, part in folds.items() if other != fold))
         weights[modality] = {n: s.pooled(NEIGHBOURS).weights(RIDGE) for n, s in parts.items()}
     trained = TrainedEquivalents(
         channels=data.channels,
@@ -74,12 +70,27 @@ def train_equivalents(data: Data) -> TrainedEquivalents:
         weights=weights,
         skill={},
         statistics=data.statistics,
+        fold_unit=unit,
     )
     return replace(trained, skill=skill_of(trained, data))
 
 
+def _fold_unit(data: Data) -> str:
+    """Years are left out in turn, or the months of the only one."""
+    times = data.times("train")
+    for unit in "Y", "M":
+        if len(found := np.unique(times.astype(f"datetime64[{unit}]"))) > 1:
+            return unit
+    raise BuildError(
+        f"{data.manifest.name} has training times of {found[0]} only; an operator is trained on "
+        "other months than those it is used in. Build two months at least."
+    )
+
+
 def skill_of(trained: TrainedEquivalents, data: Data) -> dict[str, dict[str, float]]:
     """How well H does on the validation split, by modality; empty without such a split.
+
+    A modality that has no value there has no skill.
 
     Returns:
         `r2`: share of the observations' variance about each latitude's mean that H(reference)
@@ -97,7 +108,8 @@ def skill_of(trained: TrainedEquivalents, data: Data) -> dict[str, dict[str, flo
         for modality, parts in found.items():
             fields = [example[modality], *(state[modality] for state in states)]
             parts.append(np.stack([SPACES[modality][0](field) for field in fields]))
-    return {modality: _skill(np.array(parts)) for modality, parts in found.items()}
+    measured = {modality: np.array(parts) for modality, parts in found.items()}
+    return {name: _skill(f) for name, f in measured.items() if np.isfinite(f[:, 0]).any()}
 
 
 def _skill(fields: np.ndarray) -> dict[str, float]:
@@ -135,7 +147,8 @@ def add_equivalents(
     refuse_same_place(old.folder, out)
     _require_fitting(trained, old)
     plan = conversion_plan(old.manifest, old.manifest.format)
-    about = {"trained_on": trained.trained_on, "skill": trained.skill}
+    fold = {"Y": "year", "M": "month"}[trained.fold_unit]
+    about = {"trained_on": trained.trained_on, "skill": trained.skill, "fold": fold}
     plan = replace(plan, source={**plan.source, "equivalents": about})
 
     def open_source(work: Path) -> Source:

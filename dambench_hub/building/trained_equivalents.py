@@ -2,9 +2,10 @@
 
     y ≈ back(w(φ, fold) · f(x, t))
 
-H is cross-fitted: each training year gets the weights of all other years. An operator that has seen
-a day's observation would explain part of its error, and departures in training would be smaller
-than those that a method meets later.
+H is cross-fitted: each training year gets the weights of all other years, or each month those of
+all other months, where there is one year only. An operator that has seen a day's observation would
+explain part of its error, and departures in training would be smaller than those that a method
+meets later.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ class TrainedEquivalents:
         channels: Names of the C channels.
         grid: Y×X, as text.
         trained_on: Name and revision of the data set.
-        weights: w by modality and fold, float64, (Y, F); a fold is a training year, left out, or
-            `ALL`.
+        weights: w by modality and fold, float64, (Y, F); a fold is a year or month of the training
+            split, left out, or `ALL`.
         skill: By modality, what the card says; see `skill_of`.
         statistics: Scales of the predictors.
+        fold_unit: `Y` or `M`, whether folds are years or months.
     """
 
     channels: tuple[str, ...]
@@ -56,6 +58,7 @@ class TrainedEquivalents:
     weights: Mapping[str, Mapping[str, np.ndarray]]
     skill: Mapping[str, Mapping[str, float]]
     statistics: Statistics
+    fold_unit: str = "Y"
 
     def __call__(self, state: np.ndarray, time: np.datetime64, split: str) -> dict[str, np.ndarray]:
         """H(x) by modality, (Y, X), float32, in the modality's units.
@@ -63,18 +66,18 @@ class TrainedEquivalents:
         Args:
             state: x, (C, Y, X).
             time: Its valid time.
-            split: That it belongs to; training times get the operator that has not seen their year.
+            split: That it belongs to; training times get the operator that has not seen their fold.
 
         Raises:
-            BuildError: When it is a training time of a year that the operator was not trained on.
+            BuildError: When it is a training time of a fold that the operator was not trained on.
         """
-        fold = fold_of(time) if split == "train" else ALL
+        fold = fold_of(time, self.fold_unit) if split == "train" else ALL
         f = predictors(state, time, self.channels, self.statistics)
         found = {}
         for modality, folds in self.weights.items():
             if fold not in folds:
                 raise BuildError(
-                    f"The operator of {modality} was trained on other years than {fold}, of "
+                    f"The operator of {modality} was trained on other times than {fold}, of "
                     f"{self.trained_on}. Train it on this data set: python builders/equivalents.py."
                 )
             back = SPACES[modality][1]
@@ -95,6 +98,7 @@ class TrainedEquivalents:
             "grid": self.grid,
             "trained_on": self.trained_on,
             "skill": self.skill,
+            "fold_unit": self.fold_unit,
         }
         write_atomic(path, save(arrays, metadata={"equivalents": json.dumps(about)}))
 
@@ -127,9 +131,9 @@ class TrainedEquivalents:
             ) from error
 
 
-def fold_of(time: np.datetime64) -> str:
-    """The year of a time."""
-    return str(time.astype("datetime64[Y]"))
+def fold_of(time: np.datetime64, unit: str) -> str:
+    """The year of a time, or its month where the unit is `M`."""
+    return str(time.astype(f"datetime64[{unit}]"))
 
 
 def predictors(

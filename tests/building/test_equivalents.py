@@ -1,4 +1,4 @@
-"""An operator is trained on other years than those it serves, and its equivalents reach methods."""
+"""An operator is trained on other times than those it serves, and its equivalents reach methods."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -29,11 +29,11 @@ def measured(reference, plan):
     return {"olr": (2 * t2m - 300).astype("f4"), "precipitation": rain.astype("f4")}
 
 
-def build(out, spoilt=None, years=YEARS, **changes):
-    """A data set without equivalents; in the spoilt year all measurements are 0."""
+def build(out, spoilt=None, unmeasured=None, years=YEARS, days=3, **changes):
+    """A data set without equivalents; at spoilt times all measurements are 0, or no rain known."""
     times = {
         "train": np.concatenate(
-            [np.datetime64(f"{year}-03-01", "h") + 24 * np.arange(3) for year in years]
+            [np.datetime64(f"{year}-03-01", "h") + 24 * np.arange(days) for year in years]
         ),
         "validation": np.datetime64("2023-03-01", "h") + 24 * np.arange(2),
         "test": np.datetime64("2024-03-01", "h") + 24 * np.arange(2),
@@ -46,6 +46,8 @@ def build(out, spoilt=None, years=YEARS, **changes):
         found = measured(fields["reference"], plan)
         if str(times[split][index]).startswith(spoilt or "never"):
             found = {name: np.zeros_like(field) for name, field in found.items()}
+        if str(times[split][index]).startswith(unmeasured or "never"):
+            found["precipitation"] = np.full_like(found["precipitation"], np.nan)
         return fields | (found if plan.modalities else {})
 
     build_dataset(out, plan, lambda work: Source(read))
@@ -77,6 +79,24 @@ def test_no_training_year_is_served_by_an_operator_that_has_seen_it(tmp_path, da
         assert set(folds) == {*YEARS, ALL}
         np.testing.assert_array_equal(other.weights[modality]["2001"], folds["2001"])
         assert not np.allclose(other.weights[modality]["2000"], folds["2000"])
+
+
+def test_of_a_single_year_each_month_is_left_out(tmp_path):
+    whole, other = (
+        train_equivalents(build(tmp_path / name, spoilt, years=("2001",), days=33))
+        for name, spoilt in (("whole", None), ("spoilt", "2001-04"))
+    )
+    for modality, folds in whole.weights.items():
+        assert set(folds) == {"2001-03", "2001-04", ALL}
+        np.testing.assert_array_equal(other.weights[modality]["2001-04"], folds["2001-04"])
+        assert not np.allclose(other.weights[modality]["2001-03"], folds["2001-03"])
+    add_equivalents(tmp_path / "whole", whole, tmp_path / "new")
+    assert "each training month on the other months" in (tmp_path / "new/README.md").read_text()
+
+
+def test_a_modality_that_validation_does_not_have_has_no_skill(tmp_path):
+    trained = train_equivalents(build(tmp_path / "rainless", unmeasured="2023"))
+    assert set(trained.skill) == {"olr"} and set(trained.weights) == {"olr", "precipitation"}
 
 
 def test_the_file_holds_all_of_it(tmp_path, data, trained):
@@ -120,11 +140,11 @@ def test_predictors_know_the_season_and_are_of_order_one(data):
 
 
 def test_what_cannot_be_trained_or_used_says_why(tmp_path, data, trained):
-    with pytest.raises(BuildError, match="training times of 2001 only"):
+    with pytest.raises(BuildError, match="training times of 2001-03 only"):
         train_equivalents(build(tmp_path / "one", years=("2001",)))
     with pytest.raises(BuildError, match="has no modalities"):
         train_equivalents(build(tmp_path / "none", modalities=()))
-    with pytest.raises(BuildError, match="other years than 1999"):
+    with pytest.raises(BuildError, match="other times than 1999"):
         trained(data.example("train", 0)["background"], np.datetime64("1999-01-01", "h"), "train")
     with pytest.raises(BuildError, match="trained on 5 channels on 9x16.* has 2"):
         few = build(tmp_path / "few", channels=("t2m", "q700"))
