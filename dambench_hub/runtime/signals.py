@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from dambench_hub.runtime.plain_text import print_any_text
 def exit_code(work: Callable[[], None]) -> int:
     """Do the work; what goes wrong becomes a message without a traceback.
 
-    A request to end (Ctrl-C, or SIGTERM as from a queueing system) stops the work where it is.
+    A request to end (Ctrl-C, or SIGTERM as from a queueing system) stops the work where it is, and
+    so does a reader of the output that has seen enough (`| head`).
 
     Returns:
         0 when it is done, 1 when the input is wrong or the work was interrupted.
@@ -24,11 +26,16 @@ def exit_code(work: Callable[[], None]) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()
+        sys.stdout.flush()
     except DambenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted. Run the same command again to go on.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # What is still to be written must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)

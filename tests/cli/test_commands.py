@@ -5,7 +5,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -56,12 +55,10 @@ def store(tmp_path):
     return f"sqlite:///{tmp_path}/results.db"
 
 
-def test_help_is_quick_and_needs_nothing():
-    start = time.monotonic()
+def test_help_loads_nothing_heavy():
     code = "import sys; from dambench_hub.cli.commands import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True)
     assert done.returncode == 0
-    assert time.monotonic() - start < 5
     for module in b"torch", b"datasets", b"matplotlib", b"xarray", b"h5py", b"sqlalchemy", b"numpy":
         assert b"| " + module + b"\n" not in done.stderr
     for command in "validate", "score", "submit", "leaderboard", "tasks", "info", "verify", "plot":

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +24,22 @@ def test_wrong_input_is_a_message(capsys):
 
     assert exit_code(work) == 1
     assert capsys.readouterr().err == "error: no such source\n"
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_has_seen_enough_is_no_error(lines):
+    """Whether the output breaks off while it is written, or only when the rest is flushed."""
+    code = (
+        "import sys, time; from dambench_hub.runtime.signals import exit_code\n"
+        "def work():\n time.sleep(0.5)\n"
+        f" for n in range({lines}): print(n)\n"
+        "sys.exit(exit_code(work))"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as child:
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait() == 1
 
 
 @pytest.fixture
