@@ -1,0 +1,100 @@
+"""Scores at stations: errors where somebody measured, weighted so that no region counts twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.stats import bootstrap
+
+from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
+from dambench_hub.errors import ScoreError
+
+THINNING_KM = 100.0
+"""Stations nearer than this share the weight of one."""
+RESAMPLES = 9_999
+
+
+@dataclass(frozen=True)
+class StationScores:
+    """Weighted scores of R errors, in their units.
+
+    Attributes:
+        rmse: √(Σ w e² / Σ w).
+        rmse_low: Lower end of its 95 % interval, by the bootstrap over stations.
+        rmse_high: Upper end.
+        bias: Σ w e / Σ w.
+        mae: Σ w |e| / Σ w.
+        stations: How many have errors.
+    """
+
+    rmse: float
+    rmse_low: float
+    rmse_high: float
+    bias: float
+    mae: float
+    stations: int
+
+
+def station_scores(error: np.ndarray, weight: np.ndarray, station: np.ndarray) -> StationScores:
+    """Scores of errors at stations, with an interval that counts chance of the stations.
+
+    A station is drawn with all of its errors, so that many reports of one are no more certain than
+    one. Errors of neighbours are taken as independent; where they are not, intervals are too short.
+
+    Args:
+        error: e, analysis at the station − measured value, (R,).
+        weight: w, from 0 on, (R,).
+        station: Whose error it is, integer, (R,).
+
+    Raises:
+        ScoreError: When an error is not finite, or there are fewer than two stations.
+
+    References:
+        Efron (1987), J. Amer. Statist. Assoc. 82, 171-185 (BCa intervals).
+    """
+    if not np.isfinite(error).all():
+        raise ScoreError(f"{np.sum(~np.isfinite(error))} errors at stations are not finite.")
+    station = np.unique(station, return_inverse=True)[1]
+    if (count := len(np.unique(station))) < 2:
+        raise ScoreError(f"Scores at stations need two of them at least, got {count}.")
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(station, weights=values, minlength=count)
+
+    squares, weights = total(weight * error**2), total(weight)
+
+    def rmse(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
+        return np.sqrt(squares[drawn].sum(axis) / weights[drawn].sum(axis))
+
+    found = bootstrap(
+        (np.arange(count),), rmse, n_resamples=RESAMPLES, rng=np.random.default_rng(0), batch=1_000
+    ).confidence_interval
+    return StationScores(
+        rmse=float(rmse(np.arange(count))),
+        rmse_low=float(found.low),
+        rmse_high=float(found.high),
+        bias=float(np.average(error, weights=weight)),
+        mae=float(np.average(np.abs(error), weights=weight)),
+        stations=count,
+    )
+
+
+def thinning_weights(
+    latitude: np.ndarray, longitude: np.ndarray, radius_km: float = THINNING_KM
+) -> np.ndarray:
+    """1 / number of stations within a distance, itself included: dense networks count as thin ones.
+
+    Args:
+        latitude: Of S stations, degrees, (S,).
+        longitude: Degrees, (S,).
+        radius_km: Great-circle distance.
+
+    Returns:
+        (S,), in (0, 1].
+    """
+    phi, lam = np.deg2rad(latitude), np.deg2rad(longitude)
+    where = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
+    chord = 2 * np.sin(radius_km / EARTH_RADIUS_KM / 2)
+    return 1 / cKDTree(where).query_ball_point(where, chord, return_length=True)
