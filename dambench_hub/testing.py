@@ -13,6 +13,8 @@ from dambench_hub.building.plan import Plan
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import equivalent_of, members_equivalent_of, parse_channels
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.quality import Quality
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.manifest import Manifest
 
 TYPICAL = {
@@ -103,6 +105,35 @@ class TinyAtmosphere:
         """Smooth fields that correlate between channels, (C, Y, X)."""
         fields = np.stack([smooth_field(self.plan.grid, scale, rng) for _ in self.plan.channels])
         return np.tensordot(self.mixing, fields, axes=1) * self.std[:, None, None]
+
+
+def tiny_reports(times: np.ndarray, rows: int = 60, seed: int = 0) -> ObservationTable:
+    """Temperatures of 20 stations in the 12 h around each time; one in ten is wrong.
+
+    Every fifth station is withheld.
+
+    Args:
+        times: Valid times, datetime64.
+        rows: How many around each.
+        seed: Of everything but the stations' places.
+    """
+    rng, places = np.random.default_rng([seed, 1]), np.random.default_rng(0)
+    latitude, longitude = places.uniform(-80, 80, 20), places.uniform(-180, 180, 20)
+    minutes = rng.integers(-6 * 60, 6 * 60, (len(times), rows))
+    station = rng.integers(0, 20, minutes.size)
+    return ObservationTable.from_columns(
+        time=(np.asarray(times, "datetime64[m]")[:, None] + minutes).ravel(),
+        latitude=latitude[station],
+        longitude=longitude[station],
+        elevation=10.0 * station,
+        variable="t2m",
+        value=rng.normal(285, 10, minutes.size),
+        error_std=1.5,
+        station=np.char.add("S", station.astype(str)),
+        report="synop",
+        quality=np.where(rng.random(minutes.size) < 0.1, Quality.BACKGROUND, Quality.GOOD),
+        withheld=station % 5 == 0,
+    )
 
 
 def tiny_plan(**changes: Any) -> Plan:
