@@ -181,7 +181,7 @@ def begin_part(out: Path, plan: Plan, name: str) -> Iterator[Path]:
 def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
     """Make a damaged data set a build in progress, which keeps the shards that are whole."""
     _note_gaps(work, manifest.gaps)
-    if manifest.format_version == FORMAT_VERSION:
+    if manifest.format_version >= FORMAT_VERSION:
         for shard in manifest.all_shards():
             _record(work, shard)
     if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it

@@ -168,9 +168,10 @@ def _distribution(manifest: Manifest, url: str | None, revision: str) -> list[di
     files = [file_object(STATISTICS, manifest.statistics_sha256, "application/octet-stream")]
     if manifest.geography_sha256:
         files.append(file_object(GEOGRAPHY, manifest.geography_sha256, MIME["parquet"]))
-    for shard in manifest.all_shards():
-        size = {"contentSize": f"{shard.bytes} B"}
-        files.append(file_object(shard.path, shard.sha256, mime) | size)
+    for file in manifest.files():
+        of_file = mime if isinstance(file, Shard) else MIME["parquet"]
+        size = {"contentSize": f"{file.bytes} B"}
+        files.append(file_object(file.path, file.sha256, of_file) | size)
     sets = [
         {
             "@type": "cr:FileSet",

@@ -239,7 +239,7 @@ def _data_set(
 ) -> Release:
     """Shards as the manifest names them; card, manifest, statistics and description."""
     manifest = Manifest.read(folder)
-    if manifest.format_version != FORMAT_VERSION:
+    if manifest.format_version < FORMAT_VERSION:
         raise BuildError(
             f"{folder} is of format version {manifest.format_version}, published are data sets of "
             f"version {FORMAT_VERSION}. Write it again: dambench convert {folder} --out NEW "
@@ -256,6 +256,8 @@ def _data_set(
         )
         for shard in manifest.all_shards()
     }
+    for table in manifest.report_shards():
+        shards[table.path] = ReleaseFile(table.path, folder / table.path, table.bytes, table.sha256)
     if manifest.geography_sha256:
         shards[GEOGRAPHY] = ReleaseFile.of(GEOGRAPHY, folder / GEOGRAPHY)
     visible = _visible(folder)
@@ -378,10 +380,9 @@ def _denied_shards(folder: Path, files: Sequence[Path]) -> dict[str, str]:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return {}
-    shards = {folder / shard.path: shard for shard in Manifest.read(folder).all_shards()}
-    denied = shards if manifest in files else shards.keys() & set(files)
-    return {
-        digest: str(file)
-        for file in denied
-        for digest in (shards[file].sha256, shards[file].content_sha256)
-    }
+    known = Manifest.read(folder)
+    hashes = {folder / s.path: (s.sha256, s.content_sha256) for s in known.all_shards()}
+    tables = {folder / table.path: (table.sha256,) for table in known.report_shards()}
+    digests: dict[Path, tuple[str, ...]] = {**hashes, **tables}
+    denied = digests if manifest in files else digests.keys() & set(files)
+    return {digest: str(file) for file in denied for digest in digests[file]}

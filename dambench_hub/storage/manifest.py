@@ -24,6 +24,7 @@ from dambench_hub.coordinates.variables import MODALITIES, equivalent_of, parse_
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.files import sha256, write_atomic
+from dambench_hub.storage.reports import REPORTS, Reports, ReportShard
 from dambench_hub.storage.revision import (
     CANONICAL,
     added_examples,
@@ -36,6 +37,9 @@ FORMAT_VERSION = 3
 """Older versions are read still. In version 2, there were no ensembles, and shards had no
 equivalents of the background; they are NaN. In version 1, `time` was a timestamp in milliseconds,
 too."""
+
+REPORTS_VERSION = 4
+"""Of data sets with tables of observations alone; all others stay what they were."""
 
 FORMATS = ("parquet", "arrow", "hdf5")
 SUFFIX = {"parquet": ".parquet", "arrow": ".arrow", "hdf5": ".h5"}
@@ -115,7 +119,10 @@ class Manifest:
         rounding: What was rounded away from the backgrounds, or None.
         geography_sha256: Hash of the file with the config `geography`, None if there is none.
         ensemble_size: Members of the background's ensemble, 0 if there is none.
-        format_version: 1 to 3, see `FORMAT_VERSION`.
+        format_version: 1 to 3, see `FORMAT_VERSION`; 4 with `reports`.
+        reports: Tables of observations, or None. If they are the reference, there are no stored
+            observations on the grid: `observations` are the defaults, which nothing was drawn with,
+            and `observation_error_std` is empty.
     """
 
     name: str
@@ -136,6 +143,7 @@ class Manifest:
     geography_sha256: str | None = None
     ensemble_size: int = 0
     format_version: int = FORMAT_VERSION
+    reports: Reports | None = None
 
     @cached_property
     def content_revision(self) -> str:
@@ -188,6 +196,11 @@ class Manifest:
         return tuple(map(equivalent_of, self.modalities)) if self.format_version > 2 else ()
 
     @property
+    def reference_is_reports(self) -> bool:
+        """Whether analyses are scored against `reports`, there being no reference fields."""
+        return self.reports is not None and self.reports.are_reference
+
+    @property
     def keep_bits(self) -> int | None:
         """Explicit mantissa bits of the backgrounds; None if they have all."""
         return self.rounding.keep_bits if self.rounding else None
@@ -222,11 +235,7 @@ class Manifest:
             ],
             "lead_hours": self.lead_hours,
             "alignment": self.alignment,
-            "observations": {
-                **asdict(self.observations),
-                "points": self.observations.points(self.grid),
-                "error_std": list(self.observation_error_std),
-            },
+            "observations": None if self.reference_is_reports else self._observations(),
             "format": self.format,
             "statistics": {"path": STATISTICS, "sha256": self.statistics_sha256},
             "splits": _splits_to_dict(self.splits),
@@ -237,6 +246,14 @@ class Manifest:
             if self.geography_sha256
             else None,
             **({"ensemble_size": self.ensemble_size} if self.format_version > 2 else {}),
+            **({REPORTS: self.reports.to_dict()} if self.reports else {}),
+        }
+
+    def _observations(self) -> dict[str, Any]:
+        return {
+            **asdict(self.observations),
+            "points": self.observations.points(self.grid),
+            "error_std": list(self.observation_error_std),
         }
 
     @classmethod
@@ -247,16 +264,20 @@ class Manifest:
             DataError: When a field is missing or wrong, or the revision is not that of the content.
         """
         version = raw.get("format_version")
-        if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+        if not isinstance(version, int) or not 1 <= version <= REPORTS_VERSION:
             raise DataError(
                 f"The manifest has format version {version}, this package reads up to "
-                f"{FORMAT_VERSION}. "
+                f"{REPORTS_VERSION}. "
                 "Install the version of dambench-hub that the data set's card names."
             )
         try:
-            observations = dict(raw["observations"])
+            reports = Reports.from_dict(raw[REPORTS]) if version >= REPORTS_VERSION else None
+            if reports and reports.are_reference:
+                observations: dict[str, Any] = {"error_std": ()}
+            else:
+                observations = dict(raw["observations"])
+                observations.pop("points")
             error_std = tuple(map(float, observations.pop("error_std")))
-            observations.pop("points")
             manifest = cls(
                 name=raw["name"],
                 channels=tuple(channel["name"] for channel in raw["channels"]),
@@ -276,6 +297,7 @@ class Manifest:
                 geography_sha256=raw["geography"]["sha256"] if raw["geography"] else None,
                 ensemble_size=raw["ensemble_size"] if version > 2 else 0,
                 format_version=version,
+                reports=reports,
             )
             said = {key: raw[key] for key in manifest._revisions()}
             told = raw.get("content_revision", raw["revision"])
@@ -340,6 +362,15 @@ class Manifest:
             for shards in splits.values():
                 yield from shards
 
+    def files(self) -> Iterator[Shard | ReportShard]:
+        """Every shard, and every file of `reports`."""
+        yield from self.all_shards()
+        yield from self.report_shards()
+
+    def report_shards(self) -> Iterator[ReportShard]:
+        """Every file of `reports`; none without."""
+        return self.reports.shards() if self.reports else iter(())
+
     def hours(self, split: str) -> list[int]:
         """Valid times of a split, ascending, hours since 1970-01-01 00 UTC."""
         return [hour for shard in self.shards(split) for hour in shard.hours]
@@ -356,7 +387,7 @@ class Manifest:
             full: Compare hashes of all bytes, not only sizes.
         """
         files: list[tuple[str, int | None, str]] = [
-            (shard.path, shard.bytes, shard.sha256) for shard in self.all_shards()
+            (shard.path, shard.bytes, shard.sha256) for shard in self.files()
         ]
         files.append((STATISTICS, None, self.statistics_sha256))
         if self.geography_sha256:

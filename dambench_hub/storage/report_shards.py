@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -23,9 +22,7 @@ from dambench_hub.errors import DataError
 from dambench_hub.observations.table import SCHEMA, ObservationTable, concatenate
 from dambench_hub.observations.window import Window
 from dambench_hub.runtime.files import atomic_path, sha256
-
-REPORTS = "reports"
-"""The config with the tables, and its folder."""
+from dambench_hub.storage.reports import REPORTS, ReportShard
 
 ROWS_PER_GROUP = 100_000
 ROWS_PER_SHARD = 4_000_000
@@ -36,27 +33,6 @@ _STORED = pa.schema(
     [(field.name, pa.string() if field.name in _NAMES else field.type) for field in SCHEMA]
 )
 """What is in the files."""
-
-
-@dataclass(frozen=True)
-class ReportShard:
-    """One file of observations.
-
-    Attributes:
-        path: Relative to the data set folder, with forward slashes.
-        rows: How many there are.
-        first: Time of the first row, UTC, ISO 8601 with milliseconds; None without rows.
-        last: Time of the last row.
-        bytes: Size of the file.
-        sha256: Hash of the file.
-    """
-
-    path: str
-    rows: int
-    first: str | None
-    last: str | None
-    bytes: int
-    sha256: str
 
 
 def write_report_shards(

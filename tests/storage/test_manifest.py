@@ -11,9 +11,12 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
 from dambench_hub.storage.manifest import Gap, Manifest, Shard
+from dambench_hub.storage.report_shards import write_report_shards
+from dambench_hub.storage.reports import Reports, ReportShard
 from dambench_hub.storage.rounding import Rounding
-from dambench_hub.testing import write_tiny_dataset
+from dambench_hub.testing import tiny_reports, write_tiny_dataset
 
 SMALL = {
     "channels": ("z500", "t850"),
@@ -37,6 +40,25 @@ def small(request, tmp_path_factory):
 @pytest.fixture
 def copy(small, tmp_path):
     return shutil.copytree(small, tmp_path / "copy")
+
+
+REPORT_SHARD = ReportShard("x", 1, "2024-01-01T00:00:00.000", "2024-01-01T00:00:00.000", 2, "0")
+REPORTS = Reports(Window(), {"test": (REPORT_SHARD,)}, {"good": 1}, 0)
+
+
+def with_reports(folder, **changes):
+    """The manifest of a copy of a data set that got tables of observations, two files a split."""
+    manifest = Manifest.read(folder)
+    tables = {split: tiny_reports(manifest.times(split)) for split in manifest.splits}
+    shards = {
+        split: write_report_shards(folder, split, table, rows_per_shard=len(table) // 2)
+        for split, table in tables.items()
+    }
+    counts = {"good": 200, "background": 40}
+    reports = Reports(Window(-3, 0.5), shards, counts, withheld=50, **changes)
+    manifest = dataclasses.replace(manifest, reports=reports, format_version=4)
+    manifest.write(folder)
+    return manifest
 
 
 def test_round_trip(tiny_folder, tmp_path):
@@ -91,6 +113,16 @@ def changed_fields(manifest):
     for changed in ({}, {"keep_bits": 8}, {"max_relative_error": 0.0}):
         yield {"rounding": dataclasses.replace(rounding, **changed)}
     yield {"rounding": dataclasses.replace(rounding, rms_in_background_error_std=(0.01, 0.03))}
+    yield {"reports": REPORTS}
+    for changed in (
+        {"window": Window(-6, 0)},
+        {"splits": {"train": (REPORT_SHARD,)}},
+        {"splits": {"test": (dataclasses.replace(REPORT_SHARD, sha256="1"),)}},
+        {"counts": {"good": 1, "gross": 0}},
+        {"withheld": 1},
+        {"are_reference": True},
+    ):
+        yield {"reports": dataclasses.replace(REPORTS, **changed)}
 
 
 def test_the_revision_changes_with_any_content(tiny_data):
@@ -142,10 +174,11 @@ def test_every_change_by_hand_is_detected(small):
         ("{", "cannot be read"),
         ("\xff", "cannot be read"),
         ("[]", "not a manifest"),
-        ("{}", "format version None, this package reads up to 3"),
-        ('{"format_version": 4}', "format version 4, this package reads up to 3"),
+        ("{}", "format version None, this package reads up to 4"),
+        ('{"format_version": 5}', "format version 5, this package reads up to 4"),
         ('{"format_version": 1}', "incomplete or damaged"),
         ('{"format_version": 3}', "incomplete or damaged"),
+        ('{"format_version": 4}', "incomplete or damaged"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):
@@ -205,6 +238,71 @@ def test_the_fast_check_notices_missing_and_shortened_files(copy, change):
             load_data(copy)
         assert str(path) in str(caught.value) and "again" in str(caught.value)
         path.write_bytes(content)
+
+
+# With tables of observations
+
+
+def test_reports_survive_the_file(copy):
+    manifest = with_reports(copy)
+    read = Manifest.read(copy)
+    assert read == manifest and read.revision == manifest.revision
+    assert read.reports.withheld_share == 0.25
+    assert not read.reference_is_reports
+    raw = json.loads((copy / "manifest.json").read_text())
+    assert raw["reports"]["splits"]["test"]["rows"] == 120 and raw["format_version"] == 4
+    assert raw["observations"]["points"] == 6
+
+
+def test_without_reports_the_manifest_has_no_word_of_them(small):
+    text = (small / "manifest.json").read_text()
+    assert "report" not in text and json.loads(text)["format_version"] == 3
+
+
+def test_reports_as_reference_take_the_place_of_stored_observations(copy):
+    with_reports(copy)
+    manifest = dataclasses.replace(
+        Manifest.read(copy),
+        observations=ObservationSettings(),
+        observation_error_std=(),
+        reports=dataclasses.replace(Manifest.read(copy).reports, are_reference=True),
+    )
+    manifest.write(copy)
+    read = Manifest.read(copy)
+    assert read == manifest and read.reference_is_reports
+    assert json.loads((copy / "manifest.json").read_text())["observations"] is None
+
+
+def test_files_of_reports_are_checked_as_all_others(copy):
+    manifest = with_reports(copy)
+    assert manifest.damage(copy, full=True) == []
+    paths = [copy / shard.path for shard in manifest.report_shards()]
+    assert len(paths) == 4
+    for path in paths:
+        content = path.read_bytes()
+        path.write_bytes(content[:60] + bytes([content[60] ^ 4]) + content[61:])
+        assert manifest.damage(copy) == []
+        (damage,) = manifest.damage(copy, full=True)
+        assert str(path) in damage
+        path.write_bytes(content[:-1])
+        (damage,) = manifest.damage(copy)
+        assert str(path) in damage
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"window_hours": [0, -3]}, "A window starts before it ends"),
+        ({"window_hours": None}, "incomplete or damaged"),
+        ({"splits": {"test": {}}}, "incomplete or damaged"),
+        ({"counts": {"good": 2}}, "changed by hand"),
+    ],
+)
+def test_wrong_entries_of_reports_are_refused(copy, change, message):
+    raw = with_reports(copy).to_dict()
+    with pytest.raises(DataError, match=message):
+        Manifest.from_dict({**raw, "reports": {**raw["reports"], **change}})
 
 
 def test_several_damaged_files_are_counted(copy):

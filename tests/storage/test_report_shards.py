@@ -11,7 +11,8 @@ from dambench_hub.errors import DataError
 from dambench_hub.observations.table import ObservationTable
 from dambench_hub.observations.window import Window
 from dambench_hub.runtime.files import sha256
-from dambench_hub.storage.report_shards import ReportReader, ReportShard, write_report_shards
+from dambench_hub.storage.report_shards import ReportReader, write_report_shards
+from dambench_hub.storage.reports import ReportShard
 from dambench_hub.testing import tiny_reports
 
 DAYS = np.datetime64("2018-01-01", "h") + 24 * np.arange(5)
