@@ -16,6 +16,8 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.missing import is_masked
 from dambench_hub.errors import DataError
+from dambench_hub.observations.quality import Quality
+from dambench_hub.observations.table import ObservationTable
 
 Array = Any
 """A numpy array or a torch tensor."""
@@ -44,10 +46,12 @@ class Batch:
             none; see `departures`. All NaN if left out; without modalities empty.
         background_members_modalities: The members' equivalents, float32, (B, M, Y, X), NaN where
             they have none; without modalities or members empty.
+        reports: Observations of any place and minute, a table of R_b rows for each sample, or None
+            if the data set has none. They are good ones, and none is withheld for scoring.
 
     Raises:
-        DataError: When shapes or names do not belong together, or an ensemble has fewer than two
-            members.
+        DataError: When shapes or names do not belong together, an ensemble has fewer than two
+            members, or reports are not to be assimilated.
     """
 
     channels: tuple[str, ...]
@@ -62,8 +66,10 @@ class Batch:
     background_members: Array | None = None
     background_modalities: Mapping[str, Array] = field(default_factory=dict)
     background_members_modalities: Mapping[str, Array] = field(default_factory=dict)
+    reports: tuple[ObservationTable, ...] | None = None
 
     def __post_init__(self) -> None:
+        self._check_reports()
         members = self._ensemble_size()
         self._match_equivalents()
         state = (len(self.time), len(self.channels), *self.grid.shape)
@@ -104,6 +110,22 @@ class Batch:
         if shape[1] < 2:
             raise DataError(f"An ensemble needs two members at least, got {shape[1]}.")
         return shape[1]
+
+    def _check_reports(self) -> None:
+        """Withheld rows must never reach a method."""
+        if self.reports is None:
+            return
+        if len(self.reports) != len(self.time):
+            raise DataError(
+                f"A batch of {len(self.time)} samples needs a table of reports for each, got "
+                f"{len(self.reports)}."
+            )
+        for sample, table in enumerate(self.reports):
+            if wrong := np.count_nonzero(table.withheld | (table.quality != Quality.GOOD)):
+                raise DataError(
+                    f"Reports of sample {sample} have {wrong} rows that are withheld or not good; "
+                    "leave them out, as Data.reports does."
+                )
 
     def _match_equivalents(self) -> None:
         """Equivalents are of the modalities that there are, and members' of members."""

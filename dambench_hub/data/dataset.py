@@ -14,8 +14,10 @@ from dambench_hub.coordinates.variables import equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.loader import Loader
 from dambench_hub.data.stored_examples import StoredExamples
+from dambench_hub.data.stored_reports import StoredReports
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.storage.features import column_shapes, ensemble_shapes
@@ -85,6 +87,7 @@ class Data:
         self._members = StoredExamples(
             folder, manifest.format, manifest.copies.get(ENSEMBLE, {}), members
         )
+        self._reports = StoredReports(folder, manifest)
         absent = set(map(equivalent_of, manifest.modalities)) - set(manifest.equivalents)
         self._examples = StoredExamples(
             folder, manifest.format, manifest.splits, self.shapes, absent
@@ -198,6 +201,25 @@ class Data:
         """The reference of one example, (C, Y, X), float32, perhaps read-only."""
         return self.example(split, index, ["reference"])["reference"]
 
+    def reports(self, split: str, index: int, *, withheld: bool = False) -> ObservationTable:
+        """Observations of one analysis: good ones, in the window of its valid time.
+
+        Args:
+            split: A split that has tables of observations.
+            index: 0 … size − 1, as of `example`; negative counts from the end.
+            withheld: Those that are kept for scoring, in place of those that are assimilated.
+
+        Returns:
+            A table of R rows, perhaps none, ascending in time.
+
+        Raises:
+            IndexError: When there is no such example.
+            DataError: When the data set or the split has no tables, or a file cannot be read; the
+                message names it.
+        """
+        self.manifest.shards(split)  # names the splits if there is no such one
+        return self._reports.read(split, index, withheld)
+
     def observation_error_std(self, settings: ObservationSettings) -> np.ndarray:
         """R½, standard deviation of the observation error for these settings, float64, (C,)."""
         return settings.observation_error_std(
@@ -242,6 +264,10 @@ class Data:
         loader = Loader(
             self.manifest, self.statistics, self._examples, members, task, wanted, redraw
         )
+
+        def load(part: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
+            return self._reports.added(loader.load(part, arrays), wanted, part)
+
         if indices is None:
             stride = task.stride if split in (None, task.split) else 1
             indices = np.arange(0, self.size(loader.split), stride)
@@ -251,9 +277,9 @@ class Data:
         if buffers is not None and buffers < 1:
             raise TaskError(f"buffers is None, or at least 1, got {buffers}.")
         if buffers is None:
-            return (loader.load(part, loader.empty(len(part))) for part in parts)
+            return (load(part, loader.empty(len(part))) for part in parts)
         ring = [loader.empty(min(batch_size, len(indices))) for _ in range(buffers)]
-        loaded = (loader.load(part, ring[i % len(ring)]) for i, part in enumerate(parts))
+        loaded = (load(part, ring[i % len(ring)]) for i, part in enumerate(parts))
         return loaded if buffers < 2 else prefetched(loaded, buffers - 1)
 
     def to_xarray(self, split: str, *, ensemble: bool = False) -> xr.Dataset:
