@@ -7,6 +7,8 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError, GridError
 from dambench_hub.observations.networks import ObservationSettings, draw_observations
 from dambench_hub.observations.operators import Coarsening, GridSelection
+from dambench_hub.observations.point_interpolation import PointInterpolation
+from dambench_hub.observations.table import ObservationTable
 
 GRID = Grid(9, 16)
 CHANNELS = 3
@@ -19,6 +21,23 @@ def network(name: str) -> np.ndarray:
     return draw_observations(settings, GRID, state, np.zeros(CHANNELS), TIME)[0]
 
 
+def reports(rows: int) -> ObservationTable:
+    """Of the surface and of levels, also of such as are not those of the state."""
+    rng = np.random.default_rng(2)
+    variable = rng.choice(["t2m", "t", "msl"], rows)
+    return ObservationTable.from_columns(
+        time=TIME,
+        latitude=rng.uniform(-90, 90, rows),
+        longitude=rng.uniform(0, 360, rows),
+        pressure=np.where(variable == "t", rng.uniform(4e4, 9e4, rows), np.nan),
+        variable=variable,
+        value=0.0,
+        error_std=1.0,
+        station="A",
+        report="temp",
+    )
+
+
 SEEN = np.random.default_rng(1).random((CHANNELS, round(0.2 * GRID.size))) < 0.5
 OPERATORS = [
     GridSelection(CHANNELS, GRID, network("column")),
@@ -28,7 +47,15 @@ OPERATORS = [
     Coarsening(CHANNELS, GRID, Grid(4, 7)),
     GridSelection(CHANNELS, Grid(5, 8), np.array([0, 3, 17]))
     @ Coarsening(CHANNELS, GRID, Grid(5, 8)),
+    PointInterpolation(("t2m", "t400", "t900", "msl"), GRID, reports(50)),
+    PointInterpolation(("t2m", "t400", "t900", "msl"), Grid(5, 8), reports(20))
+    @ Coarsening(4, GRID, Grid(5, 8)),
 ]
+UNSEEN = [
+    PointInterpolation(("t2m", "t500", "t850"), GRID, reports(50)),
+    PointInterpolation(("t2m",), GRID, ObservationTable.empty()),
+]
+"""Of some reports they know nothing, or have none."""
 BLIND = [
     GridSelection(CHANNELS, GRID, network("stations"), SEEN),
     GridSelection(CHANNELS, GRID, network("iid"), SEEN),
@@ -42,14 +69,14 @@ def rng():
 
 
 @pytest.mark.parametrize("leading", [(), (2,), (2, 3)])
-@pytest.mark.parametrize("H", OPERATORS + BLIND, ids=repr)
+@pytest.mark.parametrize("H", OPERATORS + BLIND + UNSEEN, ids=repr)
 def test_adjoint(H, leading, rng):
     x = rng.normal(size=(*leading, *H.state_shape))
     y = rng.normal(size=(*leading, *H.observation_shape))
     np.testing.assert_allclose(np.vdot(H(x), y), np.vdot(x, H.adjoint(y)), rtol=1e-10)
 
 
-@pytest.mark.parametrize("H", OPERATORS + BLIND, ids=repr)
+@pytest.mark.parametrize("H", OPERATORS + BLIND + UNSEEN, ids=repr)
 def test_linear_and_same_for_each_sample(H, rng):
     x = rng.normal(size=(2, *H.state_shape))
     np.testing.assert_allclose(H(2 * x[0] - x[1]), 2 * H(x[0]) - H(x[1]), atol=1e-12)
