@@ -164,10 +164,7 @@ def draw_observations(
     Raises:
         TaskError: When `network` gets no names of channels, or blocks do not fit the grid.
     """
-    hours = int(hours_since_epoch(valid_time))
-    # From 1 on, as numpy takes a key that ends with 0 for the key without it.
-    key = [settings.seed, hours] + ([] if redraw is None else [1 + redraw])
-    rng = np.random.default_rng(key)
+    rng = draw_generator(settings.seed, valid_time, redraw)
     shape = count, points = len(reference), settings.points(grid)
     std = np.asarray(error_std)[:, None]
     if settings.network == "blocks":
@@ -184,6 +181,24 @@ def draw_observations(
     state = np.take_along_axis(reference.reshape(count, -1), np.broadcast_to(index, shape), axis=1)
     error = np.take_along_axis(error, np.broadcast_to(ascending, shape), axis=1)
     return index.astype(np.int32), (state + error).astype(np.float32)
+
+
+def draw_generator(
+    seed: int, valid_time: np.datetime64, redraw: int | None = None
+) -> np.random.Generator:
+    """The generator of what is drawn at one time.
+
+    Args:
+        seed: Of the network.
+        valid_time: A whole hour.
+        redraw: Further key from 0 on, for other observations of the same time (an epoch).
+
+    Raises:
+        DataError: When the time is no whole hour.
+    """
+    hours = int(hours_since_epoch(valid_time))
+    # From 1 on, as numpy takes a key that ends with 0 for the key without it.
+    return np.random.default_rng([seed, hours] + ([] if redraw is None else [1 + redraw]))
 
 
 def at_surface(channels: Sequence[str]) -> np.ndarray:
