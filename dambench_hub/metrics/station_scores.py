@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import bootstrap
 
-from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
+from dambench_hub.coordinates.places import chord, on_unit_sphere
 from dambench_hub.errors import ScoreError
 
 THINNING_KM = 100.0
@@ -94,7 +94,6 @@ def thinning_weights(
     Returns:
         (S,), in (0, 1].
     """
-    phi, lam = np.deg2rad(latitude), np.deg2rad(longitude)
-    where = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
-    chord = 2 * np.sin(radius_km / EARTH_RADIUS_KM / 2)
-    return 1 / cKDTree(where).query_ball_point(where, chord, return_length=True)
+    where = on_unit_sphere(latitude, longitude)
+    near = cKDTree(where).query_ball_point(where, chord(radius_km), return_length=True)
+    return 1 / near
