@@ -29,7 +29,8 @@ class Statistics:
 
     def write(self, path: Path) -> None:
         """Write `statistics.safetensors`, whole or not at all."""
-        write_atomic(path, save(vars(self)))
+        # safetensors writes the memory of an array, whatever its strides.
+        write_atomic(path, save({n: np.ascontiguousarray(v) for n, v in vars(self).items()}))
 
     @classmethod
     def read(cls, path: Path, channels: int) -> Statistics:

@@ -48,6 +48,15 @@ def test_round_trip(tmp_path, statistics):
     assert path.read_bytes() == once
 
 
+def test_columns_of_a_table_are_written_as_they_are(tmp_path, rng):
+    mean, std, error = rng.random((4, 3)).T
+    Statistics(mean, std, error).write(tmp_path / "statistics.safetensors")
+    read = Statistics.read(tmp_path / "statistics.safetensors", 4)
+    np.testing.assert_array_equal(
+        [read.mean, read.std, read.background_error_std], [mean, std, error]
+    )
+
+
 def test_a_full_disk_is_a_message(tmp_path, statistics):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DambenchError, match="Could not write"):
