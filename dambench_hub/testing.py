@@ -16,6 +16,7 @@ from dambench_hub.observations import ObservationSettings
 from dambench_hub.observations.quality import Quality
 from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.manifest import Manifest
+from dambench_hub.storage.statistics import Statistics
 
 TYPICAL = {
     "u10": (0.0, 5.0),
@@ -101,6 +102,16 @@ class TinyAtmosphere:
             members[members_equivalent_of(name)] = equivalents.astype("f4")
         return members
 
+    def source(self) -> Source:
+        """All that `build_dataset` may ask for; statistics where it cannot take them itself."""
+        known = Statistics(self.mean, self.std, 0.2 * self.std)
+        return Source(
+            self.read,
+            read_members=self.read_members,
+            read_reports=lambda split: tiny_reports(self.plan.times[split], seed=self.seed),
+            statistics=known if self.plan.reference_is_reports else None,
+        )
+
     def _mixed(self, scale: float, rng: np.random.Generator) -> np.ndarray:
         """Smooth fields that correlate between channels, (C, Y, X)."""
         fields = np.stack([smooth_field(self.plan.grid, scale, rng) for _ in self.plan.channels])
@@ -165,6 +176,4 @@ def write_tiny_dataset(folder: Path, **changes: Any) -> Manifest:
     plan = tiny_plan(**changes)
     seed = plan.source["settings"]["seed"]
     world = TinyAtmosphere(plan, seed)
-    return build_dataset(
-        folder, plan, lambda work: Source(world.read, read_members=world.read_members)
-    )
+    return build_dataset(folder, plan, lambda work: world.source())

@@ -27,10 +27,12 @@ from dambench_hub.building.examples import (
     checked,
     checked_members,
     with_observations,
+    with_time,
     without_gaps,
 )
 from dambench_hub.building.geography import write_geography
 from dambench_hub.building.plan import Job, Plan, jobs
+from dambench_hub.building.reports import note_reports, write_reports
 from dambench_hub.building.workspace import WORK, clear, lock, note_plan, refuse_other
 from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.errors import BuildError
@@ -43,6 +45,7 @@ from dambench_hub.storage.manifest import (
     GEOGRAPHY,
     MANIFEST,
     PICTURE,
+    REPORTS_VERSION,
     STATISTICS,
     Gap,
     Manifest,
@@ -112,6 +115,8 @@ def build_dataset(
         members = checked_members(plan, source.read_members) if plan.ensemble_size else source.read
         statistics, error_std, read = _completed(work, plan, source, run)
         statistics.write(out / STATISTICS)
+        Statistics.read(out / STATISTICS, len(plan.channels))  # the source's may be of others
+        reports = write_reports(out, work, plan, source.read_reports)
         todo = jobs(plan)
         written = dict(
             track(
@@ -140,6 +145,8 @@ def build_dataset(
             gaps=source.gaps,
             geography_sha256=_geography(out, work, plan, source.orography),
             ensemble_size=plan.ensemble_size,
+            format_version=REPORTS_VERSION if reports else FORMAT_VERSION,
+            reports=reports,
             rounding=noted_rounding(
                 work,
                 [job.path for job in todo if job.config == "multimodal"],  # each example once
@@ -186,6 +193,8 @@ def _reopen(out: Path, work: Path, manifest: Manifest) -> None:
             _record(work, shard)
     if manifest.rounding:  # shards that are whole are not rounded again, so nothing measures it
         note_rounding(work, manifest.rounding)
+    if manifest.reports:
+        note_reports(work, manifest.reports)
     (out / MANIFEST).unlink()
 
 
@@ -205,6 +214,13 @@ def _completed(
 ) -> tuple[Statistics, np.ndarray, Reader]:
     """The statistics, the observation error's standard deviation, a reader of whole examples."""
     known = source.statistics
+    if plan.reference_is_reports:
+        if known is None:
+            raise BuildError(
+                "The reference is reports, of which no statistics can be taken; the source must "
+                "give them: Source(statistics=…)."
+            )
+        return known, np.empty(0), with_time(plan, checked(plan, source.read))
     read = source.read if known else checked(plan, source.read)
     statistics = known or _statistics(work, plan, read, run)
     error_std = plan.observations.instrument_error_std(

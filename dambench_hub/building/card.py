@@ -77,10 +77,10 @@ def _front_matter(folder: Path, manifest: Manifest) -> dict[str, Any]:
 def _configs(folder: Path, manifest: Manifest) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """For each config its entry in `configs:` and in `dataset_info:`."""
     points = manifest.observations.points(manifest.grid)
-    modalities = manifest.modalities
-    shapes = column_shapes(len(manifest.channels), manifest.grid, points, modalities)
+    modalities, reports = manifest.modalities, manifest.reference_is_reports
+    shapes = column_shapes(len(manifest.channels), manifest.grid, points, modalities, reports)
     entries = []
-    for config, columns in config_columns(modalities).items():
+    for config, columns in config_columns(modalities, reports).items():
         splits = manifest.copies.get(config, manifest.splits)
         if manifest.format == "arrow" and config != "multimodal" and config not in manifest.copies:
             continue
@@ -124,7 +124,9 @@ def _ensemble_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
 
 def _preview(manifest: Manifest) -> tuple[dict[str, Any], dict[str, Any]]:
     """The entries of the config `preview`."""
-    shapes = preview_shapes(manifest.channels, manifest.grid, manifest.modalities)
+    shapes = preview_shapes(
+        manifest.channels, manifest.grid, manifest.modalities, manifest.reference_is_reports
+    )
     features, splits = preview_features(shapes)._to_yaml_list(), manifest.copies[PREVIEW]
     entry = {"config_name": PREVIEW, "data_files": _data_files(splits)}
     return entry, _info(PREVIEW, features, splits, _example_bytes(shapes))

@@ -20,7 +20,9 @@ from dambench_hub.coordinates.times import from_hours
 from dambench_hub.data.dataset import Data, load_data
 from dambench_hub.data.geography import assemble, read_geography
 from dambench_hub.errors import BuildError
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.manifest import Manifest
+from dambench_hub.storage.report_shards import ReportReader
 from dambench_hub.storage.rounding import note_rounding
 
 
@@ -94,6 +96,8 @@ def conversion_plan(
         geography=manifest.geography,
         ensemble_size=manifest.ensemble_size,
         ensemble_splits=manifest.ensemble_splits,
+        reports_window=manifest.reports_window,
+        reference_is_reports=manifest.reference_is_reports,
     )
 
 
@@ -132,7 +136,18 @@ def open_converted(old: Data, plan: Plan, work: Path) -> Source:
     def read_members(split: str, index: int) -> Members:
         return old.members(split, int(rows[split][index]))
 
-    return Source(read, old.manifest.gaps, _orography(old), old.statistics, read_members)
+    def read_reports(split: str) -> ObservationTable:
+        shards = old.manifest.reports.splits[split] if old.manifest.reports else ()
+        return ReportReader(old.folder, shards).table()
+
+    return Source(
+        read,
+        old.manifest.gaps,
+        _orography(old),
+        old.statistics,
+        read_members,
+        read_reports=read_reports,
+    )
 
 
 def _orography(old: Data) -> np.ndarray | None:

@@ -13,11 +13,14 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES, equivalent_of
 from dambench_hub.errors import BuildError
 from dambench_hub.observations import draw_observations
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.manifest import ENSEMBLE, Gap
 from dambench_hub.storage.statistics import Statistics
 
 Fields = Mapping[str, np.ndarray]
 """`background` and `reference` (C, Y, X), and each modality (Y, X), float32.
+
+There is no `reference` where a plan's reference is reports.
 
 `background_precipitation` and `background_olr` (Y, X) are the background's equivalents of the
 modalities, means over the same 24 h in the same units; those that a source leaves out are NaN.
@@ -40,10 +43,13 @@ class Source:
         gaps: What the source does not have; these examples are left out of the data set.
         orography: Height of the surface, (Y, X), m, for a plan with geography; None if unknown.
         statistics: If given, they are taken as they are, and `read` gives whole examples: `time`,
-            `observation_index` and `observations` too.
+            `observation_index` and `observations` too. A plan whose reference is reports needs
+            them, and no more of `read` than before.
         read_members: Gives the `Members` of one example, for a plan with an ensemble, and in its
             splits only.
         picture: A PNG file about the backgrounds, for the card.
+        read_reports: Gives the observations of a split, for a plan with tables of them: those of
+            all its analyses, those that are not good or withheld included.
     """
 
     read: Reader
@@ -52,6 +58,7 @@ class Source:
     statistics: Statistics | None = None
     read_members: Reader | None = None
     picture: Path | None = None
+    read_reports: Callable[[str], ObservationTable] | None = None
 
 
 def without_gaps(plan: Plan, source: Source) -> tuple[Plan, Source]:
@@ -86,7 +93,9 @@ def without_gaps(plan: Plan, source: Source) -> tuple[Plan, Source]:
 def checked(plan: Plan, read: Reader) -> Reader:
     """The reader of examples, with every field checked and as float32."""
     state = (len(plan.channels), *plan.grid.shape)
-    shapes: dict[str, tuple[int, ...]] = {"background": state, "reference": state}
+    shapes: dict[str, tuple[int, ...]] = {"background": state}
+    if not plan.reference_is_reports:
+        shapes["reference"] = state
     shapes |= dict.fromkeys(plan.modalities, plan.grid.shape)
     equivalents = map(equivalent_of, plan.modalities)
     return _checked(plan, read, shapes, dict.fromkeys(equivalents, plan.grid.shape))
@@ -106,13 +115,17 @@ def checked_members(plan: Plan, read: Reader | None) -> Reader:
     shapes = plan.shapes(ENSEMBLE)
     needed = {"background_members": shapes.pop("background_members")}
     del shapes["time"]
-    fields = _checked(plan, read, needed, shapes)
+    return with_time(plan, _checked(plan, read, needed, shapes))
 
-    def members(split: str, index: int) -> Fields:
+
+def with_time(plan: Plan, read: Reader) -> Reader:
+    """The reader, with `time` added."""
+
+    def example(split: str, index: int) -> Fields:
         time = np.asarray(plan.times[split][index], "datetime64[h]")
-        return {"time": time, **fields(split, index)}
+        return {"time": time, **read(split, index)}
 
-    return members
+    return example
 
 
 def _checked(
@@ -151,10 +164,10 @@ def _checked(
 
 def with_observations(plan: Plan, read: Reader, error_std: np.ndarray) -> Reader:
     """The reader, with `time` and the keyed observations added."""
+    timed = with_time(plan, read)
 
     def example(split: str, index: int) -> Fields:
-        fields, time = dict(read(split, index)), plan.times[split][index]
-        fields["time"] = np.asarray(time, "datetime64[h]")
+        fields, time = dict(timed(split, index)), plan.times[split][index]
         fields["observation_index"], fields["observations"] = draw_observations(
             plan.observations,
             plan.grid,

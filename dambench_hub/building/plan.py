@@ -17,6 +17,7 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import MODALITIES, parse_channels
 from dambench_hub.errors import BuildError, did_you_mean
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
 from dambench_hub.storage.features import (
     column_shapes,
     config_columns,
@@ -41,9 +42,11 @@ class Plan:
         name: For example `osse-mini`.
         channels: Channel names in order, (C,).
         grid: Y×X grid with poles.
-        times: Valid times of each split, ascending, whole hours; `train` is needed.
+        times: Valid times of each split, ascending, whole hours; `train` is needed, unless
+            the reference is reports.
         source: Where the fields come from, JSON: `title`, `description`, `licence` (SPDX),
-            `attribution`, `versions`, `settings`; all of it goes into card and manifest.
+            `attribution`, `versions`, `settings`, and `statistics`, where these come from if the
+            source gives them; all of it goes into card and manifest.
         modalities: Names of the further observations that the reader gives, perhaps none.
         lead_hours: Age of the background at the valid time.
         alignment: How daily products are joined to the valid time.
@@ -57,6 +60,10 @@ class Plan:
         ensemble_size: Members of the background's ensemble, which the source's `read_members`
             gives; 0 for none.
         ensemble_splits: The splits that have them.
+        reports_window: Of tables of observations, which the source's `read_reports` gives for each
+            split: the times that belong to an analysis. None for none.
+        reference_is_reports: Whether analyses are scored against these tables. Examples then have
+            no reference and no stored observations, and the source gives the statistics.
 
     Raises:
         BuildError: When a value cannot be used.
@@ -77,6 +84,8 @@ class Plan:
     geography: bool = False
     ensemble_size: int = 0
     ensemble_splits: tuple[str, ...] = ()
+    reports_window: Window | None = None
+    reference_is_reports: bool = False
 
     def __post_init__(self) -> None:
         parse_channels(self.channels)
@@ -90,7 +99,7 @@ class Plan:
                 "the network column, stations or network (others can be drawn when the data set is "
                 "read)."
             )
-        known = config_columns(self.modalities)
+        known = config_columns(self.modalities, self.reference_is_reports)
         for config in self.configs:
             if config not in known:
                 raise BuildError(f"Unknown config {config!r}. {did_you_mean(config, known)}")
@@ -99,8 +108,7 @@ class Plan:
             raise BuildError(f"Unknown format {self.format!r}. {advice}")
         if self.keep_bits is not None:
             require_keep_bits(self.keep_bits)
-        if "train" not in self.times:
-            raise BuildError("There is no split train; the statistics need one.")
+        self._require_reference()
         for split, times in self.times.items():
             if len(times) == 0:
                 raise BuildError(f"The split {split} has no times; give some, or leave it out.")
@@ -109,6 +117,21 @@ class Plan:
             if np.any(steps < 0) or (split != "train" and np.any(steps == 0)):
                 raise BuildError(f"The times of split {split} must ascend, each once.")
         self._require_ensemble()
+
+    def _require_reference(self) -> None:
+        if not self.reference_is_reports:
+            if "train" not in self.times:
+                raise BuildError("There is no split train; the statistics need one.")
+            return
+        if self.reports_window is None:
+            raise BuildError(
+                "The reference is reports, and there are none; give their reports_window."
+            )
+        if self.observations != ObservationSettings():
+            raise BuildError(
+                "Observations cannot be drawn where the reference is reports; leave out their "
+                "settings."
+            )
 
     def _require_ensemble(self) -> None:
         if bool(self.ensemble_size) != bool(self.ensemble_splits) or self.ensemble_size in (1, -1):
@@ -139,14 +162,17 @@ class Plan:
     def shapes(self, config: str = "multimodal") -> dict[str, tuple[int, ...]]:
         """Shapes of the columns of a config, in the order of the files."""
         if config == PREVIEW:
-            return preview_shapes(self.channels, self.grid, self.modalities)
+            return preview_shapes(
+                self.channels, self.grid, self.modalities, self.reference_is_reports
+            )
         if config == ENSEMBLE:
             return ensemble_shapes(
                 len(self.channels), self.grid, self.ensemble_size, self.modalities
             )
         points = self.observations.points(self.grid)
-        shapes = column_shapes(len(self.channels), self.grid, points, self.modalities)
-        return {name: shapes[name] for name in config_columns(self.modalities)[config]}
+        reports = self.reference_is_reports
+        shapes = column_shapes(len(self.channels), self.grid, points, self.modalities, reports)
+        return {name: shapes[name] for name in config_columns(self.modalities, reports)[config]}
 
     def features(self, config: str = "multimodal") -> Features:
         """Hugging Face features of the columns of a config."""
@@ -184,6 +210,9 @@ def _settings(
         "source": dict(of.source),
         "times": dict(hours),
     }
+    if of.reports_window:
+        settings["reports_window"] = asdict(of.reports_window)
+        settings["reference_is_reports"] = of.reference_is_reports
     return json.loads(json.dumps(settings))
 
 

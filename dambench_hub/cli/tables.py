@@ -175,7 +175,7 @@ def _possible(task: Task, data: Data) -> str:
 def info_tables(data: Data) -> RenderableType:
     """What a data set is, and its splits."""
     manifest = data.manifest
-    source, observations = manifest.source, manifest.observations
+    source = manifest.source
     facts = plain_table(escape(str(source.get("title", manifest.name))), "", "", header=False)
     facts.columns[1].justify = "left"
     size = sum(file.stat().st_size for file in Path(data.folder).rglob("*") if file.is_file())
@@ -187,9 +187,8 @@ def info_tables(data: Data) -> RenderableType:
         "grid": f"{manifest.grid} (latitudes × longitudes, poles included)",
         "channels": f"{len(manifest.channels)}: {', '.join(manifest.channels)}",
         "background": source.get("background", f"forecast started {manifest.lead_hours} h before"),
-        "observations": f"{100 * observations.density:g} % of the grid points "
-        f"({observations.points(manifest.grid)}), network {observations.network}, "
-        f"error {observations.error_scale:g} × background error",
+        "observations": _observations(manifest),
+        "reports": _reports(manifest),
         "rounding": _rounding(manifest),
         "modalities": _modalities(data),
         "ensemble": f"{manifest.ensemble_size} members in {' and '.join(manifest.ensemble_splits)}"
@@ -204,6 +203,30 @@ def info_tables(data: Data) -> RenderableType:
         if value:
             facts.add_row(Text(name, "dim"), escape(str(value)))
     return Group(facts, _splits_table(manifest))
+
+
+def _observations(manifest: Manifest) -> str:
+    """Those at grid points; empty if there are none."""
+    if manifest.reference_is_reports:
+        return ""
+    observations = manifest.observations
+    return (
+        f"{100 * observations.density:g} % of the grid points "
+        f"({observations.points(manifest.grid)}), network {observations.network}, "
+        f"error {observations.error_scale:g} × background error"
+    )
+
+
+def _reports(manifest: Manifest) -> str:
+    """How many rows the tables of observations have, and what was found; empty without."""
+    if not (reports := manifest.reports):
+        return ""
+    counts = ", ".join(f"{rows:,} {found}" for found, rows in reports.counts.items())
+    reference = "; they are the reference" if reports.are_reference else ""
+    return (
+        f"window {reports.window}, rows: {counts}; {100 * reports.withheld_share:.0f} % of the "
+        f"good ones withheld{reference}"
+    )
 
 
 def _gaps(manifest: Manifest) -> str:

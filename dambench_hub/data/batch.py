@@ -33,7 +33,7 @@ class Batch:
         time: Valid times of the analyses, datetime64[h], (B,).
         background: x^b, forecasts valid at `time`, float32, (B, C, Y, X).
         observation_index: Observed grid points, row-major y·X + x, ascending, int32: (B, P), the
-            same for all channels, or (B, C, P).
+            same for all channels, or (B, C, P). P is 0 where `reports` are all there is.
         observation_values: y at those points, float32, (B, C, P), NaN where the instrument there
             does not see the channel. Of means over blocks, see `observations.blocks`.
         observation_error_std: Standard deviation of the observation error, float64, (C,).
@@ -147,7 +147,12 @@ class Batch:
 
     @cached_property
     def observations(self) -> Array:
-        """Observed values y on the grid, (B, C, Y, X), zero where `observed` is False."""
+        """Observed values y on the grid, (B, C, Y, X), zero where `observed` is False.
+
+        Raises:
+            DataError: When all observations are reports.
+        """
+        self._require_points()
         values = self.observation_values
         if isinstance(values, np.ndarray):
             return self._on_grid(np.where(np.isnan(values), values.dtype.type(0), values))
@@ -155,7 +160,8 @@ class Batch:
 
     @cached_property
     def observed(self) -> Array:
-        """Where there is an observation, bool, (B, C, Y, X)."""
+        """Where there is an observation, bool, (B, C, Y, X); raises as `observations` does."""
+        self._require_points()
         values = self.observation_values
         return self._on_grid(
             ~(np.isnan(values) if isinstance(values, np.ndarray) else values.isnan())
@@ -227,6 +233,13 @@ class Batch:
                 None if self.background_members is None else tensor(self.background_members)
             ),
         )
+
+    def _require_points(self) -> None:
+        if self.reports is not None and not self.observation_index.shape[-1]:
+            raise DataError(
+                "Nothing is observed at grid points here: all observations are in batch.reports, "
+                "and this method does not use them."
+            )
 
     def _on_grid(self, values: Array) -> Array:
         """Scatter values at the observed points, (B, C, P), to (B, C, Y, X)."""

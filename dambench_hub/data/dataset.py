@@ -79,7 +79,11 @@ class Data:
         self.statistics = statistics
         points = manifest.observations.points(manifest.grid)
         self.shapes = column_shapes(
-            len(manifest.channels), manifest.grid, points, manifest.modalities
+            len(manifest.channels),
+            manifest.grid,
+            points,
+            manifest.modalities,
+            manifest.reference_is_reports,
         )
         members = ensemble_shapes(
             len(manifest.channels), manifest.grid, manifest.ensemble_size, manifest.modalities
@@ -198,7 +202,16 @@ class Data:
         return self.example(split, index, ["background"])["background"]
 
     def reference(self, split: str, index: int) -> np.ndarray:
-        """The reference of one example, (C, Y, X), float32, perhaps read-only."""
+        """The reference of one example, (C, Y, X), float32, perhaps read-only.
+
+        Raises:
+            DataError: When the reference is reports.
+        """
+        if self.manifest.reference_is_reports:
+            raise DataError(
+                f"{self.manifest.name} has no reference fields: analyses are scored against what "
+                "Data.reports gives with withheld=True."
+            )
         return self.example(split, index, ["reference"])["reference"]
 
     def reports(self, split: str, index: int, *, withheld: bool = False) -> ObservationTable:

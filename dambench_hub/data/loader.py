@@ -9,6 +9,7 @@ import numpy as np
 from dambench_hub.coordinates.variables import equivalent_of, members_equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.stored_examples import StoredExamples
+from dambench_hub.errors import TaskError
 from dambench_hub.observations import draw_observations
 from dambench_hub.observations.blocks import Blocks
 from dambench_hub.storage.manifest import Manifest
@@ -27,6 +28,9 @@ class Loader:
         task: What a sample has.
         split: Which samples.
         redraw: Draw other observations, keyed by this number; None for those of the task.
+
+    Raises:
+        TaskError: When observations are to be drawn from a reference that is reports.
     """
 
     def __init__(
@@ -43,13 +47,21 @@ class Loader:
         self.split, self.redraw = split, redraw
         self.modalities = task.modalities(manifest)
         self.settings = task.observation_settings(manifest)
+        self.of_fields = not manifest.reference_is_reports
+        if not self.of_fields and (redraw is not None or task.observations):
+            raise TaskError(
+                f"Observations cannot be drawn for the task {task.name}: the reference of "
+                f"{manifest.name} is reports, no fields. Use a task that takes observations as "
+                "they are, and no redraw."
+            )
         self.stored = redraw is None and self.settings == manifest.observations
         of_background, grid = statistics.background_error_std, manifest.grid
         self.drawn_std = self.settings.instrument_error_std(of_background, manifest.channels)
         self.error_std = self.settings.observation_error_std(of_background, manifest.channels, grid)
         equivalents = map(equivalent_of, self.modalities)
-        columns = ["background", "reference", *self.modalities, *equivalents]
-        self.columns = columns + ["observation_index", "observations"] * self.stored
+        columns = ["background", *["reference"] * self.of_fields, *self.modalities, *equivalents]
+        stored = self.stored and self.of_fields
+        self.columns = columns + ["observation_index", "observations"] * stored
         of_members = ["background_members", *map(members_equivalent_of, self.modalities)]
         self.member_columns = of_members if members else []
         self.times = manifest.times(split)
@@ -58,7 +70,8 @@ class Loader:
         """Arrays for `size` samples."""
         grid, shapes = self.manifest.grid, dict(self.examples.shapes)
         shapes |= self.members.shapes if self.members else {}
-        channels, points = len(self.manifest.channels), self.settings.points(grid)
+        channels = len(self.manifest.channels)
+        points = self.settings.points(grid) if self.of_fields else 0
         iid = self.settings.network == "iid"
         shapes["observation_index"] = (channels, points) if iid else (points,)
         shapes["observations"] = (channels, points)
@@ -90,7 +103,7 @@ class Loader:
             observation_error_std=self.error_std,
             modalities={name: arrays[name] for name in self.modalities},
             background_modalities={n: arrays[equivalent_of(n)] for n in self.modalities},
-            reference=arrays["reference"],
+            reference=arrays.get("reference"),
             background_members=arrays.get("background_members"),
             background_members_modalities={
                 n: arrays[members_equivalent_of(n)] for n in self.modalities if self.members

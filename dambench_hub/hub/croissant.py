@@ -187,9 +187,10 @@ def _distribution(manifest: Manifest, url: str | None, revision: str) -> list[di
 
 def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
     """The names of the splits, and for each config its columns."""
-    configs = config_columns(manifest.modalities)
+    reports, modalities = manifest.reference_is_reports, manifest.modalities
+    configs = config_columns(modalities, reports)
     points = manifest.observations.points(manifest.grid)
-    shapes = column_shapes(len(manifest.channels), manifest.grid, points, manifest.modalities)
+    shapes = column_shapes(len(manifest.channels), manifest.grid, points, modalities, reports)
     shared = ("multimodal",) if manifest.format == "arrow" else tuple(configs)
     splits = {
         "@type": "cr:RecordSet",
@@ -215,11 +216,11 @@ def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
     ]
     if manifest.ensemble_size:
         members = ensemble_shapes(
-            len(manifest.channels), manifest.grid, manifest.ensemble_size, manifest.modalities
+            len(manifest.channels), manifest.grid, manifest.ensemble_size, modalities
         )
         records.append(_record_set(manifest, ENSEMBLE, members))
     if PREVIEW in manifest.copies:
-        coarse = preview_shapes(manifest.channels, manifest.grid, manifest.modalities)
+        coarse = preview_shapes(manifest.channels, manifest.grid, modalities, reports)
         records.append(_record_set(manifest, PREVIEW, coarse))
     return [splits, *records]
 

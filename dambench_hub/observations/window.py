@@ -24,9 +24,10 @@ class Window:
 
     def __post_init__(self) -> None:
         if not self.start_hours < self.end_hours:
-            raise DataError(
-                f"A window starts before it ends, got ({self.start_hours} h, {self.end_hours} h]."
-            )
+            raise DataError(f"A window starts before it ends, got {self}.")
+
+    def __str__(self) -> str:
+        return f"({self.start_hours:g} h, {self.end_hours:g} h]"
 
     def bounds(self, valid_time: np.datetime64) -> tuple[np.datetime64, np.datetime64]:
         """After the first, up to the second, datetime64[ms]."""

@@ -43,7 +43,13 @@ CONFIGS: Mapping[str, tuple[str, ...]] = {
 """Configs of the data set and their columns; the first is the default and has them all."""
 
 
-def config_columns(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
+OF_FIELDS = ("observation_index", "observations", "reference")
+"""Columns that a data set does not have whose reference is reports: nobody knows the field."""
+
+
+def config_columns(
+    modalities: Sequence[str], reference_is_reports: bool = False
+) -> dict[str, tuple[str, ...]]:
     """The configs that a data set with these modalities has, and their columns.
 
     Without modalities, `multimodal` has the columns of `unimodal`, and `stations` and `satellite`
@@ -51,6 +57,7 @@ def config_columns(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """
     others = MODALITIES.keys() - set(modalities)
     absent = others | {equivalent_of(name) for name in others}
+    absent |= set(OF_FIELDS if reference_is_reports else ())
     kept = {
         config: tuple(column for column in columns if column not in absent)
         for config, columns in CONFIGS.items()
@@ -59,7 +66,11 @@ def config_columns(modalities: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def column_shapes(
-    channels: int, grid: Grid, points: int, modalities: Sequence[str]
+    channels: int,
+    grid: Grid,
+    points: int,
+    modalities: Sequence[str],
+    reference_is_reports: bool = False,
 ) -> dict[str, tuple[int, ...]]:
     """Shape of one example's value in each column, in the order of the files."""
     state = (channels, *grid.shape)
@@ -71,7 +82,8 @@ def column_shapes(
         "reference": state,
         **dict.fromkeys((*MODALITIES, *EQUIVALENTS), grid.shape),
     }
-    return {name: shapes[name] for name in config_columns(modalities)["multimodal"]}
+    columns = config_columns(modalities, reference_is_reports)["multimodal"]
+    return {name: shapes[name] for name in columns}
 
 
 def ensemble_shapes(

@@ -23,6 +23,7 @@ from dambench_hub.coordinates.times import from_hours
 from dambench_hub.coordinates.variables import MODALITIES, equivalent_of, parse_channels
 from dambench_hub.errors import DambenchError, DataError, TaskError, did_you_mean
 from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
 from dambench_hub.runtime.files import sha256, write_atomic
 from dambench_hub.storage.reports import REPORTS, Reports, ReportShard
 from dambench_hub.storage.revision import (
@@ -194,6 +195,11 @@ class Manifest:
     def equivalents(self) -> tuple[str, ...]:
         """Columns with the background's equivalents of the modalities; none before version 3."""
         return tuple(map(equivalent_of, self.modalities)) if self.format_version > 2 else ()
+
+    @property
+    def reports_window(self) -> Window | None:
+        """Which times of `reports` belong to an analysis; None without."""
+        return self.reports.window if self.reports else None
 
     @property
     def reference_is_reports(self) -> bool:

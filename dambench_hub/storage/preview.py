@@ -36,14 +36,17 @@ def coarsening(grid: Grid) -> int:
 
 
 def preview_shapes(
-    channels: Sequence[str], grid: Grid, modalities: Sequence[str]
+    channels: Sequence[str],
+    grid: Grid,
+    modalities: Sequence[str],
+    reference_is_reports: bool = False,
 ) -> dict[str, tuple[int, ...]]:
     """Shape of one row's value in each column; observations are a field here, too."""
     step = coarsening(grid)
     field = (-(-grid.latitudes // step), -(-grid.longitudes // step))
     state = (len(preview_channels(channels)), *field)
     special = {"time": (), **dict.fromkeys((*MODALITIES, *EQUIVALENTS), field)}
-    columns = config_columns(modalities)["multimodal"]
+    columns = config_columns(modalities, reference_is_reports)["multimodal"]
     return {name: special.get(name, state) for name in columns if name != "observation_index"}
 
 
@@ -66,15 +69,15 @@ def preview_row(
         `time`, and means over squares of grid points, float32, NaN where there is no value.
     """
     shown = [list(channels).index(name) for name in preview_channels(channels)]
-    values = example["observations"][shown]
-    dense = np.full((len(shown), grid.latitudes * grid.longitudes), np.nan, np.float32)
-    dense[:, example["observation_index"]] = values
     fields = {
         name: value[shown] if value.ndim == 3 else value
         for name, value in example.items()
-        if name not in ("time", "observation_index")
+        if name not in ("time", "observation_index", "observations")
     }
-    fields["observations"] = dense.reshape(-1, *grid.shape)
+    if "observations" in example:
+        dense = np.full((len(shown), grid.latitudes * grid.longitudes), np.nan, np.float32)
+        dense[:, example["observation_index"]] = example["observations"][shown]
+        fields["observations"] = dense.reshape(-1, *grid.shape)
     means = {name: _means(field, coarsening(grid)) for name, field in fields.items()}
     return {"time": example["time"], **means}
 

@@ -29,10 +29,10 @@ ROWS_PER_SHARD = 4_000_000
 
 _TIME = SCHEMA.get_field_index("time")
 _NAMES = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
-_STORED = pa.schema(
+STORED_SCHEMA = pa.schema(
     [(field.name, pa.string() if field.name in _NAMES else field.type) for field in SCHEMA]
 )
-"""What is in the files."""
+"""Columns and types in the files."""
 
 
 def write_report_shards(
@@ -151,7 +151,7 @@ class _ReportFile:
             page_checksum_verification=True,
             read_dictionary=_NAMES,
         )
-        wanted, found = _columns(_STORED), _columns(file.schema_arrow)
+        wanted, found = _columns(STORED_SCHEMA), _columns(file.schema_arrow)
         if other := sorted(wanted.items() - found.items()):
             name, kind = other[0]
             raise DataError(f"its column {name} is {found.get(name, 'absent')}, wanted {kind}")

@@ -104,6 +104,8 @@ class Task:
         """What a data set does not have that the task needs, in a few words; None if it fits."""
         if self.split not in manifest.splits:
             return f"no {self.split} split"
+        if manifest.reference_is_reports:
+            return "no reference fields"
         if self.config == "multimodal" and not manifest.modalities:
             return "no modalities"
         try:

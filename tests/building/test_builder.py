@@ -23,6 +23,7 @@ from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import BuildError, ChannelError, DambenchError, DataError
 from dambench_hub.observations import ObservationSettings, draw_observations
+from dambench_hub.observations.window import Window
 from dambench_hub.storage.manifest import Gap, Manifest
 from dambench_hub.testing import TinyAtmosphere, tiny_plan, write_tiny_dataset
 
@@ -734,7 +735,10 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(tmp_path, capfd):
 def test_settings_are_json(tmp_path):
     plan = small_plan()
     assert json.loads(json.dumps(plan.settings())) == plan.settings()
-    assert {f.name for f in dataclasses.fields(Plan)} == set(plan.settings())
+    of_reports = {"reports_window", "reference_is_reports"}
+    assert {f.name for f in dataclasses.fields(Plan)} == set(plan.settings()) | of_reports
+    assert not of_reports & set(plan.settings())
+    assert of_reports < set(tiny_plan(reports_window=Window()).settings())
 
 
 def test_the_tiny_data_set_can_be_changed(tmp_path):

@@ -16,6 +16,8 @@ from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.store import results
 from dambench_hub.leaderboard.store.results import Store
 from dambench_hub.leaderboard.submissions.lifecycle import Submissions
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.testing import write_tiny_dataset
 
@@ -200,6 +202,24 @@ def test_tasks_and_info(dambench, tiny_folder, tmp_path):
     options = {"ensemble_size": 3, "ensemble_splits": ("validation", "test")}
     write_tiny_dataset(tmp_path / "members", channels=("t2m",), **options)
     assert "3 members in validation and test" in dambench("info", tmp_path / "members")[1]
+
+
+def test_reports_are_told_and_verified(dambench, tiny_folder, tmp_path):
+    times = {"test": np.datetime64("2024-01-01", "h") + 24 * np.arange(3)}
+    observations = ObservationSettings()
+    options = {"times": times, "observations": observations, "reports_window": Window()}
+    manifest = write_tiny_dataset(tmp_path, modalities=(), reference_is_reports=True, **options)
+    printed = " ".join(dambench("info", tmp_path)[1].split())
+    good, wrong = manifest.reports.counts.values()
+    assert f"window (-3 h, 0 h], rows: {good} good, {wrong} background" in printed
+    assert "withheld; they are the reference" in printed and "grid points" not in printed
+    assert "no: no reference fields" in dambench("tasks", "--data", tmp_path)[1]
+    assert "reports" not in dambench("info", tiny_folder)[1]
+    assert dambench("verify", tmp_path)[0] == 0
+    path = tmp_path / next(manifest.report_shards()).path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    code, _, err = dambench("verify", tmp_path, "--full")
+    assert code == 1 and path.name in err
 
 
 def test_verify_finds_a_changed_byte(dambench, tmp_path):

@@ -50,6 +50,17 @@ def test_absent_modalities_are_in_no_config(modalities):
     assert set(configs["multimodal"]) == every
 
 
+@pytest.mark.parametrize("modalities", [(), ("olr",), BOTH])
+def test_where_reports_are_the_reference_no_config_has_fields_of_it(modalities):
+    configs, of_fields = config_columns(modalities, True), config_columns(modalities)
+    missing = {"observation_index", "observations", "reference"}
+    assert of_fields.keys() - configs.keys() == {"reanalysis", "observations"}
+    for config, columns in configs.items():
+        assert columns == tuple(name for name in of_fields[config] if name not in missing)
+    shapes = column_shapes(3, Grid(5, 8), 4, modalities, True)
+    assert list(shapes) == list(configs["multimodal"]) and shapes["background"] == (3, 5, 8)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 5), st.integers(3, 7), st.integers(2, 9), st.integers(1, 6))
 def test_values_go_there_and_back(channels, rows, columns, points):

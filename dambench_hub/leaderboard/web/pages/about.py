@@ -9,6 +9,7 @@ from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.storage.manifest import Manifest
 from dambench_hub.tasks.benchmark import standing
 from dambench_hub.version import __version__
 
@@ -67,15 +68,13 @@ def build(site: Site) -> None:
 def about(site: Site, address: str) -> str:
     """The page, for a server that is reached at `address`."""
     manifest = site.data.manifest
-    observations = manifest.observations
     facts = {
         "data set": f"{manifest.name}, revision {site.data.revision}",
         "benchmark": standing(site.data.revision),
         "grid": f"{manifest.grid.latitudes} × {manifest.grid.longitudes}, poles included",
         "channels": f"{len(manifest.channels)}: {', '.join(manifest.channels)}",
         "background": f"forecast started {manifest.lead_hours} h before",
-        "observations": f"{100 * observations.density:g} % of the grid points, with an error of "
-        f"{observations.error_scale:g} × the background's, unless the task says otherwise",
+        "observations": _observations(manifest),
     }
     return render(
         "about",
@@ -90,4 +89,14 @@ def about(site: Site, address: str) -> str:
         scorer_version=SCORER_VERSION,
         licence=manifest.source.get("licence", "unknown"),
         attribution=manifest.source.get("attribution", ""),
+    )
+
+
+def _observations(manifest: Manifest) -> str:
+    if manifest.reference_is_reports:
+        return "reports of stations, of which some are withheld for scoring"
+    observations = manifest.observations
+    return (
+        f"{100 * observations.density:g} % of the grid points, with an error of "
+        f"{observations.error_scale:g} × the background's, unless the task says otherwise"
     )
