@@ -13,6 +13,7 @@ import yaml
 
 from dambench_hub.building.backgrounds_text import backgrounds_text
 from dambench_hub.building.geography import ATTRIBUTION, card_config
+from dambench_hub.building.reports_text import reports_config, reports_text
 from dambench_hub.runtime.files import write_atomic
 from dambench_hub.storage.features import (
     column_shapes,
@@ -50,9 +51,8 @@ def write_card(folder: Path, manifest: Manifest) -> None:
         default_flow_style=None,
         width=100,
     )
-    template = Template(
-        files("dambench_hub.building").joinpath("dataset_card.md").read_text("utf-8")
-    )
+    name = "reports_card.md" if manifest.reference_is_reports else "dataset_card.md"
+    template = Template(files("dambench_hub.building").joinpath(name).read_text("utf-8"))
     write_atomic(
         folder / "README.md", f"---\n{front}---\n\n{template.substitute(_text(folder, manifest))}"
     )
@@ -103,6 +103,8 @@ def _configs(folder: Path, manifest: Manifest) -> list[tuple[dict[str, Any], dic
     if manifest.geography and manifest.format == "parquet":
         # A folder has one reader, that of its first config; other formats need another call.
         entries.append(card_config(folder))
+    if manifest.reports and manifest.format == "parquet":
+        entries.append(reports_config(folder, manifest.reports))
     return entries
 
 
@@ -206,6 +208,9 @@ def _text(folder: Path, manifest: Manifest) -> dict[str, str]:
         ),
         "preview": _preview_text(manifest),
         "ensemble": _ensemble_text(folder, manifest),
+        "reports": reports_text(folder, manifest),
+        "split": list(manifest.splits)[-1],
+        "statistics": source.get("statistics", "the source does not say how they were taken"),
         "geography": _geography(folder, manifest),
         "backgrounds": backgrounds_text(folder, manifest),
         "archives": _archives(manifest),

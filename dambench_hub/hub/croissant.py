@@ -7,7 +7,7 @@ follows from the manifest; nothing is looked up, so the same data set always get
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dambench_hub.storage.features import (
@@ -17,6 +17,7 @@ from dambench_hub.storage.features import (
 )
 from dambench_hub.storage.manifest import ENSEMBLE, GEOGRAPHY, STATISTICS, Manifest, Shard
 from dambench_hub.storage.preview import PREVIEW, preview_shapes
+from dambench_hub.storage.reports import COLUMNS, REPORTS, Reports, ReportShard
 
 CROISSANT = "croissant.json"
 
@@ -97,6 +98,18 @@ DESCRIPTIONS = {
     "background_members_precipitation": "What each member says that stations would have measured.",
     "background_members_olr": "What each member says that the satellite would have measured.",
 }
+REPORT_TYPES = {
+    "time": "sc:DateTime",
+    "latitude": "cr:Float64",
+    "longitude": "cr:Float64",
+    "variable": "sc:Text",
+    "station": "sc:Text",
+    "report": "sc:Text",
+    "quality": "cr:UInt8",
+    "withheld": "sc:Boolean",
+}
+"""Types of the columns of `reports` that are not cr:Float32."""
+
 OF_PREVIEW = {
     "time": "Valid time of the analysis, UTC.",
     "observations": "Means of the observed values nearby; NaN: none.",
@@ -164,23 +177,23 @@ def _distribution(manifest: Manifest, url: str | None, revision: str) -> list[di
             "sha256": sha256,
         }
 
-    mime = MIME[manifest.format]
     files = [file_object(STATISTICS, manifest.statistics_sha256, "application/octet-stream")]
     if manifest.geography_sha256:
         files.append(file_object(GEOGRAPHY, manifest.geography_sha256, MIME["parquet"]))
     for file in manifest.files():
-        of_file = mime if isinstance(file, Shard) else MIME["parquet"]
         size = {"contentSize": f"{file.bytes} B"}
-        files.append(file_object(file.path, file.sha256, of_file) | size)
+        files.append(file_object(file.path, file.sha256, _mime(manifest, file)) | size)
     sets = [
         {
             "@type": "cr:FileSet",
             "@id": _file_set(folder),
             "description": f"Shards in {folder}/, relative to this file.",
-            "encodingFormat": mime,
+            "encodingFormat": of_folder,
             "includes": f"{folder}/*",
         }
-        for folder in dict.fromkeys(_folder(shard) for shard in manifest.all_shards())
+        for folder, of_folder in {
+            _folder(file): _mime(manifest, file) for file in manifest.files()
+        }.items()
     ]
     return [*files, *sets]
 
@@ -222,21 +235,49 @@ def _record_sets(manifest: Manifest) -> list[dict[str, Any]]:
     if PREVIEW in manifest.copies:
         coarse = preview_shapes(manifest.channels, manifest.grid, modalities, reports)
         records.append(_record_set(manifest, PREVIEW, coarse))
+    if manifest.reports:
+        records.append(_reports_record_set(manifest.reports))
     return [splits, *records]
 
 
 def _record_set(
     manifest: Manifest, config: str, shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
-    shards = next(iter(manifest.copies.get(config, manifest.splits).values()))
-    folder = _folder(shards[0])
+    splits = manifest.copies.get(config, manifest.splits)
+    folder = _folder(next(iter(splits.values()))[0])
     fields = [_field(config, folder, name, shape) for name, shape in shapes.items()]
     return {
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
         "description": f"Examples with the columns {', '.join(shapes)}.",
-        "field": [_split_field(manifest, config, folder), *fields],
+        "field": [_split_field(config, folder, splits), *fields],
+    }
+
+
+def _reports_record_set(reports: Reports) -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": REPORTS,
+        "name": REPORTS,
+        "description": "Observations, one row a measured value, ascending in time.",
+        "field": [
+            _split_field(REPORTS, REPORTS, reports.splits),
+            *(
+                {
+                    "@type": "cr:Field",
+                    "@id": f"{REPORTS}/{column}",
+                    "name": f"{REPORTS}/{column}",
+                    "description": meaning,
+                    "dataType": REPORT_TYPES.get(column, "cr:Float32"),
+                    "source": {
+                        "fileSet": {"@id": _file_set(REPORTS)},
+                        "extract": {"column": column},
+                    },
+                }
+                for column, meaning in COLUMNS.items()
+            ),
+        ],
     }
 
 
@@ -257,8 +298,8 @@ def _field(config: str, folder: str, column: str, shape: tuple[int, ...]) -> dic
     }
 
 
-def _split_field(manifest: Manifest, config: str, folder: str) -> dict[str, Any]:
-    names = "|".join(manifest.copies.get(config, manifest.splits))
+def _split_field(config: str, folder: str, splits: Iterable[str]) -> dict[str, Any]:
+    names = "|".join(splits)
     return {
         "@type": "cr:Field",
         "@id": f"{config}/split",
@@ -274,8 +315,12 @@ def _split_field(manifest: Manifest, config: str, folder: str) -> dict[str, Any]
     }
 
 
-def _folder(shard: Shard) -> str:
-    return shard.path.rpartition("/")[0]
+def _folder(file: Shard | ReportShard) -> str:
+    return file.path.rpartition("/")[0]
+
+
+def _mime(manifest: Manifest, file: Shard | ReportShard) -> str:
+    return MIME[manifest.format if isinstance(file, Shard) else "parquet"]
 
 
 def _file_set(folder: str) -> str:

@@ -6,10 +6,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dambench_hub.observations.observed_variables import REPORTS as KINDS
+from dambench_hub.observations.quality import Quality
 from dambench_hub.observations.window import Window
 
 REPORTS = "reports"
 """The config with the tables, its folder, and the manifest's key."""
+
+COLUMNS: Mapping[str, str] = {
+    "time": "when it was measured, UTC",
+    "latitude": "degrees north, −90 to 90",
+    "longitude": "degrees east, 0 to 360 (exclusive)",
+    "elevation": "height of the station above sea level, m; NaN: not known",
+    "pressure": "Pa, where the variable is on levels; NaN: at the surface, or from space",
+    "variable": "what was measured",
+    "value": "the measured value, in the variable's units",
+    "error_std": "standard deviation of the observation error, same units",
+    "station": "who measured: an identifier",
+    "report": f"kind of message: {', '.join(KINDS)}",
+    "quality": "; ".join(f"{int(code)}: {code.name.lower()}" for code in Quality),
+    "withheld": "kept for scoring, and never given to a method",
+}
+"""Columns of the tables in words, for cards and catalogues."""
 
 
 @dataclass(frozen=True)

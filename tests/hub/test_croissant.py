@@ -6,11 +6,14 @@ import json
 import re
 
 import mlcroissant
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from dambench_hub.hub.croissant import croissant
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
 from dambench_hub.storage.features import CONFIGS
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
@@ -106,6 +109,39 @@ def test_an_ensemble_has_a_record_of_its_own(tmp_path):
         split["source"]["transform"]["regex"], "/x/ensemble/test-00000-of-00001.parquet"
     )
     assert mlcroissant.Dataset(jsonld=described).metadata.record_sets
+
+
+@pytest.mark.parametrize("format", ["parquet", "hdf5"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_tables_of_observations_have_a_record_of_their_own(tmp_path, alone, format):
+    times = {"test": np.datetime64("2024-01-01", "h") + 24 * np.arange(2)}
+    options = {"reference_is_reports": True, "observations": ObservationSettings(), "times": times}
+    manifest = write_tiny_dataset(
+        tmp_path, format=format, reports_window=Window(), **(options if alone else {})
+    )
+    described = croissant(manifest)
+    record = nodes(described, "cr:RecordSet")["reports"]
+    split, *fields = record["field"]
+    stored = pq.read_table(tmp_path / manifest.reports.splits["test"][0].path)
+    types = {
+        "cr:Float32": "float", "cr:Float64": "double", "sc:Text": "string", "cr:UInt8": "uint8",
+        "sc:Boolean": "bool", "sc:DateTime": "timestamp[ms, tz=UTC]",
+    }  # fmt: skip
+    for field, column in zip(fields, stored.schema, strict=True):
+        assert field["source"]["extract"]["column"] == column.name
+        assert types[field["dataType"]] == str(column.type)
+    assert set(references(record)) == {"files-of-reports", "splits/name"}
+    files, sets = nodes(described, "cr:FileObject"), nodes(described, "cr:FileSet")
+    for shard in manifest.report_shards():
+        assert files[shard.path]["sha256"] == shard.sha256
+        assert files[shard.path]["encodingFormat"] == "application/x-parquet"
+        assert re.match(split["source"]["transform"]["regex"], f"/x/{shard.path}")
+    assert sets["files-of-reports"]["encodingFormat"] == "application/x-parquet"
+    columns = [f["@id"] for f in nodes(described, "cr:RecordSet")["multimodal"]["field"]]
+    assert ("multimodal/reference" in columns) != alone
+    known = mlcroissant.Dataset(jsonld=described).metadata
+    assert "reports" in {record.id for record in known.record_sets}
+    assert all("datePublished" in warning for warning in known.ctx.issues.warnings)
 
 
 def test_splits_are_found_in_the_paths(described, manifest):

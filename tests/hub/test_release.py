@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.hub.release import ReleaseFile, collect
 from dambench_hub.models.card import RANKED
+from dambench_hub.observations.window import Window
 from dambench_hub.storage.manifest import GEOGRAPHY, Manifest
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
 
@@ -72,6 +73,21 @@ def test_geography_goes_with_the_shards(folder):
     (folder / GEOGRAPHY).write_bytes(b"other")
     with pytest.raises(BuildError, match="geography"):
         collect(folder, "ORG/NAME")
+
+
+def test_tables_of_observations_go_with_the_shards(tmp_path):
+    folder = tmp_path / "data"
+    manifest = write_tiny_dataset(folder, channels=("t2m",), reports_window=Window())
+    tables = {(shard.path, shard.sha256) for shard in manifest.report_shards()}
+    release = collect(folder, "ORG/NAME")
+    assert len(tables) == 3 and tables < {(file.path, file.sha256) for file in release.shards}
+    hidden = dataclasses.replace(manifest, splits={}, copies={})
+    (tmp_path / "alone").mkdir()
+    hidden.write(tmp_path / "alone")
+    table = folder / manifest.reports.splits["test"][0].path
+    for deny in tmp_path / "alone", shutil.copy(table, tmp_path / "truth.parquet"):
+        with pytest.raises(BuildError, match=r"reports/.*\.parquet is denied: its content is that"):
+            collect(folder, "ORG/NAME", deny=[deny])
 
 
 def test_the_card_and_the_description_say_where_it_is(folder):
