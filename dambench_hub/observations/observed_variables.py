@@ -58,5 +58,5 @@ OBSERVED_VARIABLES = {
 }
 """What the column `variable` of a table may hold."""
 
-REPORTS = ("synop", "ship", "temp", "aircraft", "satellite", "gauge")
+REPORTS = ("synop", "metar", "ship", "temp", "aircraft", "satellite", "gauge")
 """What the column `report` may hold: who measures, after the WMO's names of messages."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from dambench_hub.observations.table import ObservationTable
 
-FIXED_REPORTS = ("synop", "gauge")
+FIXED_REPORTS = ("synop", "metar", "gauge")
 """Of stations that do not move; ships, aircraft and satellites do, and balloons drift."""
 
 
