@@ -165,7 +165,7 @@ $(VENV)/.installed-train: $(VENV)/.installed
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable ".[build,simulate,era5,train,app,dev]"
+	$(PIP) --editable ".[build,simulate,era5,observations,train,app,dev]"
 	touch $@
 
 clean:
