@@ -48,6 +48,7 @@ class Batch:
             they have none; without modalities or members empty.
         reports: Observations of any place and minute, a table of R_b rows for each sample, or None
             if the data set has none. They are good ones, and none is withheld for scoring.
+        elevation: Of the model's ground above sea level, m, (Y, X), or None where it is not known.
 
     Raises:
         DataError: When shapes or names do not belong together, an ensemble has fewer than two
@@ -67,6 +68,7 @@ class Batch:
     background_modalities: Mapping[str, Array] = field(default_factory=dict)
     background_members_modalities: Mapping[str, Array] = field(default_factory=dict)
     reports: tuple[ObservationTable, ...] | None = None
+    elevation: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_reports()
@@ -85,6 +87,8 @@ class Batch:
         }
         if self.reference is not None:
             shapes["reference"] = (self.reference, [state])
+        if self.elevation is not None:
+            shapes["elevation"] = (self.elevation, [self.grid.shape])
         if self.background_members is not None:
             each_state = (size, members, *state[1:])
             shapes["background_members"] = (self.background_members, [each_state])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import equivalent_of
 from dambench_hub.data.batch import Batch
+from dambench_hub.data.geography import read_elevation
 from dambench_hub.data.loader import Loader
 from dambench_hub.data.stored_examples import StoredExamples
 from dambench_hub.data.stored_reports import StoredReports
@@ -126,6 +128,11 @@ class Data:
     def grid(self) -> Grid:
         """The Y×X grid."""
         return self.manifest.grid
+
+    @cached_property
+    def elevation(self) -> np.ndarray | None:
+        """Of the model's ground above sea level, m, (Y, X); None if the data set does not say."""
+        return read_elevation(self.folder, self.grid) if self.manifest.geography else None
 
     def times(self, split: str) -> np.ndarray:
         """Valid times of a split, datetime64[h], (N,), ascending."""
@@ -279,7 +286,8 @@ class Data:
         )
 
         def load(part: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
-            return self._reports.added(loader.load(part, arrays), wanted, part)
+            batch = self._reports.added(loader.load(part, arrays), wanted, part)
+            return batch if batch.reports is None else replace(batch, elevation=self.elevation)
 
         if indices is None:
             stride = task.stride if split in (None, task.split) else 1

@@ -63,3 +63,13 @@ def assemble(rows: Sequence[Mapping[str, Any]], name: str, grid: Grid) -> np.nda
     if not inside or np.isnan(field).any():
         raise DataError(f"The tiles do not cover the grid {grid}; give all of them, and its grid.")
     return field
+
+
+def read_elevation(folder: Path, grid: Grid) -> np.ndarray | None:
+    """Height of the surface above sea level, m, (Y, X), float32; None if the config has no heights.
+
+    Raises:
+        DataError: When the data set has no such config, or it cannot be read.
+    """
+    rows = read_geography(folder)
+    return assemble(rows, "orography", grid) if "orography" in rows[0] else None

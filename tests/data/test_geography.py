@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from dambench_hub.building.geography import write_geography
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.data.geography import assemble, read_geography
+from dambench_hub.data.geography import assemble, read_elevation, read_geography
 from dambench_hub.errors import DataError
 
 GRID = Grid(17, 32)
@@ -38,3 +39,12 @@ def test_incomplete_tiles_are_refused(rng):
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"geography.*cannot be read.*Write it again"):
         read_geography(tmp_path)
+
+
+def test_heights_are_read_where_there_are_some(tmp_path):
+    heights = np.arange(GRID.size, dtype=np.float32).reshape(GRID.shape)
+    for folder, given in ((tmp_path / "with", heights), (tmp_path / "without", None)):
+        (folder / "geography").mkdir(parents=True)
+        write_geography(folder, GRID, given)
+    np.testing.assert_array_equal(read_elevation(tmp_path / "with", GRID), heights)
+    assert read_elevation(tmp_path / "without", GRID) is None
