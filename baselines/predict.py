@@ -48,6 +48,7 @@ from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.storage.manifest import TRAIN_SPLIT
 from dambench_hub.tasks import Task, load_task, task_names
 from dambench_hub.version import __version__
 
@@ -105,7 +106,11 @@ def predict(args: argparse.Namespace) -> Path | None:
             f"baselines/cycle.py {args.method} --data {args.data}."
         )
     options = read_options(args.method, args.option)
-    training = batches(data, task, "train", None, args.batch_size, "Fitting")
+    training = (
+        batches(data, task, TRAIN_SPLIT, None, args.batch_size, "Fitting")
+        if TRAIN_SPLIT in data.manifest.splits
+        else None
+    )
     method = load_method(folder or args.method, training, **options)
     require_modalities(method, task, data)
     ensemble = method.uses_ensemble and not args.no_ensemble

@@ -26,6 +26,7 @@ from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring import score
 from dambench_hub.scoring.score_record import Cost, ScoreRecord
 from dambench_hub.scoring.seed_names import method_and_seed
+from dambench_hub.storage.manifest import TRAIN_SPLIT
 from dambench_hub.tasks import Task, load_task, task_names
 
 TIMED = 4
@@ -60,7 +61,9 @@ def cost_of(name: str, trained: Path | None, data: Data, task: Task) -> Cost:
     fitted = classical if classical in CLASSICAL else name
     if not trained and fitted not in method_names():
         return Cost()
-    method = load_method(trained or fitted, data.batches(task, "train", TIMED))
+    known = TRAIN_SPLIT in data.manifest.splits
+    training = data.batches(task, TRAIN_SPLIT, TIMED) if known else None
+    method = load_method(trained or fitted, training)
     batch = next(data.batches(task, task.split, TIMED, ensemble=method.uses_ensemble))
     started = time.perf_counter()
     method.assimilate(batch.without_reference())

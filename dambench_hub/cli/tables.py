@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from dambench_hub.storage.manifest import Manifest
 
 SUMMARY = {
-    "skill": "% of the background's RMSE that is gone, mean over variables; ranks",
+    "station_rmse": "RMSE at withheld stations, in the channel's units",
+    "skill": "% of the background's RMSE that is gone, mean over variables",
     "skill_without_10m_wind": "the same without u10 and v10",
     "skill_infinite_ensemble": "that the mean of infinitely many such members would have",
     "mse": "mean squared error, in units of each channel's variance",
@@ -48,15 +49,19 @@ DEGREES = (1, 5, 10, 20, 40, 60)
 
 
 def result_tables(result: Result) -> RenderableType:
-    """The scores of one file: skill first, then what is behind it; `--json` has all of them."""
+    """The scores of one file: what ranks, then what is behind it; `--json` has all of them."""
+    ranks = load_task(result.task).main_score
     model = escape(result.attributes["model_name"])
     summary = plain_table(f"{model}  ·  task {result.task}", "score", "", "meaning")
     for name, meaning in SUMMARY.items():
         if (value := result.scores.get(name)) is not None:
-            style = "bold" if name == "skill" else ""
             shown = percent(value, digits=2) if name.startswith("skill") else number(value)
-            summary.add_row(name, shown, Text(meaning, "dim"), style=style)
-    parts: list[RenderableType] = [summary, *_rmse_tables(result.scores)]
+            style, more = ("bold", "; ranks") if name == ranks else ("", "")
+            summary.add_row(name, shown, Text(meaning + more, "dim"), style=style)
+    if "stations" in result.scores:
+        parts: list[RenderableType] = [summary, _stations_table(result.scores)]
+    else:
+        parts = [summary, *_rmse_tables(result.scores)]
     parts += [
         table for table in (_places_table(result.scores), _degrees_table(result.scores)) if table
     ]
@@ -91,6 +96,23 @@ def _rmse_tables(scores: dict[str, Any]) -> list[Table]:
         table.add_row(*(number(rmse[c.name]) for c in surface))
         tables.append(table)
     return tables
+
+
+def _stations_table(scores: dict[str, Any]) -> Table:
+    """Errors at withheld stations by channel."""
+    heads = ("RMSE", "95 %", "bias", "MAE", "stations")
+    table = plain_table("At withheld stations, thinned", "channel", *heads)
+    for channel in parse_channels(list(scores["rmse"])):
+        low, high = (number(scores[end][channel.name]) for end in ("rmse_low", "rmse_high"))
+        table.add_row(
+            f"{channel.name}, {channel.units}",
+            number(scores["rmse"][channel.name]),
+            f"{low} to {high}",
+            number(scores["bias"][channel.name]),
+            number(scores["station_mae"][channel.name]),
+            str(scores["stations"][channel.name]),
+        )
+    return table
 
 
 def _places_table(scores: dict[str, Any]) -> Table | None:

@@ -6,6 +6,7 @@ imported when it is asked for, so that listing or using the classical methods ne
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable
 from importlib import import_module
@@ -49,6 +50,9 @@ CLASSICAL = (
     "particle_filter",
 )
 """Those of them that need no torch, and no training beforehand."""
+
+WITHOUT_TRAINING = {"optimal_interpolation": "StationInterpolation"}
+"""Class of a method where a data set has no training split, by name; others are not possible."""
 
 MULTI = "multi_"
 """Before the name of a learned method: the same with the adapter for modalities."""
@@ -110,6 +114,24 @@ def method_class(name: str) -> type[Assimilator]:
     return import_module("dambench_hub.models.multi_modal").multi_modal(found)
 
 
+def untrained_class(name: str) -> type[Assimilator]:
+    """The class of a method for a data set that has no training split.
+
+    Raises:
+        TaskError: When the method has to learn from one, or there is no such method.
+    """
+    found = method_class(name)
+    if name in WITHOUT_TRAINING:
+        return import_module("dambench_hub.models.station_interpolation").StationInterpolation
+    if inspect.getattr_static(found, "fit") is inspect.getattr_static(Assimilator, "fit"):
+        return found
+    possible = ", ".join(["background", *WITHOUT_TRAINING])
+    raise TaskError(
+        f"{name} learns from a training split, and the data set has none. Without one there are "
+        f"{possible}, and trained models."
+    )
+
+
 def _own_class(name: str) -> type[Assimilator]:
     """The class of one of DAMBench's own methods."""
     try:
@@ -138,7 +160,7 @@ def _refuse_taken(name: str) -> None:
 
 
 def load_method(
-    name_or_folder: str | Path, training: Iterable[Batch] = (), **options: Any
+    name_or_folder: str | Path, training: Iterable[Batch] | None = (), **options: Any
 ) -> Assimilator:
     """A method ready to assimilate.
 
@@ -147,6 +169,7 @@ def load_method(
             folder of a trained model or of its training, or its id on the Hub, brings its
             parameters along.
         training: Batches of the training split, read once if at all: `data.batches(task, "train")`.
+            None where the data set has no such split.
         options: Of a method that is fitted.
 
     Raises:
@@ -154,6 +177,8 @@ def load_method(
         DataError: When the folder is not that of a trained model.
     """
     if names_method(name_or_folder):
+        if training is None:
+            return untrained_class(str(name_or_folder)).fit((), **options)
         return method_class(str(name_or_folder)).fit(training, **options)
     from dambench_hub.models.pretrained import read_method, resolve_folder, trained_folder
 

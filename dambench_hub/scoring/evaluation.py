@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dambench_hub.errors import PredictionError, ScoreError
-from dambench_hub.metrics.scorer import SCORER_VERSION, Scorer
+from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.predictions.header import OPTIONAL_ATTRIBUTES, Header
 from dambench_hub.predictions.reader import Opener, open_prediction
 from dambench_hub.predictions.validation import header_problems, shortened, task_of
 from dambench_hub.predictions.value_check import ValueCheck
 from dambench_hub.runtime.prefetching import prefetched
 from dambench_hub.runtime.progress import track
-from dambench_hub.scoring.observed_points import observed_points
-from dambench_hub.scoring.skill_by_day import skill_by_day
+from dambench_hub.scoring.judges import Observer, judge_of
+from dambench_hub.scoring.station_errors import StationErrors
 from dambench_hub.tasks.benchmark import BenchmarkVersion, version_of_result
 from dambench_hub.tasks.task import Task, load_task, task_names
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from dambench_hub.data.dataset import Data
 
 MODEL_ATTRIBUTES = ("model_name", *OPTIONAL_ATTRIBUTES)
-
-Observer = Callable[[int, np.ndarray, np.ndarray], object]
-"""Takes the number of a time, its analysis ([M,] C, Y, X) and its reference (C, Y, X)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +41,8 @@ class Result:
         value_hash: SHA-256 of coordinates and values, std included, whatever file they came in.
         main_score: The score that ranks; `larger_is_better` says in which direction.
         scores: Those of `Scorer.compute`.
-        sample_mse: `mse` of each time, for paired comparisons, (N,).
+        sample_mse: `mse` of each time, for paired comparisons, (N,); (0,) where reports are the
+            reference.
         attributes: What the file says of the model: those of `MODEL_ATTRIBUTES` that it has.
         square_errors: Area-weighted mean square error of each time and channel (of an ensemble,
             that of its mean), physical units squared, (N, C); (0, 0) where it is not known or must
@@ -54,6 +51,7 @@ class Result:
         skill_by_day: Skill in %, linearised in the errors of each time, see `skill_by_day`; its
             mean is `scores["skill"]`, (N,) or (0,).
         hours: Valid times in hours since 1970-01-01 UTC, (N,), or (0,) where they are not known.
+        station_errors: Errors at withheld reports, where these are the reference; not stored.
     """
 
     task: str
@@ -69,6 +67,7 @@ class Result:
     background_square_errors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     skill_by_day: tuple[float, ...] = ()
     hours: tuple[int, ...] = ()
+    station_errors: StationErrors | None = None
 
     @property
     def larger_is_better(self) -> bool:
@@ -119,7 +118,7 @@ def score(
         data: The data set it was made for.
         task: The task it was made for; None for the one that the file names.
         open: How the file is opened.
-        observer: Sees every field that is scored.
+        observer: Sees every field that is scored; reports are no fields.
 
     Raises:
         PredictionError: When the file has problems; the message lists them as `validate` does.
@@ -132,23 +131,18 @@ def score(
         _refuse(path, header_problems(header, data, task))
         check = ValueCheck(header, data)
         digest = hashlib.sha256(_identity(header, data))
-        scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
+        judge = judge_of(data, task, observer)
         fields = track(prediction, len(prediction), "Scoring")
-        known = prefetched(_known(data, task, len(prediction)), 2)
+        known = prefetched(judge.examples(), 2)
         for index, (values, example) in enumerate(zip(fields, known, strict=True)):
             std = prediction.std(index)
             for scored in (values, std):
                 if scored is not None:
                     digest.update(np.ascontiguousarray(scored).data)
             if check.update(values, std):
-                reference, background, observed = (field[None] for field in example)
-                predicted = None if std is None else std[None]
-                scorer.update(values[None], reference, background, observed, predicted)
-                if observer:
-                    observer(index, values, example[0])
+                judge.update(index, values, std, example)
         _refuse(path, check.problems())
-    scores, attributes = scorer.compute(), header.attributes
-    errors = scorer.square_errors, scorer.background_square_errors
+    scores, attributes = judge.scores(), header.attributes
     return Result(
         task=task.name,
         dataset=data.manifest.name,
@@ -157,21 +151,11 @@ def score(
         value_hash=digest.hexdigest(),
         main_score=_main_score(scores, task, data),
         scores=scores,
-        sample_mse=tuple(scorer.per_sample_mse.tolist()),
         attributes={name: attributes[name] for name in MODEL_ATTRIBUTES if name in attributes},
-        square_errors=errors[0],
-        background_square_errors=errors[1],
-        skill_by_day=_skill_by_day(scores, data, *errors),
         hours=tuple(header.time.astype("datetime64[h]").astype(int).tolist()),
+        station_errors=judge.station_errors,
+        **judge.by_time(),
     )
-
-
-def _known(data: Data, task: Task, times: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Reference, background and observed points of each time, (C, Y, X) each."""
-    for index in range(0, times * task.stride, task.stride):
-        reference = data.reference(task.split, index)
-        observed = observed_points(data, task, index, reference)
-        yield reference, data.background(task.split, index), observed
 
 
 def _main_score(scores: dict[str, Any], task: Task, data: Data) -> float:
@@ -181,15 +165,6 @@ def _main_score(scores: dict[str, Any], task: Task, data: Data) -> float:
             "has errors. Give it another background, or take a task with another main score."
         )
     return float(found)
-
-
-def _skill_by_day(
-    scores: dict[str, Any], data: Data, error: np.ndarray, background_error: np.ndarray
-) -> tuple[float, ...]:
-    if scores.get("skill") is None:
-        return ()
-    days = skill_by_day(data.channels, error, background_error, data.statistics.std)
-    return tuple(days.tolist())
 
 
 def _refuse(path: Path, problems: list[str]) -> None:

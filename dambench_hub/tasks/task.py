@@ -15,8 +15,8 @@ from dambench_hub.observations import ObservationSettings
 from dambench_hub.runtime.settings import refuse_unknown
 from dambench_hub.storage.manifest import Manifest
 
-Config = Literal["multimodal", "unimodal"]
-MainScore = Literal["skill", "mse", "mae", "specdiv"]
+Config = Literal["multimodal", "unimodal", "reports"]
+MainScore = Literal["skill", "mse", "mae", "specdiv", "station_rmse"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Task:
     Attributes:
         name: Also the name of its file.
         description: One sentence for people.
-        config: `multimodal`, with precipitation and outgoing longwave radiation, or `unimodal`.
+        config: `multimodal`, with precipitation and outgoing longwave radiation, or `unimodal`; or
+            `reports`, of data sets whose reference is reports.
         split: The split that is scored.
         main_score: The score that ranks; see `larger_is_better`.
         observations: Settings that differ from those of the data set's stored observations.
@@ -70,7 +71,7 @@ class Task:
         Raises:
             TaskError: When the task is multi-modal and the data set is not.
         """
-        if self.config == "unimodal":
+        if self.config != "multimodal":
             return ()
         if not manifest.modalities:
             raise TaskError(
@@ -104,8 +105,8 @@ class Task:
         """What a data set does not have that the task needs, in a few words; None if it fits."""
         if self.split not in manifest.splits:
             return f"no {self.split} split"
-        if manifest.reference_is_reports:
-            return "no reference fields"
+        if manifest.reference_is_reports != (self.config == "reports"):
+            return "no reference fields" if manifest.reference_is_reports else "no withheld reports"
         if self.config == "multimodal" and not manifest.modalities:
             return "no modalities"
         try:
