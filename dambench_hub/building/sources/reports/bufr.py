@@ -17,10 +17,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from dambench_hub.building.sources.reports.bufr_messages import whole_messages
 from dambench_hub.building.sources.reports.reading import Refusal
 from dambench_hub.errors import BuildError
 
@@ -73,15 +74,15 @@ def read_subsets(path: Path, categories: Sequence[int], refused: Counter[str]) -
     """
     codes = _eccodes(path)
     try:
-        file = path.open("rb")
+        content = path.read_bytes()
     except OSError as error:
         raise BuildError(f"{path} cannot be read ({error.strerror}).") from error
-    with file:
-        for handle in _messages(codes, file, refused):
-            try:
-                yield from _subsets(codes, handle, categories, refused)
-            finally:
-                codes.codes_release(handle)
+    for message in whole_messages(content, refused):
+        handle = codes.codes_new_from_message(message)
+        try:
+            yield from _subsets(codes, handle, categories, refused)
+        finally:
+            codes.codes_release(handle)
 
 
 def levels(subset: Subset, members: Collection[int]) -> Iterator[dict[int, float]]:
@@ -124,22 +125,6 @@ def _eccodes(path: Path) -> Any:
             f"{path} is BUFR, which needs ecCodes: pip install 'dambench-hub[observations]'."
         ) from error
     return eccodes
-
-
-def _messages(codes: Any, file: BinaryIO, refused: Counter[str]) -> Iterator[Any]:
-    """Handles of the messages; damaged ones are counted."""
-    while True:
-        begin = file.tell()
-        try:
-            handle = codes.codes_bufr_new_from_file(file)
-        except codes.CodesInternalError:
-            refused[Refusal.DAMAGED] += 1
-            if file.tell() <= begin:  # nothing was passed over: the rest of the file is lost
-                return
-            continue
-        if handle is None:
-            return
-        yield handle
 
 
 def _subsets(

@@ -57,11 +57,12 @@ def test_a_subset_without_levels_has_none():
     assert list(levels(Subset(0, [(9, 1.0)], {}), {1, 2})) == []
 
 
-def test_a_message_damaged_inside_is_counted_and_the_next_one_read(tmp_path):
+def test_values_that_do_not_fit_the_layout_are_counted_and_the_next_message_read(tmp_path):
     content = message([311005], TIME, subsets=2)
-    longer = content.replace(b"7777", b"\0\0\0\0")
+    more = bytearray(content)
+    more[more.index(b"\x00\x02\x80", 20) + 1] = 3  # subsets, of which there are two
     path = tmp_path / "file.bufr"
-    path.write_bytes(longer + content)
+    path.write_bytes(bytes(more) + content)
     refused: Counter[str] = Counter()
     assert len(list(read_subsets(path, (0,), refused))) == 2
     assert refused == {Refusal.DAMAGED: 1}

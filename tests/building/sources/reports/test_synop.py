@@ -232,13 +232,17 @@ def _without(values, *names):
     return {name: value for name, value in values.items() if name not in names}
 
 
-def test_the_reports_of_a_real_hour_over_europe():
+@pytest.fixture(scope="module")
+def real():
+    return read_synop(SYNOP_FILE)
+
+
+def test_the_reports_of_a_real_hour_over_europe(real):
     """1,507 messages of 2018-11-20 12 UTC; the counts are those of ECMWF's own reader."""
-    reading = read_synop(SYNOP_FILE)
-    table = reading.table
+    table = real.table
     counts = {name: int(table.is_of("variable", name).sum()) for name in table.names("variable")}
     assert counts == {"t2m": 1471, "u10": 1471, "v10": 1471, "ps": 1348, "msl": 1201}
-    assert reading.refused == {Refusal.NO_VALUE.value: 28}
+    assert real.refused == {Refusal.NO_VALUE.value: 28}
     assert table.latitude.min() > 30 and table.latitude.max() < 71
     checked = check_reports(table)
     assert counts_by_reason(checked) == {"good": 6961, "gross": 1}
@@ -246,8 +250,8 @@ def test_the_reports_of_a_real_hour_over_europe():
     assert gross == 15_600.0  # Pa at 308 m
 
 
-def test_pressure_at_the_station_and_at_sea_level_fit_its_height():
-    table = read_synop(SYNOP_FILE).table
+def test_pressure_at_the_station_and_at_sea_level_fit_its_height(real):
+    table = real.table
     at_sea, here = (
         table.where(table.is_of("variable", name) & (table.quality == Quality.GOOD))
         for name in ("msl", "ps")

@@ -124,23 +124,27 @@ def test_surface_reports_are_of_another_kind(read):
     assert reading.refused == {Refusal.TEMPLATE.value: 1}
 
 
-def test_the_soundings_of_a_real_noon():
+@pytest.fixture(scope="module")
+def real():
+    return read_temp(TEMP_FILE)
+
+
+def test_the_soundings_of_a_real_noon(real):
     """420 messages of 2008-12-08 12 UTC; the counts are those of ECMWF's own reader.
 
     But for z, of which that reader also gives 219 heights below the station.
     """
-    reading = read_temp(TEMP_FILE)
-    table = reading.table
+    table = real.table
     counts = {name: int(table.is_of("variable", name).sum()) for name in table.names("variable")}
     assert counts == {"t": 18742, "u": 13758, "v": 13758, "z": 16453 - 219, "q": 16094 - 1}
-    assert reading.refused == {Refusal.NO_VALUE.value: 436}
+    assert real.refused == {Refusal.NO_VALUE.value: 436}
     assert len(table.names("station")) == 420
     assert counts_by_reason(check_reports(table)) == {"good": 78584, "gross": 1}
 
 
-def test_real_profiles_are_hydrostatic():
+def test_real_profiles_are_hydrostatic(real):
     """Thickness between neighbouring mandatory levels is that of their mean temperature."""
-    table = read_temp(TEMP_FILE).table
+    table = real.table
     lower, upper = 70_000.0, 50_000.0
     z, t = ({level: _by_station(table, name, level) for level in (lower, upper)} for name in "zt")
     both = set.intersection(*(set(of) for of in (*z.values(), *t.values())))
