@@ -16,7 +16,7 @@ from dambench_hub.observations.duplicates import duplicates
 from dambench_hub.observations.moved_stations import moved_stations
 from dambench_hub.observations.observed_variables import OBSERVED_VARIABLES
 from dambench_hub.observations.quality import Quality
-from dambench_hub.observations.row_groups import row_groups
+from dambench_hub.observations.row_groups import repetitions, row_groups
 from dambench_hub.observations.table import ObservationTable
 
 WINDS = (("u10", "v10"), ("u", "v"))
@@ -101,14 +101,19 @@ def far_from_background(
 
 
 def whole_winds(table: ObservationTable, failed: np.ndarray) -> np.ndarray:
-    """The rows that failed, and the other component of each wind among them, boolean, (R,)."""
+    """The rows that failed, and the other component of each wind among them, boolean, (R,).
+
+    Where a station has several winds of one time, the first u belongs to the first v, and so on.
+    """
     variable = table.labels("variable")
     vector = np.select([np.isin(variable, pair) for pair in WINDS], range(len(WINDS)), -1)
     winds = np.flatnonzero(vector >= 0)
     if not np.any(failed[winds]):
         return failed
     place = (table.time, table.latitude, table.longitude, table.pressure, table.codes("station"))
-    measured = row_groups(vector[winds], *(column[winds] for column in place))
+    here = row_groups(vector[winds], *(column[winds] for column in place))
+    component = row_groups(here, table.codes("variable")[winds])
+    measured = row_groups(here, repetitions(component))
     spoilt = np.zeros(len(winds), bool)
     np.logical_or.at(spoilt, measured, failed[winds])
     both = failed.copy()

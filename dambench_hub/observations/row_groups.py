@@ -16,3 +16,12 @@ def row_groups(*columns: np.ndarray) -> np.ndarray:
         values, positions = np.unique(column, return_inverse=True)
         _, groups = np.unique(groups * len(values) + positions, return_inverse=True)
     return groups
+
+
+def repetitions(groups: np.ndarray) -> np.ndarray:
+    """How many earlier rows are of the same group, int, (R,)."""
+    order = np.argsort(groups, kind="stable")
+    begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    counts = np.empty(len(groups), np.int64)
+    counts[order] = np.arange(len(groups)) - np.repeat(begins, np.diff(begins, append=len(groups)))
+    return counts

@@ -44,6 +44,13 @@ def test_winds_are_whole_at_their_own_level_only():
     assert failed.tolist() == [True, False, True, False, True]
 
 
+def test_a_wrong_wind_does_not_spoil_its_correction():
+    table = table_of(variable=["u10", "u10", "v10", "v10"], value=[349.0, 3.0, 0.5, 0.6])
+    assert gross_errors(table).tolist() == [True, False, True, False]
+    checked = check_reports(table)
+    assert checked.quality.tolist() == [Quality.GROSS, Quality.GOOD] * 2
+
+
 def test_only_stations_of_the_blacklist_fail():
     table = table_of(station=["a", "b", "a"])
     assert blacklisted(table, {"a", "nowhere"}).tolist() == [True, False, True]

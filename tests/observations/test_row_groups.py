@@ -1,6 +1,6 @@
 import numpy as np
 
-from dambench_hub.observations.row_groups import row_groups
+from dambench_hub.observations.row_groups import repetitions, row_groups
 
 
 def test_rows_of_a_group_agree_in_all_columns_and_no_others_do():
@@ -15,3 +15,10 @@ def test_rows_of_a_group_agree_in_all_columns_and_no_others_do():
 
 def test_no_rows_have_no_groups():
     assert row_groups(np.empty(0), np.empty(0)).tolist() == []
+
+
+def test_repetitions_count_the_earlier_rows_of_a_group():
+    groups = np.random.default_rng(0).integers(0, 5, 60)
+    expected = [int(np.sum(groups[:row] == groups[row])) for row in range(60)]
+    assert repetitions(groups).tolist() == expected
+    assert repetitions(np.empty(0, int)).tolist() == []
