@@ -19,9 +19,8 @@ import numpy as np
 
 from dambench_hub.building.sources.reports.bufr import Subset, column, levels, read_subsets
 from dambench_hub.building.sources.reports.headers import headers
-from dambench_hub.building.sources.reports.humidity import specific_humidity
 from dambench_hub.building.sources.reports.reading import Reading, Reports, read_reports
-from dambench_hub.building.sources.reports.wind import wind_components
+from dambench_hub.building.sources.reports.soundings import sounding_reports
 from dambench_hub.coordinates.constants import GRAVITY
 
 SOUNDINGS = 2
@@ -38,9 +37,6 @@ MEMBERS = (
     *(*TEMPERATURE, *DEW_POINT, DIRECTION, SPEED),
 )
 """Elements of a level; one that comes again is of the next."""
-
-BELOW_GROUND = 10.0
-"""m, by which the height of the lowest level may differ from the station's."""
 
 
 def read_temp(path: Path) -> Reading:
@@ -60,12 +56,15 @@ def _reports(subsets: Sequence[Subset]) -> Reports:
     sounding = np.repeat(np.arange(len(subsets)), [len(profile) for profile in profiles])
     found = [level for profile in profiles for level in profile]
     launch = headers(subsets).at(sounding)
-    pressure = column(found, PRESSURE)
     geopotential = column(found, *GEOPOTENTIAL)
     height = GRAVITY * column(found, GEOPOTENTIAL_HEIGHT)
-    geopotential = np.where(np.isnan(geopotential), height, geopotential)
-    underground = geopotential < GRAVITY * (launch.elevation - BELOW_GROUND)
-    u, v = wind_components(column(found, DIRECTION), column(found, SPEED))
+    measured = {
+        "temperature": column(found, *TEMPERATURE),
+        "dew_point": column(found, *DEW_POINT),
+        "direction": column(found, DIRECTION),
+        "speed": column(found, SPEED),
+        "geopotential": np.where(np.isnan(geopotential), height, geopotential),
+    }
     seconds, north, east = (np.nan_to_num(column(found, e)) for e in (SECONDS, NORTHWARD, EASTWARD))
     header = replace(
         launch,
@@ -73,15 +72,4 @@ def _reports(subsets: Sequence[Subset]) -> Reports:
         latitude=launch.latitude + north,
         longitude=launch.longitude + east,
     )
-    return Reports(
-        report="temp",
-        header=header,
-        values={
-            "t": column(found, *TEMPERATURE),
-            "u": u,
-            "v": v,
-            "q": specific_humidity(column(found, *DEW_POINT), pressure),
-            "z": np.where(underground, np.nan, geopotential),
-        },
-        pressure=pressure,
-    )
+    return sounding_reports(header, column(found, PRESSURE), measured)
