@@ -10,6 +10,9 @@ import numpy as np
 from dambench_hub.building.sources.reports.bufr import Subset
 from dambench_hub.building.sources.reports.reading import Header
 
+MASKED = ("SHIP", "MASKSTID", "BUOY", "PLAT", "RIGG")
+"""Call signs that hide who reports; many share them."""
+
 
 def headers(subsets: Sequence[Subset]) -> Header:
     """Who reported, where and when: of N reports."""
@@ -25,13 +28,13 @@ def headers(subsets: Sequence[Subset]) -> Header:
 def station_of(subset: Subset) -> str:
     """The WMO number of five digits, or else a call sign, a buoy's number or the WIGOS identifier.
 
-    Empty if there is none.
+    Empty if there is none, or one that hides it.
     """
     block, number = subset.first(1001), subset.first(1002)
     if block == block and number == number:
         return f"{block:02.0f}{number:03.0f}"
     if call_sign := subset.texts.get(1011):
-        return call_sign
+        return "" if call_sign in MASKED else call_sign
     buoy = subset.first(1087, 1005)
     if buoy == buoy:
         return f"{buoy:.0f}"

@@ -1,3 +1,4 @@
+import sys
 from collections import Counter
 
 import numpy as np
@@ -74,6 +75,6 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_without_eccodes_the_error_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "eccodes", None)
+    monkeypatch.setitem(sys.modules, "eccodes", None)
     with pytest.raises(BuildError, match=r"dambench-hub\[observations\]"):
         list(read_subsets(tmp_path / "file.bufr", (0,), Counter()))

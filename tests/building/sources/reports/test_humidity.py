@@ -5,7 +5,7 @@ from dambench_hub.building.sources.reports.humidity import EPSILON, specific_hum
 
 
 @pytest.mark.parametrize(
-    ("celsius", "hectopascals"), [(0.0, 6.112), (20.0, 23.39), (-20.0, 1.254), (40.0, 73.85)]
+    ("celsius", "hectopascals"), [(0.0, 6.1078), (20.0, 23.373), (-20.0, 1.254), (40.0, 73.777)]
 )
 def test_vapour_pressure_is_that_of_the_tables_over_water(celsius, hectopascals):
     """Goff-Gratch values, WMO-No. 49, technical regulations."""

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,6 @@ def test_an_empty_file_is_an_empty_table(read):
 def test_what_is_needed_is_said(tmp_path, monkeypatch):
     with pytest.raises(BuildError, match="No such file"):
         read_metar(tmp_path / "absent.txt", AERODROMES, REFERENCE)
-    monkeypatch.setitem(__import__("sys").modules, "metar.Metar", None)
+    monkeypatch.setitem(sys.modules, "metar.Metar", None)
     with pytest.raises(BuildError, match=r"dambench-hub\[observations\]"):
         read_metar(tmp_path / "absent.txt", AERODROMES, REFERENCE)
