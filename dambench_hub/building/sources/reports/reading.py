@@ -143,13 +143,18 @@ def _faults(reports: Reports) -> dict[Refusal, np.ndarray]:
     }
     if reports.pressure is not None:
         faults[Refusal.PRESSURE] = ~((reports.pressure >= 1) & (reports.pressure <= 120_000))
-    faults[Refusal.NO_VALUE] = ~np.any([np.isfinite(v) for v in reports.values.values()], axis=0)
+    faults[Refusal.NO_VALUE] = ~np.any([_is_number(v) for v in reports.values.values()], axis=0)
     return faults
+
+
+def _is_number(values: np.ndarray) -> np.ndarray:
+    """Which values a table can hold, in single precision; boolean, (N,)."""
+    return np.abs(values) <= np.finfo(np.float32).max
 
 
 def _rows(reports: Reports, variable: str, left: np.ndarray) -> ObservationTable:
     """The rows of one variable."""
-    rows = left & np.isfinite(reports.values[variable])
+    rows = left & _is_number(reports.values[variable])
     if not rows.any():
         return ObservationTable.empty()
     header = reports.header.at(rows)

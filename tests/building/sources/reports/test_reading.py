@@ -86,6 +86,13 @@ def test_impossible_values_are_rows_and_those_of_the_provider_are_marked_so():
     assert table.quality.tolist() == [Quality.GOOD, Quality.GROSS, Quality.GOOD]
 
 
+def test_what_no_table_can_hold_is_no_value():
+    values = {"t2m": np.array([1e300, -np.inf, 3e38])}
+    reading = read_reports(reports(values=values))
+    assert reading.table.quality.tolist() == [Quality.GROSS]
+    assert reading.refused == {Refusal.NO_VALUE.value: 2}
+
+
 def test_unnamed_reports_of_one_place_have_one_name():
     header = {"station": np.array(["", "", "a"]), "latitude": np.full(3, 50.0)}
     header["longitude"] = np.full(3, -8.0)
