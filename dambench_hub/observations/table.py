@@ -15,6 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from dambench_hub.errors import DataError, did_you_mean
+from dambench_hub.observations.columns import (
+    as_longitudes,
+    as_times,
+    from_series,
+    of_one_length,
+    to_arrow,
+)
 from dambench_hub.observations.observed_variables import OBSERVED_VARIABLES, REPORTS
 from dambench_hub.observations.quality import Quality
 from dambench_hub.observations.window import Window
@@ -85,17 +92,15 @@ class ObservationTable:
             raise DataError(f"Unknown column {name!r}. {did_you_mean(name, SCHEMA.names)}")
         if absent := set(SCHEMA.names) - set(columns) - set(DEFAULTS):
             raise DataError(f"Columns {', '.join(sorted(absent))} are absent.")
-        arrays = dict(DEFAULTS) | columns
-        rows = max((np.size(values) for values in columns.values() if np.ndim(values)), default=1)
-        broadcast = {name: np.broadcast_to(arrays[name], rows) for name in SCHEMA.names}
-        time = np.asarray(broadcast["time"], "datetime64[ms]")
-        order = np.argsort(time, kind="stable")
-        longitude = np.asarray(broadcast["longitude"], float)
-        # Rounding may bring a small negative longitude to 360 itself.
-        broadcast["longitude"] = np.where(longitude < 0, longitude % 360 % 360, longitude)
-        broadcast["time"] = time
-        ordered = {name: values[order] for name, values in broadcast.items()}
-        return cls(pa.table([_to_arrow(ordered[f.name], f.type) for f in SCHEMA], schema=SCHEMA))
+        arrays = of_one_length({**DEFAULTS, **columns})
+        arrays["time"] = as_times(arrays["time"])
+        arrays["longitude"] = as_longitudes(arrays["longitude"])
+        order = np.argsort(arrays["time"], kind="stable")
+        return cls(
+            pa.table(
+                [to_arrow(f.name, arrays[f.name][order], f.type) for f in SCHEMA], schema=SCHEMA
+            )
+        )
 
     @classmethod
     def empty(cls) -> ObservationTable:
@@ -105,7 +110,7 @@ class ObservationTable:
     @classmethod
     def from_pandas(cls, frame: pd.DataFrame) -> ObservationTable:
         """The inverse of `to_pandas`; columns as in `from_columns`."""
-        return cls.from_columns(**{name: _from_series(frame[name]) for name in frame.columns})
+        return cls.from_columns(**{name: from_series(frame[name]) for name in frame.columns})
 
     def __len__(self) -> int:
         return self.arrow.num_rows
@@ -181,8 +186,18 @@ class ObservationTable:
         return self.codes(column) == (names.index(name) if name in names else -1)
 
     def where(self, rows: np.ndarray) -> ObservationTable:
-        """The rows that a boolean (R,) selects."""
-        return self._selected(self.arrow.filter(pa.array(np.asarray(rows, bool))))
+        """The rows that a boolean (R,) selects.
+
+        Raises:
+            DataError: When it is something else.
+        """
+        chosen = np.asarray(rows)
+        if chosen.dtype != bool or chosen.shape != (len(self),):
+            raise DataError(
+                f"Rows are chosen by a boolean for each of {len(self)}, got {chosen.dtype} of "
+                f"shape {chosen.shape}."
+            )
+        return self._selected(self.arrow.filter(pa.array(chosen)))
 
     def window(self, valid_time: np.datetime64, window: Window) -> ObservationTable:
         """The rows whose times belong to the analysis at `valid_time`, without a copy."""
@@ -195,10 +210,17 @@ class ObservationTable:
         Raises:
             DataError: When they are no table.
         """
-        table = self.arrow
+        known, table = SCHEMA.names[1:], self.arrow
         for name, values in columns.items():
+            if name not in known:
+                raise DataError(f"No column {name!r} to replace. {did_you_mean(name, known)}")
+            if np.shape(values) != (len(self),):
+                raise DataError(
+                    f"Column {name} has shape {np.shape(values)}, the table has {len(self)} rows."
+                )
             at = SCHEMA.get_field_index(name)
-            table = table.set_column(at, SCHEMA[at], _to_arrow(np.asarray(values), SCHEMA[at].type))
+            column = to_arrow(name, of_one_length({name: values})[name], SCHEMA[at].type)
+            table = table.set_column(at, SCHEMA[at], column)
         return ObservationTable(table)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -243,21 +265,6 @@ def concatenate(tables: Sequence[ObservationTable]) -> ObservationTable:
     return ObservationTable(whole.take(pa.array(np.argsort(time, kind="stable"))))
 
 
-def _from_series(series: pd.Series) -> np.ndarray:
-    if getattr(series.dt, "tz", None) is not None if series.dtype.kind == "M" else False:
-        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-    return series.astype(str).to_numpy() if str(series.dtype) == "category" else series.to_numpy()
-
-
-def _to_arrow(values: np.ndarray, arrow_type: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(arrow_type):
-        names, codes = np.unique(np.asarray(values, str), return_inverse=True)
-        return pa.DictionaryArray.from_arrays(codes.astype(np.int32), names.tolist())
-    if pa.types.is_timestamp(arrow_type):
-        return pa.array(values.astype("datetime64[ms]").astype(np.int64)).cast(arrow_type)
-    return pa.array(np.asarray(values, arrow_type.to_pandas_dtype()))
-
-
 def _as_schema(table: pa.Table) -> pa.Table:
     """The columns of `SCHEMA` in its order, cast to its types without loss."""
     if absent := [name for name in SCHEMA.names if name not in table.column_names]:
@@ -265,10 +272,16 @@ def _as_schema(table: pa.Table) -> pa.Table:
             f"The table of observations lacks {', '.join(absent)}; its columns are "
             f"{', '.join(SCHEMA.names)}."
         )
-    try:
-        return table.select(SCHEMA.names).cast(SCHEMA)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise DataError(f"A column of the table has another type ({error}).") from error
+    columns = []
+    for field in SCHEMA:
+        column = table.column(field.name)
+        try:
+            columns.append(column.cast(field.type))
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                f"Column {field.name} of the table is {column.type}, wanted {field.type} ({error})."
+            ) from error
+    return pa.table(columns, schema=SCHEMA)
 
 
 def _problems(table: ObservationTable) -> Any:

@@ -16,15 +16,15 @@ class Window:
     It is half-open, so that consecutive windows share nothing.
 
     Raises:
-        DataError: When it is empty.
+        DataError: When it is empty or endless.
     """
 
     start_hours: float = -3.0
     end_hours: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.start_hours < self.end_hours:
-            raise DataError(f"A window starts before it ends, got {self}.")
+        if not -np.inf < self.start_hours < self.end_hours < np.inf:
+            raise DataError(f"A window starts before it ends, and ends; got {self}.")
 
     def __str__(self) -> str:
         return f"({self.start_hours:g} h, {self.end_hours:g} h]"
