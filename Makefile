@@ -82,7 +82,7 @@ baselines: $(foreach row,$(ROWS),$(if $(wildcard baselines/scores/$(row).json),,
 	$(BIN)/python baselines/table.py baselines/scores --task unimodal
 	$(BIN)/python baselines/table.py baselines/scores baselines/scores/multimodal --task multimodal
 # A make of its own for each row trains, predicts and records it before the next row begins.
-baselines/scores/%.json: | data ensemble/manifest.json
+baselines/scores/%.json: | dambench/manifest.json ensemble/manifest.json
 	$(MAKE) --no-print-directory results/$*.nc
 	$(BIN)/python baselines/record.py results/$*.nc --data ensemble --runs runs --out $(@D)
 # They train from the same host, and two makes must not do so at once.
@@ -92,7 +92,7 @@ $(METHODS:%=baselines/scores/longer_%-0.json): baselines/scores/longer_%.json: |
 # What took hours is kept, though nobody asked for it by name.
 .SECONDARY:
 
-$(CLASSICAL:%=results/%.nc): results/%.nc: | data
+$(CLASSICAL:%=results/%.nc): results/%.nc: | dambench/manifest.json
 	$(PREDICT) $* --task unimodal
 $(ENSEMBLES:%=results/%.nc): results/%.nc: | ensemble/manifest.json
 	$(BIN)/python baselines/predict.py $* --data ensemble --out $@ --overwrite --task unimodal
@@ -100,6 +100,8 @@ $(SEEING:%=results/multi_%.nc): results/multi_%.nc: | ensemble/manifest.json
 	$(BIN)/python baselines/predict.py $* --data ensemble --out $@ --overwrite --task multimodal
 $(ELSEWHERE:%=results/%.nc): results/%.nc: | ensemble/manifest.json
 	$(BIN)/python baselines/predict.py $(*F) --data ensemble --out $@ --overwrite --task $(*D)
+dambench/manifest.json: | $(VENV)/.installed
+	$(BIN)/python builders/osse/build.py --preset mini --out dambench
 # The same data with the members of the background's ensemble: 1.4 GB more, and the same revision.
 ensemble/manifest.json: | $(VENV)/.installed
 	$(BIN)/python builders/osse/build.py --preset mini --ensemble --out ensemble
@@ -117,10 +119,10 @@ $(RUNS:%=runs/longer_%/.trained): runs/longer_%/.trained: runs/%/.trained
 $(SEEDS:%=runs/slams-%/.trained): runs/slams-%/.trained: runs/slams_autoencoder-%/.trained
 	$(BIN)/python baselines/train.py --data dambench --seed $* --out runs/slams-$* --config baselines/slams/mini.yaml initial=runs/slams_autoencoder-$*/best
 	touch $@
-runs/slams_autoencoder-%/.trained: | data $(VENV)/.installed-train
+runs/slams_autoencoder-%/.trained: | dambench/manifest.json $(VENV)/.installed-train
 	$(BIN)/python baselines/train.py --data dambench --seed $* --out runs/slams_autoencoder-$* --config baselines/slams/mini_autoencoder.yaml
 	touch $@
-runs/%/.trained: | data $(VENV)/.installed-train
+runs/%/.trained: | dambench/manifest.json $(VENV)/.installed-train
 	$(TRAIN) --out runs/$* --config baselines/$(method)/mini.yaml
 	touch $@
 
