@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from dambench_hub.building.plan import Plan
 from dambench_hub.errors import BuildError
 from dambench_hub.observations.quality import Quality
+from dambench_hub.observations.quality_control import counts_by_reason
 from dambench_hub.observations.table import ObservationTable
 from dambench_hub.observations.window import Window
 from dambench_hub.runtime.files import sha256, write_atomic
@@ -50,11 +52,11 @@ def write_reports(out: Path, work: Path, plan: Plan, read: ReadReports | None) -
             "The plan wants tables of observations, and the source gives none: it needs "
             "read_reports."
         )
-    shards, counts, withheld = {}, np.zeros(len(Quality), int), 0
+    shards, counts, withheld = {}, Counter[str](), 0
     for split, times in plan.times.items():
         table = read(split)
         _require_in_windows(split, times, plan.reports_window, table)
-        counts += np.bincount(table.quality, minlength=len(Quality))
+        counts.update(counts_by_reason(table))
         kept = int(np.count_nonzero(table.withheld & (table.quality == Quality.GOOD)))
         if plan.reference_is_reports and not kept:
             raise BuildError(
@@ -63,8 +65,8 @@ def write_reports(out: Path, work: Path, plan: Plan, read: ReadReports | None) -
             )
         withheld += kept
         shards[split] = write_report_shards(out, split, table)
-    found = {quality.name.lower(): int(counts[quality]) for quality in Quality if counts[quality]}
-    reports = Reports(plan.reports_window, shards, found, withheld, plan.reference_is_reports)
+    window, are_reference = plan.reports_window, plan.reference_is_reports
+    reports = Reports(window, shards, dict(counts), withheld, are_reference)
     note_reports(work, reports)
     return reports
 
