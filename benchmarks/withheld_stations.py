@@ -21,11 +21,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from dambench_hub.building.screening import screen
 from dambench_hub.building.sources.reduced_gaussian import read_gaussian_field
 from dambench_hub.building.sources.reports.synop import read_synop
 from dambench_hub.coordinates.grids import Grid
+from dambench_hub.coordinates.places import on_unit_sphere
 from dambench_hub.data import Data, load_data
 from dambench_hub.metrics.station_scores import thinning_weights
 from dambench_hub.models.station_interpolation import StationInterpolation
@@ -73,15 +75,39 @@ def draw(
     table = table.where(table.is_of("variable", "t2m") & (table.quality == Quality.GOOD))
     kept = table.where(table.withheld)
     batch = next(data.batches("synop"))
-    given = replace(batch, reports=(table.where(~table.withheld),), elevation=elevation)
-    analysis = StationInterpolation().assimilate(given).mean[0]
+    given = table.where(~table.withheld)
+    innovation = -errors(background, grid, given, elevation)
+    order = np.random.default_rng(seed).permutation(len(given))
+    shuffled = given.replace(value=given.value - innovation + innovation[order])
+
+    def analysis(reports: ObservationTable) -> np.ndarray:
+        sample = replace(batch, reports=(reports,), elevation=elevation)
+        field = StationInterpolation().assimilate(sample).mean[0]
+        return errors(field, grid, kept, elevation)
+
+    forecast = errors(background, grid, kept, elevation)
+    candidates = {
+        "forecast": forecast,
+        "analysis": analysis(given),
+        "inverse distance": forecast + inverse_distance(given, innovation, kept),
+        "shuffled reports": analysis(shuffled),
+    }
     thin, plain = thinning_weights(kept.latitude, kept.longitude), np.ones(len(kept))
     found = {}
     for name, weight in (("plain", plain), ("thinned", thin)):
-        for what, field in (("forecast", background), ("analysis", analysis)):
-            found[f"{what}, {name}"] = rmse(errors(field, grid, kept, elevation), weight)
+        found |= {f"{what}, {name}": rmse(error, weight) for what, error in candidates.items()}
         found[f"ratio, {name}"] = found[f"analysis, {name}"] / found[f"forecast, {name}"]
     return found
+
+
+def inverse_distance(
+    given: ObservationTable, innovation: np.ndarray, kept: ObservationTable
+) -> np.ndarray:
+    """Mean innovation around each withheld station, by 1 / distance² of the ten nearest, K."""
+    tree = cKDTree(on_unit_sphere(given.latitude, given.longitude))
+    distance, nearest = tree.query(on_unit_sphere(kept.latitude, kept.longitude), 10)
+    weight = 1 / np.maximum(distance, 1e-4) ** 2
+    return (weight * innovation[nearest]).sum(axis=1) / weight.sum(axis=1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from dambench_hub.coordinates.bilinear import bilinear_weights, interpolate
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.standard_atmosphere import standard_pressure
+from dambench_hub.coordinates.standard_atmosphere import pressure_at
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import DataError
 from dambench_hub.observations.height_correction import height_offset
@@ -172,9 +172,7 @@ class PointInterpolation(ObservationOperator):
         if self.elevation is None:
             return np.zeros(len(self.table), bool)
         place = self.table.latitude, self.table.longitude
-        return self.table.pressure > standard_pressure(
-            interpolate(self.elevation, self.grid, *place)
-        )
+        return self.table.pressure > pressure_at(interpolate(self.elevation, self.grid, *place))
 
 
 def channels_by_variable(channels: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

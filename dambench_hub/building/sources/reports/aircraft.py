@@ -20,8 +20,8 @@ import numpy as np
 from dambench_hub.building.sources.reports.bufr import Subset, column, levels, read_subsets
 from dambench_hub.building.sources.reports.headers import headers
 from dambench_hub.building.sources.reports.reading import Reading, Reports, read_reports
-from dambench_hub.building.sources.reports.standard_atmosphere import pressure_at
 from dambench_hub.building.sources.reports.wind import wind_components
+from dambench_hub.coordinates.standard_atmosphere import pressure_at
 
 SINGLE_LEVELS = 4
 """Category of table A: above the ground, not by satellite."""

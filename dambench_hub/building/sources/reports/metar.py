@@ -29,8 +29,8 @@ from dambench_hub.building.sources.reports.reading import (
     Reports,
     read_reports,
 )
-from dambench_hub.building.sources.reports.standard_atmosphere import station_pressure
 from dambench_hub.building.sources.reports.wind import wind_components
+from dambench_hub.coordinates.standard_atmosphere import station_pressure
 from dambench_hub.errors import BuildError
 
 if TYPE_CHECKING:

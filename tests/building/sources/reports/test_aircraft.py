@@ -4,7 +4,7 @@ from bufr_files import TIME, message
 
 from dambench_hub.building.sources.reports.aircraft import read_aircraft
 from dambench_hub.building.sources.reports.reading import Refusal
-from dambench_hub.building.sources.reports.standard_atmosphere import pressure_at
+from dambench_hub.coordinates.standard_atmosphere import pressure_at
 
 AMDAR = 4
 FLIGHT = TIME | {

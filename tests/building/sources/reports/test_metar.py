@@ -5,7 +5,7 @@ import pytest
 
 from dambench_hub.building.sources.reports.metar import Aerodrome, read_metar
 from dambench_hub.building.sources.reports.reading import Refusal
-from dambench_hub.building.sources.reports.standard_atmosphere import station_pressure
+from dambench_hub.coordinates.standard_atmosphere import station_pressure
 from dambench_hub.errors import BuildError
 
 AERODROMES = {
