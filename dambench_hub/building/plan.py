@@ -93,7 +93,7 @@ class Plan:
             if modality not in MODALITIES:
                 advice = did_you_mean(modality, MODALITIES)
                 raise BuildError(f"Unknown modality {modality!r}. {advice}")
-        if self.observations.network in ("iid", "blocks"):
+        if self.observations.network in ("iid", "blocks", "off_grid"):
             raise BuildError(
                 "Stored observations are of single grid points, the same for all channels; choose "
                 "the network column, stations or network (others can be drawn when the data set is "

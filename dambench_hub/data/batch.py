@@ -35,7 +35,8 @@ class Batch:
         observation_index: Observed grid points, row-major y·X + x, ascending, int32: (B, P), the
             same for all channels, or (B, C, P). P is 0 where `reports` are all there is.
         observation_values: y at those points, float32, (B, C, P), NaN where the instrument there
-            does not see the channel. Of means over blocks, see `observations.blocks`.
+            does not see the channel. Of means over blocks, see `observations.blocks`; of stations
+            off the grid, see `observations.superobservations`.
         observation_error_std: Standard deviation of the observation error, float64, (C,).
         modalities: Further observations by name, float32, (B, Y, X), NaN where there is none.
         reference: What the analysis is scored against, float32, (B, C, Y, X), or None.
@@ -47,7 +48,8 @@ class Batch:
         background_members_modalities: The members' equivalents, float32, (B, M, Y, X), NaN where
             they have none; without modalities or members empty.
         reports: Observations of any place and minute, a table of R_b rows for each sample, or None
-            if the data set has none. They are good ones, and none is withheld for scoring.
+            if data set and task have none. They are good ones, and none is withheld for scoring.
+            Methods that have an H for them assimilate them in place of the observations above.
         elevation: Of the model's ground above sea level, m, (Y, X), or None where it is not known.
 
     Raises:

@@ -15,6 +15,7 @@ from dambench_hub.coordinates.variables import equivalent_of
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.geography import read_elevation
 from dambench_hub.data.loader import Loader
+from dambench_hub.data.off_grid_observations import OffGridObservations
 from dambench_hub.data.stored_examples import StoredExamples
 from dambench_hub.data.stored_reports import StoredReports
 from dambench_hub.errors import DataError, TaskError
@@ -241,7 +242,13 @@ class Data:
         return self._reports.read(split, index, withheld)
 
     def observation_error_std(self, settings: ObservationSettings) -> np.ndarray:
-        """R½, standard deviation of the observation error for these settings, float64, (C,)."""
+        """R½, standard deviation of the observation error for these settings, float64, (C,).
+
+        Of stations off the grid it is that of their means on the grid; rows of tables have theirs.
+        """
+        if settings.network == "off_grid":
+            measured = OffGridObservations(self.manifest, self.statistics, self._examples, settings)
+            return measured.error_std_on_grid
         return settings.observation_error_std(
             self.statistics.background_error_std, self.channels, self.grid
         )

@@ -8,10 +8,12 @@ import numpy as np
 
 from dambench_hub.coordinates.variables import equivalent_of, members_equivalent_of
 from dambench_hub.data.batch import Batch
+from dambench_hub.data.off_grid_observations import OffGridObservations
 from dambench_hub.data.stored_examples import StoredExamples
 from dambench_hub.errors import TaskError
 from dambench_hub.observations import draw_observations
 from dambench_hub.observations.blocks import Blocks
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.storage.statistics import Statistics
 from dambench_hub.tasks.task import Task
@@ -57,7 +59,13 @@ class Loader:
         self.stored = redraw is None and self.settings == manifest.observations
         of_background, grid = statistics.background_error_std, manifest.grid
         self.drawn_std = self.settings.instrument_error_std(of_background, manifest.channels)
-        self.error_std = self.settings.observation_error_std(of_background, manifest.channels, grid)
+        self.off_grid: OffGridObservations | None = None
+        if self.settings.network == "off_grid":
+            self.off_grid = OffGridObservations(manifest, statistics, examples, self.settings)
+            self.error_std = self.off_grid.error_std_on_grid
+        else:
+            channels = manifest.channels
+            self.error_std = self.settings.observation_error_std(of_background, channels, grid)
         equivalents = map(equivalent_of, self.modalities)
         columns = ["background", *["reference"] * self.of_fields, *self.modalities, *equivalents]
         stored = self.stored and self.of_fields
@@ -83,16 +91,20 @@ class Loader:
     def load(self, indices: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
         """Copy the samples into `arrays` and wrap them."""
         arrays = {name: array[: len(indices)] for name, array in arrays.items()}
+        reports: list[ObservationTable] = []
         for row, index in enumerate(indices):
             self.examples.fill(self.split, int(index), {n: arrays[n][row] for n in self.columns})
             if self.members:
                 of_row = {n: arrays[n][row] for n in self.member_columns}
                 self.members.fill(self.split, int(index), of_row)
             arrays["time"][row] = self.times[index]
-            if not self.stored:
-                arrays["observation_index"][row], arrays["observations"][row] = self._drawn(
-                    arrays["reference"][row], arrays["background"][row], arrays["time"][row]
-                )
+            drawn = arrays["reference"][row], arrays["background"][row], arrays["time"][row]
+            if self.off_grid:
+                table, arrays["observations"][row] = self.off_grid.observe(*drawn, self.redraw)
+                arrays["observation_index"][row] = self.off_grid.cells
+                reports.append(table)
+            elif not self.stored:
+                arrays["observation_index"][row], arrays["observations"][row] = self._drawn(*drawn)
         return Batch(
             channels=self.manifest.channels,
             grid=self.manifest.grid,
@@ -108,6 +120,7 @@ class Loader:
             background_members_modalities={
                 n: arrays[members_equivalent_of(n)] for n in self.modalities if self.members
             },
+            reports=tuple(reports) if self.off_grid else None,
         )
 
     def _drawn(

@@ -19,13 +19,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import TaskError, did_you_mean
 from dambench_hub.observations.blocks import Blocks, block_width
+from dambench_hub.observations.draws import draw_generator
+from dambench_hub.observations.off_grid_network import OffGridNetwork
 from dambench_hub.runtime.settings import refuse_unknown
 
-Network = Literal["column", "stations", "iid", "network", "blocks"]
+Network = Literal["column", "stations", "iid", "network", "blocks", "off_grid"]
 
 RADIOSONDE_SHARE = 0.25
 """Of the points of `network`."""
@@ -41,8 +42,11 @@ class ObservationSettings:
         network: `column`, new random grid points each time, shared by all channels; `stations`, the
             same irregular network at all times; `iid`, new random points for each channel;
             `network`, the points of `stations`, of which a quarter sees more than the surface;
-            `blocks`, means over blocks of r × r grid points that cover the globe, see `Blocks`.
-        density: Share of the grid points that is observed, 0 < density ≤ 1; of `blocks` 1 / r².
+            `blocks`, means over blocks of r × r grid points that cover the globe, see `Blocks`;
+            `off_grid`, stations between the grid points, the same at all times, see
+            `OffGridNetwork`: data sets give them as tables, and as means on the grid.
+        density: Share of the grid points that is observed, 0 < density ≤ 1; of `blocks` 1 / r²;
+            of `off_grid` stations for each grid point.
         error_scale: Standard deviation of an instrument's error, in units of the background error's
             (of a station in `network`, twice as much).
         seed: Makes other observations of the same world.
@@ -85,12 +89,20 @@ class ObservationSettings:
     def points(self, grid: Grid) -> int:
         """P, the number of observed points (for each channel); at least one.
 
+        Of `off_grid` the cells that have a station.
+
         Raises:
             TaskError: When blocks do not fit the grid.
         """
         if self.network == "blocks":
             return Blocks(grid, self.density).grid.size
+        if self.network == "off_grid":
+            return len(self.stations(grid).cells(grid))
         return max(1, round(self.density * grid.size))
+
+    def stations(self, grid: Grid) -> OffGridNetwork:
+        """Those of `off_grid`."""
+        return OffGridNetwork(max(1, round(self.density * grid.size)), self.seed)
 
     def instrument_error_std(
         self, background_error_std: np.ndarray, channels: Sequence[str]
@@ -109,11 +121,21 @@ class ObservationSettings:
     ) -> np.ndarray:
         """R½, (C,): the instruments' errors, and of blocks what a mean does not say of a point.
 
+        That of `off_grid` is measured on training days, see `Data.observation_error_std`.
+
         Args:
             background_error_std: Of the background's errors, (C,).
             channels: Their names, (C,).
             grid: Y×X grid.
+
+        Raises:
+            TaskError: When the network is `off_grid`.
         """
+        if self.network == "off_grid":
+            raise TaskError(
+                "What interpolation misses off the grid depends on the data; "
+                "Data.observation_error_std measures it."
+            )
         std = self.instrument_error_std(background_error_std, channels)
         if self.network != "blocks":
             return std
@@ -162,8 +184,14 @@ def draw_observations(
         observations, float32, (C, P), NaN where the instrument does not see the channel.
 
     Raises:
-        TaskError: When `network` gets no names of channels, or blocks do not fit the grid.
+        TaskError: When `network` gets no names of channels, blocks do not fit the grid, or the
+            network is `off_grid`, whose observations are tables.
     """
+    if settings.network == "off_grid":
+        raise TaskError(
+            "Stations off the grid make tables of observations: see OffGridNetwork.observe, or "
+            "reports of the batches of a data set."
+        )
     rng = draw_generator(settings.seed, valid_time, redraw)
     shape = count, points = len(reference), settings.points(grid)
     std = np.asarray(error_std)[:, None]
@@ -181,24 +209,6 @@ def draw_observations(
     state = np.take_along_axis(reference.reshape(count, -1), np.broadcast_to(index, shape), axis=1)
     error = np.take_along_axis(error, np.broadcast_to(ascending, shape), axis=1)
     return index.astype(np.int32), (state + error).astype(np.float32)
-
-
-def draw_generator(
-    seed: int, valid_time: np.datetime64, redraw: int | None = None
-) -> np.random.Generator:
-    """The generator of what is drawn at one time.
-
-    Args:
-        seed: Of the network.
-        valid_time: A whole hour.
-        redraw: Further key from 0 on, for other observations of the same time (an epoch).
-
-    Raises:
-        DataError: When the time is no whole hour.
-    """
-    hours = int(hours_since_epoch(valid_time))
-    # From 1 on, as numpy takes a key that ends with 0 for the key without it.
-    return np.random.default_rng([seed, hours] + ([] if redraw is None else [1 + redraw]))
 
 
 def at_surface(channels: Sequence[str]) -> np.ndarray:

@@ -19,12 +19,13 @@ from functools import cached_property
 
 import numpy as np
 
+from dambench_hub.coordinates.bilinear import nearest_points
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.regridding import WINDS
 from dambench_hub.coordinates.trigonometric_interpolation import trigonometric_interpolation
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import TaskError
-from dambench_hub.observations.networks import draw_generator
+from dambench_hub.observations.draws import draw_generator
 from dambench_hub.observations.table import ObservationTable
 
 
@@ -64,6 +65,10 @@ class OffGridNetwork:
     @cached_property
     def _uniform(self) -> np.ndarray:
         return np.random.default_rng([self.seed]).random((self.points, 2))
+
+    def cells(self, grid: Grid) -> np.ndarray:
+        """Grid points whose cells have a station, row-major, ascending, int32, (P',)."""
+        return np.unique(nearest_points(grid, self.latitude, self.longitude)).astype(np.int32)
 
     def exact(self, reference: np.ndarray, channels: Sequence[str], grid: Grid) -> np.ndarray:
         """The reference, (C, Y, X), at the stations, float64, (C, P)."""

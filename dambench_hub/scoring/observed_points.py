@@ -26,7 +26,10 @@ def observed_points(data: Data, task: Task, index: int, reference: np.ndarray) -
         Boolean, (C, Y, X); False also where an instrument is, but does not see the channel.
     """
     settings = task.observation_settings(data.manifest)
-    if settings == data.manifest.observations:
+    if settings.network == "off_grid":
+        cells = settings.stations(data.grid).cells(data.grid)
+        points, values = cells, np.zeros((len(data.channels), len(cells)))
+    elif settings == data.manifest.observations:
         stored = data.example(task.split, index, ["observation_index", "observations"])
         points, values = stored["observation_index"], stored["observations"]
     else:

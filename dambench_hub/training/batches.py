@@ -12,6 +12,7 @@ from dambench_hub.coordinates.times import hours_since_epoch
 from dambench_hub.data.batch import Batch
 from dambench_hub.data.dataset import Data
 from dambench_hub.data.modality_controls import controlled
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.manifest import TRAIN_SPLIT
 from dambench_hub.training.plan import TrainingPlan, epoch_key
 
@@ -68,6 +69,7 @@ def rolled(batch: Batch, key: int) -> Batch:
     def named(values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {name: fields(field) for name, field in values.items()}
 
+    degrees = [360 / longitudes * shift for shift in shifts]
     # Rows stay, columns move; observations stay in ascending order of their grid points.
     at = batch.observation_index
     shift = at.new_tensor(shifts).reshape(-1, *[1] * (at.ndim - 1))
@@ -86,4 +88,10 @@ def rolled(batch: Batch, key: int) -> Batch:
         background_members_modalities=named(batch.background_members_modalities),
         observation_index=turned,
         observation_values=values.gather(2, order.expand(values.shape)),
+        reports=None if batch.reports is None else tuple(map(_turned, batch.reports, degrees)),
     )
+
+
+def _turned(table: ObservationTable, degrees: float) -> ObservationTable:
+    """The table with its stations moved to the east."""
+    return table.replace(longitude=(table.longitude + degrees) % 360)

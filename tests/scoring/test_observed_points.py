@@ -7,7 +7,7 @@ from dambench_hub.scoring.observed_points import observed_points
 from dambench_hub.tasks.task import load_task
 
 
-@pytest.mark.parametrize("name", ["unimodal", "density-20", "network", "coarse"])
+@pytest.mark.parametrize("name", ["unimodal", "density-20", "network", "coarse", "stations"])
 def test_observed_points_are_those_of_the_batches(tiny_data, name):
     task = load_task(name)
     for index, batch in enumerate(tiny_data.batches(task)):

@@ -1,11 +1,15 @@
 """Rolled samples are the same world seen from another meridian."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Batch
+from dambench_hub.observations.off_grid_network import OffGridNetwork
+from dambench_hub.observations.point_interpolation import PointInterpolation
 from dambench_hub.training.batches import rolled
 
 
@@ -51,6 +55,24 @@ def test_everything_turns_together(rng, iid):
     # Each sample is a roll of what it was.
     for old, new in zip(batch.reference, turned.reference, strict=True):
         assert any(torch.equal(old.roll(shift, -1), new) for shift in range(12))
+
+
+def test_tables_turn_with_their_fields(rng):
+    batch, network = sample_batch(rng), OffGridNetwork(20)
+    tables = tuple(
+        network.observe(x.numpy(), batch.channels, batch.grid, np.full(2, 1e-3), time)
+        for x, time in zip(batch.reference, batch.time, strict=True)
+    )
+    turned = rolled(replace(batch, reports=tables), key=1)
+    assert not np.array_equal(turned.reports[1].longitude, tables[1].longitude)
+    for old, new, table, moved in zip(
+        batch.reference, turned.reference, tables, turned.reports, strict=True
+    ):
+        seen, wanted = (
+            PointInterpolation(batch.channels, batch.grid, one)(x.numpy())
+            for one, x in ((moved, new), (table, old))
+        )
+        np.testing.assert_allclose(seen, wanted, atol=1e-5)
 
 
 def test_the_turn_is_a_function_of_key_and_time(rng):
