@@ -27,6 +27,8 @@ from dambench_hub.estimation.iterative_gain import (
     ObservedPoints,
     diagonal_preconditioner,
     gain_by_iteration,
+    observed_profile,
+    observed_scale,
 )
 from dambench_hub.estimation.localisation import (
     HALF_WIDTH,
@@ -35,7 +37,7 @@ from dambench_hub.estimation.localisation import (
     zonal_taper,
 )
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.operators import Gain, LinearOperator
 from dambench_hub.estimation.spectral_covariance import SpectralCovariance
 from dambench_hub.estimation.zonal_covariance import ZonalCovariance
 
@@ -96,12 +98,21 @@ class HybridCovariance:
         error_std = floored(error_std, B.scale)
         if index.ndim == 1:
             return self._factorised(index, error_std, seen)
-        channel = np.arange(len(B.scale))[:, None]
-        own = np.square(self._by_point[index, :, channel]).sum(axis=-1)
-        climatological = B.std[channel, index // B.grid.longitudes] ** 2
-        variance = own + self.climatological_weight * climatological
+        return self.gain_through(ObservedPoints(B.grid, index, seen), error_std)
+
+    def gain_through(self, H: LinearOperator, error_std: np.ndarray) -> Gain:
+        """K for observations of any kind, by iteration.
+
+        Args:
+            H: From states, (S, C, Y, X), to observations, (S, M, P).
+            error_std: Observation-error standard deviation, (M,); raised to 1 % of B's scale where
+                it is smaller.
+        """
+        B, count = self.climatological, len(self.anomalies)
+        error_std = floored(error_std, observed_scale(H, B.scale, B.grid))
+        own = self.ensemble_weight / (count - 1) * np.square(H(self.anomalies)).sum(axis=0)
+        variance = own + self.climatological_weight * observed_profile(H, B.std, B.grid) ** 2
         precondition = diagonal_preconditioner(variance, error_std)
-        H = ObservedPoints(B.grid, index, seen)
         return gain_by_iteration(self, H, error_std, precondition, TOLERANCE)
 
     def _factorised(

@@ -21,9 +21,15 @@ from math import prod
 import numpy as np
 
 from dambench_hub.estimation.hybrid_covariance import require_parts
-from dambench_hub.estimation.iterative_gain import ObservedPoints, gain_by_controls
+from dambench_hub.estimation.iterative_gain import (
+    ObservedPoints,
+    gain_by_controls,
+    observed_scale,
+    precision_by_latitude,
+    reduction_to,
+)
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.operators import Gain, LinearOperator
 from dambench_hub.estimation.spectral_covariance import TOLERANCE, SpectralCovariance
 from dambench_hub.estimation.spectral_taper import SpectralTaper
 
@@ -92,15 +98,29 @@ class HybridRoot:
             seen: Which channels are seen at which points, boolean, (C, P); None for all.
             tolerance: Of the residual, in units of the observation error.
         """
-        scale = self.climatological.scale
+        B = self.climatological
+        error_std = floored(error_std, B.scale)
+        return self.gain_through(ObservedPoints(B.grid, index, seen), error_std, tolerance)
+
+    def gain_through(
+        self, H: LinearOperator, error_std: np.ndarray, tolerance: float = TOLERANCE
+    ) -> Gain:
+        """K for observations of any kind.
+
+        Args:
+            H: From states, (S, C, Y, X), to observations, (S, M, P).
+            error_std: Observation-error standard deviation, (M,); raised to 1 % of B's scale where
+                it is smaller.
+            tolerance: Of the residual, in units of the observation error.
+        """
+        scale = observed_scale(H, self.climatological.scale, self.climatological.grid)
         error_std = floored(error_std, scale).astype(self._dtype)
-        H = ObservedPoints(self.climatological.grid, index, seen)
         precondition = self.preconditioner(H, error_std)
-        reduction = tolerance * float(np.sqrt(np.mean((error_std / scale) ** 2)))
+        reduction = reduction_to(tolerance, error_std, scale)
         return gain_by_controls(self, H, error_std, precondition, reduction)
 
     def preconditioner(
-        self, H: ObservedPoints, error_std: np.ndarray
+        self, H: LinearOperator, error_std: np.ndarray
     ) -> Callable[[np.ndarray], np.ndarray]:
         """About (I + Uᵀ Hᵀ R⁻¹ H U)⁻¹: v and α apart, and α by degree.
 
@@ -109,13 +129,13 @@ class HybridRoot:
         iterations are more than twice as many.
 
         Args:
-            H: Observed points.
-            error_std: R½, (C,).
+            H: From states to observations, (S, M, P).
+            error_std: R½, (M,).
 
         Returns:
             From controls to controls, (S, controls).
         """
-        weights = H.by_latitude(len(error_std)) / error_std[:, None] ** 2
+        weights = precision_by_latitude(H, error_std, self.anomalies.shape[1:])
         climatological = self.climatological.root.preconditioner(
             self.climatological_weight * weights
         )

@@ -5,6 +5,9 @@ In the space of the observations or in that of controls, with P = U Uᵀ,
     K d = P Hᵀ w,   (H P Hᵀ + R) w = d
     K d = U v,      (I + Uᵀ Hᵀ R⁻¹ H U) v = Uᵀ Hᵀ R⁻¹ d
 
+H is any linear operator, from states (S, C, Y, X) to observations (S, M, P): M kinds of which each
+has one error, such as channels at P points, or rows of a table, each a kind of one point.
+
 Innovations that are given together take the same steps, so that K is linear in them, however early
 the iteration ends: those that add up to nothing have increments that do.
 """
@@ -51,18 +54,6 @@ class ObservedPoints:
         flat[:, np.arange(channels)[:, None], self.index] = self._told(observations)
         return flat.reshape(size, channels, *self.grid.shape)
 
-    def by_latitude(self, channels: int) -> np.ndarray:
-        """How many points of each channel are observed on each circle of latitude, (C, Y)."""
-        shape = (channels, self.index.shape[-1])
-        rows = np.broadcast_to(self.index // self.grid.longitudes, shape)
-        seen = np.ones(shape, bool) if self.seen is None else self.seen
-        return np.stack(
-            [
-                np.bincount(row[at], minlength=self.grid.latitudes)
-                for row, at in zip(rows, seen, strict=True)
-            ]
-        )
-
     def _told(self, observations: np.ndarray) -> np.ndarray:
         """Observations, 0 where nothing is seen."""
         if self.seen is None:
@@ -81,9 +72,9 @@ def gain_by_iteration(
 
     Args:
         P: Covariance of states, (S, C, Y, X).
-        H: From states to observations, (S, C, P).
-        error_std: R½, positive, (C,); all is computed in its type.
-        precondition: About (H P Hᵀ + R)⁻¹, of (S, C, P).
+        H: From states to observations, (S, M, P).
+        error_std: R½, positive, (M,); all is computed in its type.
+        precondition: About (H P Hᵀ + R)⁻¹, of (S, M, P).
         tolerance: Reduction of the residual at which to stop.
     """
     R = error_std[:, None] ** 2
@@ -109,8 +100,8 @@ def gain_by_controls(
 
     Args:
         U: Root of the covariance, from controls, (S, *control_shape), to states, (S, C, Y, X).
-        H: From states to observations, (S, C, P).
-        error_std: R½, positive, (C,); all is computed in its type.
+        H: From states to observations, (S, M, P).
+        error_std: R½, positive, (M,); all is computed in its type.
         precondition: About (I + Uᵀ Hᵀ R⁻¹ H U)⁻¹, of controls.
         tolerance: Reduction of the residual at which to stop.
     """
@@ -133,8 +124,50 @@ def diagonal_preconditioner(variance: np.ndarray, error_std: np.ndarray) -> Oper
     """An inverse of H P Hᵀ + R that takes all observations as uncorrelated.
 
     Args:
-        variance: Diagonal of H P Hᵀ, (C, P).
-        error_std: R½, positive, (C,).
+        variance: Diagonal of H P Hᵀ, (M, P).
+        error_std: R½, positive, (M,).
     """
     precision = (1 / (variance + error_std[:, None] ** 2)).astype(error_std.dtype)
     return lambda innovation: precision * innovation
+
+
+def observed_profile(H: LinearOperator, profile: np.ndarray, grid: Grid) -> np.ndarray:
+    """What H sees, (M, P), of a state that is the same along circles of latitude, (C, Y) or (C,).
+
+    Of standard deviations it is about those of H x, as its values lie near each other.
+    """
+    state = np.broadcast_to(profile.reshape(len(profile), -1, 1), (len(profile), *grid.shape))
+    return H(state[None])[0]
+
+
+def observed_scale(H: LinearOperator, scale: np.ndarray, grid: Grid) -> np.ndarray:
+    """Of each kind of observation, from those of the channels, (C,) to (M,); 0 if none is seen."""
+    return observed_profile(H, scale, grid).max(axis=-1, initial=0)
+
+
+def precision_by_latitude(
+    H: LinearOperator, error_std: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """How precisely the circles of latitude are observed, Σ Hᵀ R⁻¹ H 1 over longitudes, (C, Y).
+
+    Args:
+        H: From states to observations, (S, M, P).
+        error_std: R½, positive, (M,).
+        shape: Of a state, (C, Y, X).
+    """
+    seen = H(np.ones((1, *shape), error_std.dtype))
+    return H.adjoint(seen / error_std[:, None] ** 2)[0].sum(axis=-1)
+
+
+def reduction_to(tolerance: float, error_std: np.ndarray, scale: np.ndarray) -> float:
+    """Reduction of the residual that leaves a tolerance in units of the observations' errors.
+
+    Args:
+        tolerance: That is wanted.
+        error_std: R½, positive, (M,).
+        scale: Size of what is observed, (M,); 0 for what is not seen.
+    """
+    seen = scale > 0
+    if not seen.any():
+        return tolerance
+    return tolerance * float(np.sqrt(np.mean((error_std[seen] / scale[seen]) ** 2)))

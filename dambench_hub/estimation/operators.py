@@ -14,7 +14,7 @@ DifferentiableMap = Callable[[np.ndarray], tuple[np.ndarray, Pullback]]
 """x ↦ (F(x), pullback at x), as `ForecastModel.linearise` has it; F may be nonlinear."""
 
 Gain = Callable[[np.ndarray], np.ndarray]
-"""K: from innovations, (S, C, P), to increments, (S, C, Y, X)."""
+"""K: from innovations, (S, M, P), to increments, (S, C, Y, X)."""
 
 
 class LinearOperator(Protocol):

@@ -32,9 +32,15 @@ import numpy as np
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
 from dambench_hub.estimation.channel_harmonics import BANDS, ChannelHarmonics
-from dambench_hub.estimation.iterative_gain import ObservedPoints, gain_by_controls
+from dambench_hub.estimation.iterative_gain import (
+    ObservedPoints,
+    gain_by_controls,
+    observed_scale,
+    precision_by_latitude,
+    reduction_to,
+)
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.operators import Gain, LinearOperator
 from dambench_hub.estimation.spectral_root import SpectralRoot
 
 TOLERANCE = 4e-3
@@ -130,9 +136,23 @@ class SpectralCovariance:
             seen: Which channels are seen at which points, boolean, (C, P); None for all.
             tolerance: Of the residual, in units of the observation error.
         """
-        error_std = floored(error_std, self.scale).astype(self.roots.real.dtype)
-        H = ObservedPoints(self.grid, index, seen)
-        weights = H.by_latitude(len(self.channels)) / error_std[:, None] ** 2
-        precondition = self.root.preconditioner(weights)
-        reduction = tolerance * float(np.sqrt(np.mean((error_std / self.scale) ** 2)))
+        error_std = floored(error_std, self.scale)
+        return self.gain_through(ObservedPoints(self.grid, index, seen), error_std, tolerance)
+
+    def gain_through(
+        self, H: LinearOperator, error_std: np.ndarray, tolerance: float = TOLERANCE
+    ) -> Gain:
+        """K for observations of any kind.
+
+        Args:
+            H: From states, (S, C, Y, X), to observations, (S, M, P).
+            error_std: Observation-error standard deviation, (M,); raised to 1 % of the scale where
+                it is smaller.
+            tolerance: Of the residual, in units of the observation error.
+        """
+        scale = observed_scale(H, self.scale, self.grid)
+        error_std = floored(error_std, scale).astype(self.roots.real.dtype)
+        shape = (len(self.channels), *self.grid.shape)
+        precondition = self.root.preconditioner(precision_by_latitude(H, error_std, shape))
+        reduction = reduction_to(tolerance, error_std, scale)
         return gain_by_controls(self.root, H, error_std, precondition, reduction)

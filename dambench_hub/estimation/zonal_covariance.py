@@ -27,10 +27,12 @@ from dambench_hub.estimation.iterative_gain import (
     ObservedPoints,
     diagonal_preconditioner,
     gain_by_iteration,
+    observed_profile,
+    observed_scale,
 )
 from dambench_hub.estimation.localisation import require_resolved, zonal_taper
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain
+from dambench_hub.estimation.operators import Gain, LinearOperator
 
 MODES = 40
 """Vertical modes kept. On the `mini` data they hold 99.96 % of the variance; 60 score the same."""
@@ -165,14 +167,22 @@ class ZonalCovariance:
         """
         error_std = floored(error_std, self.scale)
         if index.ndim == 2:
-            channel = np.arange(len(self.scale))[:, None]
-            variance = self.std[channel, index // self.grid.longitudes] ** 2
-            precondition = diagonal_preconditioner(variance, error_std)
-            H = ObservedPoints(self.grid, index, seen)
-            return gain_by_iteration(self, H, error_std, precondition)
+            return self.gain_through(ObservedPoints(self.grid, index, seen), error_std)
         modes = self.scale[:, None] * self.modes
         solve = column_solver(self.at_points(index), modes, error_std, seen)
         return lambda innovation: self.increments(solve(innovation), index)
+
+    def gain_through(self, H: LinearOperator, error_std: np.ndarray) -> Gain:
+        """K for observations of any kind, by iteration.
+
+        Args:
+            H: From states, (S, C, Y, X), to observations, (S, M, P).
+            error_std: Observation-error standard deviation, (M,); raised to 1 % of the scale where
+                it is smaller.
+        """
+        error_std = floored(error_std, observed_scale(H, self.scale, self.grid))
+        variance = observed_profile(H, self.std, self.grid) ** 2
+        return gain_by_iteration(self, H, error_std, diagonal_preconditioner(variance, error_std))
 
     def at_points(self, index: np.ndarray) -> np.ndarray:
         """H B Hᵀ of the modes' amplitudes at grid points (P,), float32, (P, P, K, K)."""

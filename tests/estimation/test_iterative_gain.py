@@ -11,6 +11,10 @@ from dambench_hub.estimation.iterative_gain import (
     diagonal_preconditioner,
     gain_by_controls,
     gain_by_iteration,
+    observed_profile,
+    observed_scale,
+    precision_by_latitude,
+    reduction_to,
 )
 
 GRID, CHANNELS = Grid(5, 8), 3
@@ -111,10 +115,26 @@ def test_observed_points_have_their_adjoint(network, rng):
 
 @pytest.mark.parametrize("seen", [None, SEEN], ids=["all", "some"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_points_are_counted_on_their_circles(network, seen):
+def test_precision_is_that_of_the_points_on_a_circle(network, seen):
     H = ObservedPoints(GRID, NETWORKS[network], seen)
-    wanted = H.adjoint(np.ones((1, 3, 5)))[0].sum(axis=-1)
-    np.testing.assert_array_equal(H.by_latitude(3), wanted)
+    points = H.adjoint(np.ones((1, 3, 5)))[0].sum(axis=-1)
+    found = precision_by_latitude(H, ERROR_STD, (3, *GRID.shape))
+    np.testing.assert_allclose(found, points / ERROR_STD[:, None] ** 2)
+
+
+def test_profiles_are_seen_where_something_is(rng):
+    H = ObservedPoints(GRID, SHARED, SEEN)
+    profile = rng.uniform(1, 2, (3, GRID.latitudes))
+    wanted = np.where(SEEN, profile[:, SHARED // GRID.longitudes], 0)
+    np.testing.assert_array_equal(observed_profile(H, profile, GRID), wanted)
+    nothing = ObservedPoints(GRID, SHARED, np.zeros((3, 5), bool))
+    np.testing.assert_array_equal(observed_scale(nothing, ERROR_STD, GRID), np.zeros(3))
+
+
+def test_a_tolerance_is_in_units_of_the_errors():
+    error_std, scale = np.array([1.0, 2.0, 9.0]), np.array([10.0, 20.0, 0.0])
+    assert reduction_to(0.3, error_std, scale) == pytest.approx(0.03)
+    assert reduction_to(0.3, error_std, 0 * scale) == 0.3
 
 
 def test_a_diagonal_preconditioner_is_the_inverse_where_nothing_is_correlated(rng):
