@@ -72,7 +72,7 @@ class EnKF(EnsembleKalmanFilter):
     def updates(self, prior: Prior) -> Iterator[Update]:
         """Weights I + W of all columns that see an observation."""
         generator = np.random.default_rng([self.seed, prior.hours, 1])
-        std = np.broadcast_to(np.sqrt(prior.variance)[:, None], prior.observations.shape)
+        std = np.broadcast_to(np.sqrt(prior.variance)[:, None], prior.observations.values.shape)
         noise = observation_perturbations(len(prior.members), std, generator)
         further = []
         if prior.departures is not None:
@@ -80,7 +80,7 @@ class EnKF(EnsembleKalmanFilter):
             further = prior.further(observation_perturbations(len(prior.members), std, generator))
         return enkf_updates(
             prior.observed - prior.observed.mean(axis=0),
-            prior.observations + noise - prior.observed,
+            prior.observations.values + noise - prior.observed,
             prior.variance,
             prior.place,
             prior.localisation,

@@ -17,7 +17,6 @@ from dambench_hub.errors import TaskError
 from dambench_hub.estimation.ensemble_transform import require_ensemble
 from dambench_hub.estimation.inflation import inflate
 from dambench_hub.estimation.localisation import Localisation, require_resolved
-from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.training_departures import TrainingDepartures
 from dambench_hub.models.background_errors import require_same
 from dambench_hub.models.base import Assimilator
@@ -121,25 +120,26 @@ class EnsembleMethod(Assimilator):
         """
         require_same(self.climatology.channels, self.climatology.grid, batch)
         length = self._length(batch.grid)
-        variance = floored(batch.observation_error_std, self.climatology.std) ** 2
         columns = batch.grid.unit_vectors()
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
             members = self._ensemble(batch, n, hours)
-            H, observations = point_observations(batch, n)
+            seen = point_observations(batch, n)
+            places, place = seen.places()
             departures = self._departures(batch, n, hours)
-            further = H.index[:0] if departures is None else departures.points.index
-            points, place = np.unique(np.append(H.index, further), return_inverse=True)
+            further = np.empty(0, int) if departures is None else departures.points.index
+            points, departure_place = np.unique(further, return_inverse=True)
             yield Prior(
                 members=members.reshape(*members.shape[:2], -1),
-                observed=H(members).astype(np.float64),
-                observations=observations,
-                seen=H.seen,
-                variance=variance,
-                place=place[: H.index.size].reshape(H.index.shape),
-                localisation=Localisation(columns, columns[points], length),
+                observed=seen.H(members).astype(np.float64),
+                observations=seen,
+                variance=seen.floored_std(self.climatology.std) ** 2,
+                place=place,
+                localisation=Localisation(
+                    columns, np.concatenate([places, columns[points]]), length
+                ),
                 hours=hours,
                 departures=departures,
-                departure_place=place[H.index.size :],
+                departure_place=len(places) + departure_place,
             )
 
     def _length(self, grid: Grid) -> float:

@@ -100,7 +100,7 @@ class LETKF(EnsembleKalmanFilter):
             rotation = mean_preserving_rotation(len(prior.members), generator)
         return letkf_updates(
             prior.observed - mean,
-            prior.observations - mean,
+            prior.observations.values - mean,
             prior.variance,
             prior.place,
             prior.localisation,

@@ -17,11 +17,12 @@ from dambench_hub.estimation.isotropic_covariance import (
     IsotropicCovariance,
     fit_isotropic_covariance,
 )
-from dambench_hub.estimation.observation_covariance import ObservationCovariance, floored
+from dambench_hub.estimation.iterative_gain import observed_profile
+from dambench_hub.estimation.observation_covariance import ObservationCovariance
 from dambench_hub.models.background_errors import background_errors, require_same
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.fitted_files import load_fitted, save_fitted
-from dambench_hub.models.point_observations import point_observations
+from dambench_hub.models.point_observations import TableRows, point_observations
 from dambench_hub.observations.operators import GridSelection
 
 
@@ -29,8 +30,8 @@ class OptimalInterpolation(Assimilator):
     """x^a = x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b), after the mean error is taken from x^b.
 
     The solution is exact: all observations act on all grid points and channels. Where the channels
-    are all seen at the same points, one Cholesky factorisation for each mode of B does it; else
-    conjugate gradients.
+    are all seen at the same grid points, one Cholesky factorisation for each mode of B does it;
+    else, and for tables of reports, conjugate gradients.
 
     Args:
         channels: Names of the C channels.
@@ -75,14 +76,14 @@ class OptimalInterpolation(Assimilator):
         """
         B = self.covariance
         require_same(self.channels, B.grid, batch)
-        R = ObservationCovariance(floored(batch.observation_error_std, B.scale))
         mean = np.empty(batch.background.shape, batch.background.dtype)
         for samples in _alike(batch):
-            H = point_observations(batch, samples[0])[0]
-            observations = np.stack([point_observations(batch, n)[1] for n in samples])
+            seen = point_observations(batch, samples[0])
+            observations = np.stack([point_observations(batch, n).values for n in samples])
             background = batch.background[samples] - self.bias
-            weights = solve(B, H, R, observations - H(background))
-            mean[samples] = background + B(H.adjoint(weights))
+            R = ObservationCovariance(seen.floored_std(B.scale))
+            weights = solve(B, seen.H, R, observations - seen.H(background))
+            mean[samples] = background + B(seen.H.adjoint(weights))
         return Analysis(mean=mean, time=batch.time)
 
     def save(self, folder: Path) -> None:
@@ -111,8 +112,10 @@ class OptimalInterpolation(Assimilator):
 
 
 def _alike(batch: Batch) -> list[np.ndarray]:
-    """Numbers of the samples, those with one network together."""
+    """Numbers of the samples, those with one network of grid points together."""
     size = len(batch)
+    if batch.reports is not None:
+        return list(np.arange(size)[:, None])
     index = batch.observation_index.reshape(size, -1)
     unseen = np.isnan(batch.observation_values).reshape(size, -1)
     networks = np.unique(np.hstack([index, unseen]), axis=0, return_inverse=True)[1].reshape(-1)
@@ -123,14 +126,17 @@ _ARRAYS = ("scale", "modes", "variances", "length_scales_km")
 
 
 def solve(
-    B: IsotropicCovariance, H: GridSelection, R: ObservationCovariance, innovation: np.ndarray
+    B: IsotropicCovariance,
+    H: GridSelection | TableRows,
+    R: ObservationCovariance,
+    innovation: np.ndarray,
 ) -> np.ndarray:
-    """(H B Hᵀ + R)⁻¹ d, float64, (*, C, P)."""
-    ratio = (R.std / B.scale) ** 2
-    shared = H.index.ndim == 1 and H.seen.all()
-    if shared and np.allclose(ratio, ratio[0], rtol=1e-9, atol=0):
-        return solve_by_modes(B, H, ratio[0], innovation)
-    precision = 1 / (B.std**2 + R.std**2)[:, None]
+    """(H B Hᵀ + R)⁻¹ d, float64, (*, M, P)."""
+    if isinstance(H, GridSelection) and H.index.ndim == 1 and H.seen.all():
+        ratio = (R.std / B.scale) ** 2
+        if np.allclose(ratio, ratio[0], rtol=1e-9, atol=0):
+            return solve_by_modes(B, H, ratio[0], innovation)
+    precision = 1 / (observed_profile(H, B.std, B.grid) ** 2 + R.std[:, None] ** 2)
     return conjugate_gradients(
         lambda v: H(B(H.adjoint(v))) + R(v), innovation, precondition=lambda v: precision * v
     )

@@ -135,5 +135,5 @@ class ParticleFilter(EnsembleMethod):
         localisation, least = prior.localisation, self.effective_share * len(prior.members)
         if not self.localised:
             localisation, least = replace(localisation, length=np.inf), 1.0
-        innovations = prior.observations - prior.observed
+        innovations = prior.observations.values - prior.observed
         return localised_weights(innovations, prior.variance, prior.place, localisation, least)

@@ -1,26 +1,130 @@
-"""The observations of one sample at points, and their operator."""
+"""The observations of one sample: H, y and R, at grid points or of a table."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 
+from dambench_hub.coordinates.places import on_unit_sphere
 from dambench_hub.data.batch import Batch
-from dambench_hub.observations.operators import GridSelection
+from dambench_hub.estimation.iterative_gain import observed_scale
+from dambench_hub.estimation.observation_covariance import floored
+from dambench_hub.estimation.operators import Gain, LinearOperator
+from dambench_hub.observations.operators import GridSelection, ObservationOperator
+from dambench_hub.observations.point_interpolation import PointInterpolation
+from dambench_hub.observations.table import ObservationTable
 
 
-def point_observations(batch: Batch, n: int) -> tuple[GridSelection, np.ndarray]:
-    """H and y of one sample, with y and H x both 0 where a channel is not seen.
+class TableRows(ObservationOperator):
+    """H of a table as that of R kinds of observation, each at one point: (*, C, Y, X) to (*, R, 1).
 
-    So innovations y − H x^b are 0 there, as are the anomalies of members.
+    So each row has an error and a place of its own, as a channel has at points of its own.
+
+    Args:
+        H: The operator of the table.
+    """
+
+    def __init__(self, H: PointInterpolation) -> None:
+        super().__init__(H.state_shape, (*H.observation_shape, 1))
+        self.H, self.seen = H, H.seen[:, None]
+
+    def _apply(self, state: np.ndarray) -> np.ndarray:
+        return self.H(state)[..., None]
+
+    def _adjoint(self, observations: np.ndarray) -> np.ndarray:
+        return self.H.adjoint(observations[..., 0])
+
+
+class Covariance(Protocol):
+    """A covariance of states and its gains."""
+
+    def gain(
+        self, index: np.ndarray, error_std: np.ndarray, seen: np.ndarray | None = None
+    ) -> Gain:
+        """K for observations at grid points."""
+
+    def gain_through(self, H: LinearOperator, error_std: np.ndarray) -> Gain:
+        """K for observations of any kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class PointObservations:
+    """y = H x + ε of one sample: M kinds of observation at P points, or R rows at one point each.
+
+    What is not seen is 0 in y and in H x. So innovations y − H x^b are 0 there, as are the
+    anomalies of members.
+
+    Attributes:
+        H: From states to (M, P); `H.seen` says what is seen, boolean, (M, P).
+        values: y, float64, (M, P), finite.
+        error_std: R½, (M,).
+    """
+
+    H: GridSelection | TableRows
+    values: np.ndarray
+    error_std: np.ndarray
+
+    @property
+    def shared_points(self) -> np.ndarray | None:
+        """The grid points, (P,), where these are the same for all channels; else None."""
+        if isinstance(self.H, GridSelection) and self.H.index.ndim == 1:
+            return self.H.index
+        return None
+
+    def gain(self, P: Covariance, error_std: np.ndarray | None = None) -> Gain:
+        """K of a covariance.
+
+        Args:
+            P: The covariance.
+            error_std: R½, (M,), in place of that of the observations.
+        """
+        std = self.error_std if error_std is None else error_std
+        if isinstance(self.H, GridSelection):
+            return P.gain(self.H.index, std, self.H.seen)
+        return P.gain_through(self.H, std)
+
+    def floored_std(self, scale: np.ndarray) -> np.ndarray:
+        """R½ raised to 1 % of a scale, (M,), that the channels' errors have, (C,)."""
+        if isinstance(self.H, GridSelection):
+            return floored(self.error_std, scale)
+        return floored(self.error_std, observed_scale(self.H, scale, self.H.H.grid))
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the observations are.
+
+        Returns:
+            Unit vectors of K places, (K, 3), none twice; the place of each observation, (P,) where
+            the channels share their points, or (M, P).
+        """
+        if isinstance(self.H, GridSelection):
+            points, place = np.unique(self.H.index, return_inverse=True)
+            return self.H.grid.unit_vectors()[points], place.reshape(self.H.index.shape)
+        table = self.H.H.table
+        where = np.stack([table.latitude, table.longitude])
+        (latitude, longitude), place = np.unique(where, axis=1, return_inverse=True)
+        return on_unit_sphere(latitude, longitude), place.reshape(-1, 1)
+
+
+def point_observations(batch: Batch, n: int) -> PointObservations:
+    """Those of one sample: its table of reports where the batch has them, else at grid points.
+
+    Rows of a table that the state says nothing of are not seen.
 
     Args:
         batch: Of numpy arrays.
         n: Number of the sample in the batch.
-
-    Returns:
-        H, with `H.seen`; y, float64, (C, P), finite.
     """
+    if batch.reports is not None:
+        return _of_table(batch, batch.reports[n])
     values = batch.observation_values[n].astype(np.float64)
     seen = ~np.isnan(values)
     H = GridSelection(len(batch.channels), batch.grid, batch.observation_index[n], seen)
-    return H, np.where(seen, values, 0.0)
+    return PointObservations(H, np.where(seen, values, 0.0), batch.observation_error_std)
+
+
+def _of_table(batch: Batch, table: ObservationTable) -> PointObservations:
+    H = TableRows(PointInterpolation(batch.channels, batch.grid, table))
+    values = np.where(H.seen, table.value.astype(np.float64)[:, None], 0.0)
+    return PointObservations(H, values, table.error_std.astype(np.float64))

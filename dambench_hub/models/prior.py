@@ -8,6 +8,7 @@ import numpy as np
 
 from dambench_hub.estimation.ensemble_transform import FurtherObservations
 from dambench_hub.estimation.localisation import Localisation
+from dambench_hub.models.point_observations import PointObservations
 from dambench_hub.models.seen_departures import SeenDepartures
 
 
@@ -17,11 +18,10 @@ class Prior:
 
     Attributes:
         members: x_i, float32, (N, C, Y·X).
-        observed: H(x_i), float64, (N, C, P).
-        observations: y, float64, (C, P); like `observed` 0 where it is not seen.
-        seen: Which channels are seen at which points, boolean, (C, P).
-        variance: Diagonal of R, (C,).
-        place: Which point of `localisation` each observation is at, (P,) or (C, P).
+        observed: H(x_i), float64, (N, M, P).
+        observations: H and y, (M, P).
+        variance: Diagonal of R, (M,).
+        place: Which point of `localisation` each observation is at, (P,) or (M, P).
         localisation: Columns and observed points.
         hours: Valid time, hours since 1970-01-01.
         departures: Of modalities; None where there is none.
@@ -30,8 +30,7 @@ class Prior:
 
     members: np.ndarray
     observed: np.ndarray
-    observations: np.ndarray
-    seen: np.ndarray
+    observations: PointObservations
     variance: np.ndarray
     place: np.ndarray
     localisation: Localisation

@@ -32,8 +32,7 @@ from dambench_hub.models.modality_fields import (
     departures_from_files,
     modality_names,
 )
-from dambench_hub.models.point_observations import point_observations
-from dambench_hub.observations.operators import GridSelection
+from dambench_hub.models.point_observations import PointObservations, point_observations
 
 
 class Var3D(Assimilator):
@@ -48,7 +47,9 @@ class Var3D(Assimilator):
     - spectral, by degree and order in bands of latitude: solved by iteration in the space of
       controls (`estimation.spectral_covariance`).
 
-    With B in its zonal form, and where channels share their points, modalities of the batch are
+    Tables of reports are assimilated through their H, in both forms by iteration.
+
+    With B in its zonal form, and where channels share grid points, modalities of the batch are
     assimilated, too, by their departures: B is then one of errors and departures of
     the training days together, which says what each tells of the other and how noisy departures
     are (`estimation.joint_covariance`). Batches that have none are analysed as without.
@@ -131,14 +132,14 @@ class Var3D(Assimilator):
         mean = np.empty(batch.background.shape, batch.background.dtype)
         draws, departures = [], self._departures(batch)
         for n, hours in enumerate(map(int, hours_since_epoch(batch.time))):
-            H, observations = point_observations(batch, n)
+            seen = point_observations(batch, n)
             points = DeparturePoints.present(departures[n])
-            K = self._gain(H, batch.observation_error_std, points)
+            K = self._gain(seen, points)
             background = batch.background[n] - self.bias
-            innovation = observations - H(background)
+            innovation = seen.values - seen.H(background)
             mean[n] = background + K(innovation[None], points(departures[n][None]))[0]
             if self.members:
-                draws.append(self._errors(H, K, points, batch.observation_error_std, hours))
+                draws.append(self._errors(seen, K, points, hours))
         if not self.members:
             return Analysis(mean=mean, time=batch.time)
         errors = np.stack(draws)
@@ -155,37 +156,34 @@ class Var3D(Assimilator):
 
     def _departures(self, batch: Batch) -> np.ndarray:
         """Departures less their mean, (B, F, Y, X); NaN where there is none, or B knows of none."""
-        if self.joint is None or batch.observation_index.ndim == 3:
+        at_own = batch.reports is not None or batch.observation_index.ndim == 3
+        if self.joint is None or at_own:
             return departure_fields(batch, ())
         known = self.joint.departures
         fields = departure_fields(batch, known.names) - known.mean
         return np.where(known.variance[..., None] > 0, fields, np.nan)
 
-    def _gain(self, H: GridSelection, error_std: np.ndarray, points: DeparturePoints) -> JointGain:
+    def _gain(self, seen: PointObservations, points: DeparturePoints) -> JointGain:
         """K, for innovations and departures."""
-        error_std = error_std / self.background_scale
-        if self.joint is None or not len(points.index):
-            K = self.covariance.gain(H.index, error_std, H.seen)
+        error_std, index = seen.error_std / self.background_scale, seen.shared_points
+        if self.joint is None or index is None or not len(points.index):
+            K = seen.gain(self.covariance, error_std)
             return lambda innovation, _: K(innovation)
         factor = max(1.0, self.background_scale**-2)
         noise = self.departure_noise
-        return self.joint.gain(H.index, error_std, points, H.seen, factor=factor, noise=noise)
+        return self.joint.gain(index, error_std, points, seen.H.seen, factor=factor, noise=noise)
 
     def _errors(
-        self,
-        H: GridSelection,
-        K: JointGain,
-        points: DeparturePoints,
-        error_std: np.ndarray,
-        hours: int,
+        self, seen: PointObservations, K: JointGain, points: DeparturePoints, hours: int
     ) -> np.ndarray:
         """Draws of the analysis error, e_b − K (H e_b − ε), with mean 0, float32, (M, C, Y, X)."""
         if self.members < 2:
             raise TaskError(f"An ensemble needs two members at least, got {self.members}.")
         generator = np.random.default_rng([self.seed, hours])
         background, equivalents = self._background_errors(points, generator)
-        noise = generator.standard_normal((self.members, *H.observation_shape))
-        errors = background - K(H(background) + error_std[:, None] * noise, equivalents)
+        noise = generator.standard_normal((self.members, *seen.values.shape))
+        noise *= seen.error_std[:, None]
+        errors = background - K(seen.H(background) + noise, equivalents)
         errors -= errors.mean(axis=0)
         return errors * np.float32(np.sqrt(self.members / (self.members - 1)))
 

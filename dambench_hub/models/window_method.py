@@ -14,7 +14,6 @@ from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.dynamics.model_view import LinearIncrement, ModelView
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.estimation.covariance_roots import CovarianceRoot, MappedRoot
-from dambench_hub.estimation.observation_covariance import floored
 from dambench_hub.estimation.operators import Pullback
 from dambench_hub.estimation.variational import WindowAnalysis, analyse_window
 from dambench_hub.estimation.window_cost import TimedObservations, WindowCost
@@ -218,14 +217,15 @@ class WindowMethod(Assimilator):
     def _timed(self, batch: Batch, step: int) -> TimedObservations:
         """The observations of a batch, with H see as their operator."""
         view = self._require_view()
-        select, values = point_observations(batch, 0)
+        seen = point_observations(batch, 0)
 
         def operator(state: np.ndarray) -> tuple[np.ndarray, Pullback]:
-            seen, pullback = view.linearise(state)
-            return select(seen), lambda sensitivity: pullback(select.adjoint(sensitivity))
+            in_channels, pullback = view.linearise(state)
+            observed = seen.H(in_channels)
+            return observed, lambda sensitivity: pullback(seen.H.adjoint(sensitivity))
 
-        std = floored(batch.observation_error_std, self.covariance.scale)[:, None]
-        return TimedObservations(step, values, np.broadcast_to(std, values.shape), operator)
+        std = np.broadcast_to(seen.floored_std(self.covariance.scale)[:, None], seen.values.shape)
+        return TimedObservations(step, seen.values, std, operator)
 
     def _times(self, start: np.datetime64, batches: Sequence[Batch]) -> list[float]:
         """The start and each later time with observations, hours after the start."""

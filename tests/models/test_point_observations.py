@@ -144,7 +144,8 @@ def test_a_window_is_the_same_without_what_is_not_seen(name, rng):
 
 def test_innovations_are_zero_where_nothing_is_seen(batch, rng):
     seen = seen_alike(batch.observation_values, rng)
-    H, y = point_observations(unseen(batch, seen), 1)
+    seen_there = point_observations(unseen(batch, seen), 1)
+    H, y = seen_there.H, seen_there.values
     np.testing.assert_array_equal(H.seen, seen[1])
     innovation = y - H(batch.background[1])
     assert not innovation[~seen[1]].any() and innovation[seen[1]].all()

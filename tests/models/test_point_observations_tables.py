@@ -1,0 +1,172 @@
+"""Methods that take tables through H: on grid points they do what they do with the grid."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from models.test_point_observations import FITTED, fitted
+
+from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.models.point_observations import point_observations
+from dambench_hub.observations.point_interpolation import PointInterpolation
+from dambench_hub.observations.table import ObservationTable
+
+__all__ = ["fitted"]
+THROUGH_H = [name for name in FITTED if name != "background"]
+
+
+@pytest.fixture(params=THROUGH_H)
+def method(request, fitted):
+    return fitted(request.param)
+
+
+@pytest.fixture
+def batch(small_world):
+    return small_world.batch(size=2, first=60, density=0.15).without_reference()
+
+
+def table_of(channels, latitude, longitude, value, error_std, time, shift=1.0):
+    """All channels, (C, P), at P places; `shift` is a factor of the pressures."""
+    parsed = parse_channels(channels)
+    rows = len(latitude)
+    pressure = [100.0 * shift * c.level if c.level else np.nan for c in parsed]
+    return ObservationTable.from_columns(
+        time=time,
+        latitude=np.tile(latitude, len(parsed)),
+        longitude=np.tile(longitude, len(parsed)),
+        pressure=np.repeat(pressure, rows),
+        variable=np.repeat([c.variable.name for c in parsed], rows),
+        value=np.ravel(value),
+        error_std=np.repeat(error_std, rows),
+        station=np.tile([f"S{n}" for n in range(rows)], len(parsed)),
+        report=np.repeat(["temp" if c.level else "synop" for c in parsed], rows),
+    )
+
+
+def at_grid_points(batch):
+    """What the batch has at grid points, as tables."""
+    row, column = np.divmod(batch.observation_index, batch.grid.longitudes)
+    places = batch.grid.latitude[row], batch.grid.longitude[column]
+    std = batch.observation_error_std
+    return tuple(
+        table_of(batch.channels, *(part[n] for part in places), values, std, batch.time[n])
+        for n, values in enumerate(batch.observation_values)
+    )
+
+
+def between_grid_points(batch, rng, rows=25, shift=1.0):
+    """Others, as far from the background as its errors are, one row in two twice as wrong."""
+    std = batch.observation_error_std
+    tables = []
+    for time, background in zip(batch.time, batch.background, strict=True):
+        latitude, longitude = rng.uniform(-90, 90, rows), rng.uniform(0, 360, rows)
+        value = np.zeros((len(std), rows))
+        table = table_of(batch.channels, latitude, longitude, value, std, time, shift)
+        seen = PointInterpolation(batch.channels, batch.grid, table)(background)
+        departure = 4 * np.repeat(std, rows) * rng.normal(size=len(table))
+        wrong = table.error_std * rng.choice([1, 2], len(table))
+        tables.append(table.replace(value=seen + departure, error_std=wrong))
+    return tuple(tables)
+
+
+def analysed(method, batch):
+    return np.asarray(method.assimilate(batch, torch.Generator().manual_seed(1)).mean)
+
+
+def without_observations(batch):
+    index, values = batch.observation_index, batch.observation_values
+    return replace(batch, observation_index=index[:, :0], observation_values=values[..., :0])
+
+
+def assert_near(came, wanted, small_world, atol=5e-3):
+    scale = small_world.statistics.background_error_std[:, None, None]
+    np.testing.assert_allclose(came / scale, wanted / scale, rtol=0, atol=atol)
+
+
+def test_rows_at_grid_points_are_observations_there(method, batch, small_world):
+    """What else stands on the grid is then not looked at."""
+    came = analysed(method, replace(without_observations(batch), reports=at_grid_points(batch)))
+    assert_near(came, analysed(method, batch), small_world)
+
+
+def test_the_order_of_rows_does_not_matter(method, batch, small_world, rng):
+    tables = between_grid_points(batch, rng)
+    mixed = tuple(
+        ObservationTable.from_pandas(table.to_pandas().sample(frac=1, random_state=1))
+        for table in tables
+    )
+    assert not np.array_equal(mixed[0].value, tables[0].value)
+    came, wanted = (analysed(method, replace(batch, reports=each)) for each in (mixed, tables))
+    assert_near(came, wanted, small_world)
+    assert abs(came - batch.background).max() > 0
+
+
+def test_samples_are_analysed_each_by_itself(method, batch, small_world, rng):
+    tables = between_grid_points(batch, rng)[0], between_grid_points(batch, rng, rows=7)[1]
+    alone = [
+        analysed(method, replace(small_world.batch(size=1, first=60 + n), reports=(table,)))
+        for n, table in enumerate(tables)
+    ]
+    came = analysed(method, replace(batch, reports=tables))
+    assert_near(came, np.concatenate(alone), small_world, atol=1e-4)
+
+
+def test_without_a_row_nothing_is_observed(method, batch, small_world, rng):
+    """Nor with rows of which the state says nothing, or that are of no use."""
+    wanted = analysed(method, without_observations(batch))
+    empty = 2 * (ObservationTable.empty(),)
+    tables = between_grid_points(batch, rng)
+    elsewhere = tuple(t.where(np.isnan(t.pressure)) for t in tables)
+    elsewhere = tuple(
+        t.replace(variable=np.full(len(t), "precipitation"), value=np.ones(len(t)))
+        for t in elsewhere
+    )
+    useless = tuple(t.replace(error_std=1e6 * t.error_std) for t in tables)
+    for reports, atol in ((empty, 1e-6), (elsewhere, 1e-6), (useless, 1e-2)):
+        came = analysed(method, replace(batch, reports=reports))
+        assert_near(came, wanted, small_world, atol)
+
+
+@pytest.mark.parametrize("shift", [1.0, 0.8], ids=["on levels", "between levels"])
+@pytest.mark.parametrize("name", ["optimal_interpolation", "var3d", "var3d spectral"])
+def test_it_is_the_best_linear_analysis(name, shift, fitted, batch, small_world, rng):
+    """x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b) by matrices; between levels two of z500 are mixed."""
+    method, shape = fitted(name), batch.background.shape[1:]
+    batch = replace(batch, reports=between_grid_points(batch, rng, shift=shift))
+    B = method.covariance(np.eye(np.prod(shape)).reshape(-1, *shape))
+    B = B.reshape(len(B), -1).astype(np.float64)
+    wanted = []
+    for table, background in zip(batch.reports, batch.background - method.bias, strict=True):
+        H = PointInterpolation(batch.channels, batch.grid, table)
+        assert H.seen.all() == (shift == 1.0) and H.seen.any()
+        matrix = H.matrix.toarray()[H.seen]
+        R = np.diag(table.error_std[H.seen].astype(np.float64) ** 2)
+        innovation = (table.value - H(background))[H.seen]
+        weights = np.linalg.solve(matrix @ B @ matrix.T + R, innovation)
+        wanted.append(background + (B @ matrix.T @ weights).reshape(shape))
+    atol = 5e-2 if name == "var3d spectral" else 2e-3
+    assert_near(analysed(method, batch), np.stack(wanted), small_world, atol)
+
+
+def test_a_draw_of_the_posterior_has_its_spread(fitted, batch, rng):
+    """Where observations are exact, members of 3D-Var agree with them."""
+    method = fitted("var3d")
+    tables = tuple(
+        t.replace(error_std=t.error_std / 100) for t in between_grid_points(batch, rng, rows=5)
+    )
+    drawing = type(method)(
+        method.channels, method.covariance, method.bias, method.departures, members=4
+    )
+    analysis = drawing.assimilate(replace(batch, reports=tables))
+    for members, table in zip(analysis.members, tables, strict=True):
+        departure = PointInterpolation(batch.channels, batch.grid, table)(members) - table.value
+        assert abs(departure / (100 * table.error_std)).max() < 1
+
+
+def test_places_are_those_of_the_stations(batch, rng):
+    reports = between_grid_points(batch, rng, rows=4)
+    points, place = point_observations(replace(batch, reports=reports), 1).places()
+    assert points.shape == (4, 3) and place.shape == (len(reports[1]), 1)
+    up = np.sin(np.deg2rad(reports[1].latitude))
+    np.testing.assert_allclose(points[place[:, 0], 2], up, atol=1e-12)
