@@ -1,15 +1,17 @@
-"""Observations of channels at shared points: an exact solve for a few modes at each point.
+"""Observations of columns at points: an exact solve for a few modes at each point.
 
 With them, single numbers can be observed elsewhere, such as departures of radiation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+
+from dambench_hub.estimation.observed_columns import ObservedColumns
 
 SMALLEST_SINGULAR_VALUE = 1e-10
 """As a share of the largest; a mode that a point sees less well than this, it does not see."""
@@ -17,16 +19,18 @@ SMALLEST_SINGULAR_VALUE = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class _Alike:
-    """Points that see the same channels.
+    """Points that see the same channels, with the same errors.
 
     Attributes:
         points: Their numbers, (n,).
+        rows: Their observations among those of all points, (n, m).
         place: Of their unknowns among those of all points.
         L: From what they tell to the modes, (K, r).
-        numbers: Vᵀ R^(−½), what they tell of the observations, (r, C).
+        numbers: Vᵀ R^(−½), what they tell of the observations, (r, m).
     """
 
     points: np.ndarray
+    rows: np.ndarray
     place: slice
     L: np.ndarray
     numbers: np.ndarray
@@ -97,6 +101,39 @@ def joint_solver(
     """
     seen = np.ones((len(modes), len(covariance)), bool) if seen is None else seen
     groups = _groups(modes, error_std, seen)
+    solve = _solver(covariance, with_departures, of_departures, groups)
+    return lambda innovation, departures: solve(innovation.reshape(len(innovation), -1), departures)
+
+
+def row_solver(
+    covariance: np.ndarray, columns: ObservedColumns, modes: np.ndarray, error_std: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The same as `column_solver` for the rows of a table, whose errors are their own.
+
+    Args:
+        covariance: P of the amplitudes at the places of the columns, (P, P, K, K).
+        columns: What the R rows see.
+        modes: E, units of the channels, (C, K).
+        error_std: R½ of the rows, positive, (R,).
+
+    Returns:
+        From (S, R), finite, to (P, K, S).
+    """
+    points, _, count, _ = covariance.shape
+    groups = _groups_of_rows(modes, error_std, columns)
+    none = np.empty((points, 0, count)), np.empty((0, 0))
+    solve = _solver(covariance, *none, groups)
+    return lambda innovation: solve(innovation, np.empty((len(innovation), 0)))[0]
+
+
+def _solver(
+    covariance: np.ndarray,
+    with_departures: np.ndarray,
+    of_departures: np.ndarray,
+    groups: list[_Alike],
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """From innovations in a row, (S, n), and departures, (S, Q), to (P, K, S) and (Q, S)."""
+    points, _, count, _ = covariance.shape
     size = groups[-1].place.stop if groups else 0
     whole = size + len(of_departures)
     system = np.empty((whole, whole))
@@ -112,14 +149,13 @@ def joint_solver(
     factor = cho_factor(system, overwrite_a=True, check_finite=False)
 
     def solve(innovation: np.ndarray, departures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        by_point = innovation.transpose(2, 1, 0)
         told = np.empty((whole, len(innovation)))
         for one in groups:
-            h = one.numbers @ by_point[one.points]
+            h = one.numbers @ innovation.T[one.rows]
             told[one.place] = h.reshape(one.size, len(innovation))
         told[size:] = departures.T
         solved = cho_solve(factor, told)
-        weights = np.empty((len(by_point), modes.shape[1], len(innovation)))
+        weights = np.zeros((points, count, len(innovation)))
         for one in groups:
             v = solved[one.place].reshape(*one.shape, len(innovation))
             weights[one.points] = one.L @ v
@@ -131,13 +167,44 @@ def joint_solver(
 def _groups(modes: np.ndarray, error_std: np.ndarray, seen: np.ndarray) -> list[_Alike]:
     """The points, those together that see the same channels."""
     kinds, kind = np.unique(seen.T, axis=0, return_inverse=True)
-    weighted, start, groups = (modes / error_std[:, None]).T, 0, []
-    for number, channels in enumerate(kinds):
-        U, singular, V = np.linalg.svd(channels * weighted, full_matrices=False)
+    rows = np.arange(seen.size).reshape(seen.shape).T
+    together = (np.flatnonzero(kind.reshape(-1) == number) for number in range(len(kinds)))
+    sights = (channels[:, None] * modes for channels in kinds)
+    return _alike(
+        (points, rows[points], sight, error_std)
+        for points, sight in zip(together, sights, strict=True)
+    )
+
+
+def _groups_of_rows(
+    modes: np.ndarray, error_std: np.ndarray, columns: ObservedColumns
+) -> list[_Alike]:
+    """The places that see something, those together whose rows are alike."""
+    seen = np.flatnonzero(columns.levels.any(axis=1))
+    seen = seen[np.argsort(columns.place[seen], kind="stable")]
+    places, first = np.unique(columns.place[seen], return_index=True)
+    groups: dict[bytes, list[tuple[int, np.ndarray]]] = {}
+    for place, rows in zip(places, np.split(seen, first)[1:], strict=True):
+        key = columns.levels[rows].tobytes() + error_std[rows].tobytes()
+        groups.setdefault(key, []).append((place, rows))
+    found = []
+    for members in groups.values():
+        rows = np.stack([own for _, own in members])
+        sight, std = columns.levels[rows[0]] @ modes, error_std[rows[0]]
+        found.append((np.array([place for place, _ in members]), rows, sight, std))
+    return _alike(found)
+
+
+def _alike(
+    groups: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+) -> list[_Alike]:
+    """Groups of points, rows, what rows see of the modes, (m, K), and their R½, (m,)."""
+    start, found = 0, []
+    for points, rows, sight, std in groups:
+        U, singular, V = np.linalg.svd((sight / std[:, None]).T, full_matrices=False)
         told = singular > SMALLEST_SINGULAR_VALUE * max(singular[0], np.finfo(float).tiny)
-        points = np.flatnonzero(kind.reshape(-1) == number)
         stop = start + len(points) * int(told.sum())
-        L, numbers = U[:, told] * singular[told], V[told] / error_std
-        groups.append(_Alike(points, slice(start, stop), L, numbers))
+        L, numbers = U[:, told] * singular[told], V[told] / std
+        found.append(_Alike(points, rows, slice(start, stop), L, numbers))
         start = stop
-    return groups
+    return found

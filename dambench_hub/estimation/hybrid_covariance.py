@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,14 +22,13 @@ import numpy as np
 
 from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.errors import DataError
-from dambench_hub.estimation.column_observations import column_solver
+from dambench_hub.estimation.column_observations import column_solver, row_solver
 from dambench_hub.estimation.ensemble_transform import require_ensemble
 from dambench_hub.estimation.iterative_gain import (
     ObservedPoints,
     diagonal_preconditioner,
     gain_by_iteration,
     observed_profile,
-    observed_scale,
 )
 from dambench_hub.estimation.localisation import (
     HALF_WIDTH,
@@ -37,7 +37,8 @@ from dambench_hub.estimation.localisation import (
     zonal_taper,
 )
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain, LinearOperator
+from dambench_hub.estimation.observed_columns import TableOperator
+from dambench_hub.estimation.operators import Gain
 from dambench_hub.estimation.spectral_covariance import SpectralCovariance
 from dambench_hub.estimation.zonal_covariance import ZonalCovariance
 
@@ -98,37 +99,45 @@ class HybridCovariance:
         error_std = floored(error_std, B.scale)
         if index.ndim == 1:
             return self._factorised(index, error_std, seen)
-        return self.gain_through(ObservedPoints(B.grid, index, seen), error_std)
-
-    def gain_through(self, H: LinearOperator, error_std: np.ndarray) -> Gain:
-        """K for observations of any kind, by iteration.
-
-        Args:
-            H: From states, (S, C, Y, X), to observations, (S, M, P).
-            error_std: Observation-error standard deviation, (M,); raised to 1 % of B's scale where
-                it is smaller.
-        """
-        B, count = self.climatological, len(self.anomalies)
-        error_std = floored(error_std, observed_scale(H, B.scale, B.grid))
+        H, count = ObservedPoints(B.grid, index, seen), len(self.anomalies)
         own = self.ensemble_weight / (count - 1) * np.square(H(self.anomalies)).sum(axis=0)
         variance = own + self.climatological_weight * observed_profile(H, B.std, B.grid) ** 2
         precondition = diagonal_preconditioner(variance, error_std)
         return gain_by_iteration(self, H, error_std, precondition, TOLERANCE)
 
+    def gain_through(self, H: TableOperator, error_std: np.ndarray) -> Gain:
+        """K for a table of observations, factorised; its rows see the anomalies in modes, too.
+
+        Args:
+            H: From states, (S, C, Y, X), to the rows of the table, (S, R, 1).
+            error_std: Observation-error standard deviation, (R,); raised to 1 % of B's scale where
+                it is smaller.
+        """
+        B, columns = self.climatological, H.columns
+        error_std = floored(error_std, columns.levels @ B.scale)
+        modes = B.scale[:, None] * B.modes
+        solve = row_solver(columns.covariance(self.between), columns, modes, error_std)
+        increments = self._increments_from(np.unique(columns.points))
+        return lambda d: increments(columns.at_grid_points(solve(d[..., 0]))[1])
+
     def _factorised(
         self, index: np.ndarray, error_std: np.ndarray, told: np.ndarray | None
     ) -> Gain:
         """K where the channels share their points, `told` what is seen there."""
-        B, seen, taper = self.climatological, self.seen_in_modes(index), self.taper_from(index)
+        B, increments = self.climatological, self._increments_from(index)
         solve = column_solver(self.at_points(index), B.scale[:, None] * B.modes, error_std, told)
+        return lambda innovation: increments(solve(innovation))
 
-        def gain(innovation: np.ndarray) -> np.ndarray:
-            weights = solve(innovation)  # (P, K, S)
+    def _increments_from(self, index: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """P Hᵀ w from weights of the amplitudes at grid points (P,), (P, K, S)."""
+        seen, taper = self.seen_in_modes(index), self.taper_from(index)
+
+        def increments(weights: np.ndarray) -> np.ndarray:
             localised = np.tensordot(taper, seen @ weights, 1)
-            increments = self.climatological_weight * B.increments(weights, index)
-            return increments + self.from_members(localised)
+            climatological = self.climatological.increments(weights, index)
+            return self.climatological_weight * climatological + self.from_members(localised)
 
-        return gain
+        return increments
 
     def seen_in_modes(self, index: np.ndarray) -> np.ndarray:
         """√(β_e / (N − 1)) A at grid points (P,), in the modes of B, (P, N, K)."""
@@ -142,10 +151,14 @@ class HybridCovariance:
 
     def at_points(self, index: np.ndarray) -> np.ndarray:
         """H P Hᵀ of the amplitudes of B's modes at grid points (P,), (P, P, K, K)."""
-        seen = self.seen_in_modes(index)
-        covariance = np.einsum("pnk,qnl->pqkl", seen, seen, optimize=True)
-        covariance *= self.taper_from(index)[index][..., None, None]
-        covariance += self.climatological_weight * self.climatological.at_points(index)
+        return self.between(index, index)
+
+    def between(self, index: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """P of the amplitudes of B's modes between grid points (P,) and (Q,), (P, Q, K, K)."""
+        seen, elsewhere = self.seen_in_modes(index), self.seen_in_modes(other)
+        covariance = np.einsum("pnk,qnl->pqkl", seen, elsewhere, optimize=True)
+        covariance *= self.taper_from(other)[index][..., None, None]
+        covariance += self.climatological_weight * self.climatological.between(index, other)
         return covariance
 
     def from_members(self, weights: np.ndarray) -> np.ndarray:

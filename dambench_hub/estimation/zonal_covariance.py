@@ -22,17 +22,17 @@ import numpy as np
 from dambench_hub.coordinates.constants import EARTH_RADIUS_KM
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import DataError
-from dambench_hub.estimation.column_observations import column_solver
+from dambench_hub.estimation.column_observations import column_solver, row_solver
 from dambench_hub.estimation.iterative_gain import (
     ObservedPoints,
     diagonal_preconditioner,
     gain_by_iteration,
     observed_profile,
-    observed_scale,
 )
 from dambench_hub.estimation.localisation import require_resolved, zonal_taper
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain, LinearOperator
+from dambench_hub.estimation.observed_columns import TableOperator
+from dambench_hub.estimation.operators import Gain
 
 MODES = 40
 """Vertical modes kept. On the `mini` data they hold 99.96 % of the variance; 60 score the same."""
@@ -167,27 +167,40 @@ class ZonalCovariance:
         """
         error_std = floored(error_std, self.scale)
         if index.ndim == 2:
-            return self.gain_through(ObservedPoints(self.grid, index, seen), error_std)
+            H = ObservedPoints(self.grid, index, seen)
+            variance = observed_profile(H, self.std, self.grid) ** 2
+            precondition = diagonal_preconditioner(variance, error_std)
+            return gain_by_iteration(self, H, error_std, precondition)
         modes = self.scale[:, None] * self.modes
         solve = column_solver(self.at_points(index), modes, error_std, seen)
         return lambda innovation: self.increments(solve(innovation), index)
 
-    def gain_through(self, H: LinearOperator, error_std: np.ndarray) -> Gain:
-        """K for observations of any kind, by iteration.
+    def gain_through(self, H: TableOperator, error_std: np.ndarray) -> Gain:
+        """K for a table of observations, factorised once for all uses.
 
         Args:
-            H: From states, (S, C, Y, X), to observations, (S, M, P).
-            error_std: Observation-error standard deviation, (M,); raised to 1 % of the scale where
+            H: From states, (S, C, Y, X), to the rows of the table, (S, R, 1).
+            error_std: Observation-error standard deviation, (R,); raised to 1 % of the scale where
                 it is smaller.
         """
-        error_std = floored(error_std, observed_scale(H, self.scale, self.grid))
-        variance = observed_profile(H, self.std, self.grid) ** 2
-        return gain_by_iteration(self, H, error_std, diagonal_preconditioner(variance, error_std))
+        columns, modes = H.columns, self.scale[:, None] * self.modes
+        error_std = floored(error_std, columns.levels @ self.scale)
+        solve = row_solver(columns.covariance(self.between), columns, modes, error_std)
+
+        def gain(innovation: np.ndarray) -> np.ndarray:
+            points, weights = columns.at_grid_points(solve(innovation[..., 0]))
+            return self.increments(weights, points)
+
+        return gain
 
     def at_points(self, index: np.ndarray) -> np.ndarray:
         """H B Hᵀ of the modes' amplitudes at grid points (P,), float32, (P, P, K, K)."""
-        y, x = np.divmod(index, self.grid.longitudes)
-        return self.covariances[y[:, None], y, (x[:, None] - x) % self.grid.longitudes]
+        return self.between(index, index)
+
+    def between(self, index: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """B of the modes' amplitudes between grid points (P,) and (Q,), float32, (P, Q, K, K)."""
+        (y, x), (v, u) = (np.divmod(at, self.grid.longitudes) for at in (index, other))
+        return self.covariances[y[:, None], v, (x[:, None] - u) % self.grid.longitudes]
 
     def increments(self, weights: np.ndarray, index: np.ndarray) -> np.ndarray:
         """B Hᵀ w, (S, C, Y, X), from weights w of the amplitudes at points, (P, K, S)."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from dambench_hub.coordinates.bilinear import bilinear_weights
 from dambench_hub.coordinates.places import on_unit_sphere
 from dambench_hub.data.batch import Batch
 from dambench_hub.estimation.iterative_gain import observed_scale
 from dambench_hub.estimation.observation_covariance import floored
-from dambench_hub.estimation.operators import Gain, LinearOperator
+from dambench_hub.estimation.observed_columns import ObservedColumns, TableOperator
+from dambench_hub.estimation.operators import Gain
 from dambench_hub.observations.operators import GridSelection, ObservationOperator
 from dambench_hub.observations.point_interpolation import PointInterpolation
 from dambench_hub.observations.table import ObservationTable
@@ -30,6 +33,17 @@ class TableRows(ObservationOperator):
         super().__init__(H.state_shape, (*H.observation_shape, 1))
         self.H, self.seen = H, H.seen[:, None]
 
+    @cached_property
+    def columns(self) -> ObservedColumns:
+        """Rows and columns of H."""
+        H, rows = self.H, np.arange(len(self.H.table))
+        (latitude, longitude), place = _places(H.table)
+        levels = np.zeros((len(rows), H.state_shape[0]))
+        for four in (slice(0, 4), slice(4, 8)):  # the level above, and the one below
+            channel = H.index[:, four.start] // H.grid.size
+            np.add.at(levels, (rows, channel), H.weight[:, four].sum(axis=1))
+        return ObservedColumns(*bilinear_weights(H.grid, latitude, longitude), place, levels)
+
     def _apply(self, state: np.ndarray) -> np.ndarray:
         return self.H(state)[..., None]
 
@@ -45,8 +59,8 @@ class Covariance(Protocol):
     ) -> Gain:
         """K for observations at grid points."""
 
-    def gain_through(self, H: LinearOperator, error_std: np.ndarray) -> Gain:
-        """K for observations of any kind."""
+    def gain_through(self, H: TableOperator, error_std: np.ndarray) -> Gain:
+        """K for the rows of a table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +115,8 @@ class PointObservations:
         if isinstance(self.H, GridSelection):
             points, place = np.unique(self.H.index, return_inverse=True)
             return self.H.grid.unit_vectors()[points], place.reshape(self.H.index.shape)
-        table = self.H.H.table
-        where = np.stack([table.latitude, table.longitude])
-        (latitude, longitude), place = np.unique(where, axis=1, return_inverse=True)
-        return on_unit_sphere(latitude, longitude), place.reshape(-1, 1)
+        where, place = _places(self.H.H.table)
+        return on_unit_sphere(*where), place[:, None]
 
 
 def point_observations(batch: Batch, n: int) -> PointObservations:
@@ -128,3 +140,10 @@ def _of_table(batch: Batch, table: ObservationTable) -> PointObservations:
     H = TableRows(PointInterpolation(batch.channels, batch.grid, table))
     values = np.where(H.seen, table.value.astype(np.float64)[:, None], 0.0)
     return PointObservations(H, values, table.error_std.astype(np.float64))
+
+
+def _places(table: ObservationTable) -> tuple[np.ndarray, np.ndarray]:
+    """Latitude and longitude of all places, (2, P), none twice, and the place of each row, (R,)."""
+    where = np.stack([table.latitude, table.longitude])
+    places, place = np.unique(where, axis=1, return_inverse=True)
+    return places, place.reshape(-1)

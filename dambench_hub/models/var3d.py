@@ -47,7 +47,7 @@ class Var3D(Assimilator):
     - spectral, by degree and order in bands of latitude: solved by iteration in the space of
       controls (`estimation.spectral_covariance`).
 
-    Tables of reports are assimilated through their H, in both forms by iteration.
+    Tables of reports are assimilated through their H, in both forms.
 
     With B in its zonal form, and where channels share grid points, modalities of the batch are
     assimilated, too, by their departures: B is then one of errors and departures of
