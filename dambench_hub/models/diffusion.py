@@ -94,13 +94,29 @@ class Observations:
 
     @classmethod
     def of(cls, inputs: Inputs, operator: Callable[[Tensor], Tensor] | None = None) -> Observations:
-        """The inputs' observations, of what `operator` makes of states (B, M, …)."""
-        return cls(
-            inputs.observations[:, None],
-            inputs.observation_error_std[:, None, None],
-            inputs.observed[:, None] > 0,
-            operator,
+        """The inputs' observations, of what `operator` makes of states (B, M, …).
+
+        Tables take the place of the observations on the grid where there are some.
+        """
+        tables = inputs.tables
+        if tables is None:
+            return cls(
+                inputs.observations[:, None],
+                inputs.observation_error_std[:, None, None],
+                inputs.observed[:, None] > 0,
+                operator,
+            )
+
+        def seen(state: Tensor) -> Tensor:
+            state = state if operator is None else operator(state)
+            of_samples = [table(one) for table, one in zip(tables, state, strict=True)]
+            return torch.cat(of_samples, dim=-1)  # (M, rows of all samples)
+
+        values, error_std = (
+            torch.cat([getattr(table, name) for table in tables])
+            for name in ("values", "error_std")
         )
+        return cls(values, error_std, operator=seen)
 
     def log_likelihood(self, state: Tensor, variance: Tensor, floor: Tensor | float) -> Tensor:
         """−½ Σ (y − A(x))² / max(r² + variance, floor), summed over all states; a number."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,6 +26,8 @@ from dambench_hub.models.card import About, model_card
 from dambench_hub.models.departures import scaled_departures
 from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.pretrained import FORMAT, FORMAT_VERSION, read_model, resolve_folder
+from dambench_hub.models.seen_table import SeenTable, see_table
+from dambench_hub.observations.table import ObservationTable
 from dambench_hub.storage.statistics import Statistics
 
 SMALLEST_ERROR = 1e-2
@@ -54,6 +56,8 @@ class Inputs:
         reference: x, (B, C, Y, X), or None at analysis time.
         departures: Of the modalities by name, (B, Y, X), NaN where missing; see `SCALES`.
         context: What an adapter makes of the departures, of the model's `context_shape`, or None.
+        tables: Reports of each sample, (B,), in place of the observations on the grid for methods
+            with an H; None where the batch has none, and in training.
     """
 
     background: Tensor
@@ -66,6 +70,7 @@ class Inputs:
     reference: Tensor | None = None
     departures: Mapping[str, Tensor] = field(default_factory=dict)
     context: Tensor | None = None
+    tables: tuple[SeenTable, ...] | None = None
 
 
 class LearnedAssimilator(
@@ -148,9 +153,11 @@ class LearnedAssimilator(
             DataError: When the batch has other channels or another grid.
         """
         inputs = self.inputs(batch.without_reference(), generator)
+        background, scale = self._tensor(batch.background), self._scale()
+        if batch.reports is not None:
+            inputs = replace(inputs, tables=self._tables(batch.reports, background))
         with evaluating(self):
             analysis = self.analyse(inputs)
-        background, scale = self._tensor(batch.background), self._scale()
 
         def physical(state: Tensor) -> Tensor:
             # As an increment, so that no correction returns the background to the last bit.
@@ -277,6 +284,16 @@ class LearnedAssimilator(
             raise DataError(
                 "The model has no statistics: call set_statistics(data.statistics) before training."
             )
+
+    def _tables(
+        self, reports: Sequence[ObservationTable], background: Tensor
+    ) -> tuple[SeenTable, ...]:
+        origins = background if self.increments else self.mean[:, None, None].expand_as(background)
+        scale, least = self._scale(), SMALLEST_ERROR * self.std
+        return tuple(
+            see_table(table, self.channels, self.grid, origin, scale, least)
+            for table, origin in zip(reports, origins, strict=True)
+        )
 
     def _tensor(self, values: Any) -> Tensor:
         return torch.as_tensor(values).to(self.std.device, torch.float32)

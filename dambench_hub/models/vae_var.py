@@ -120,26 +120,34 @@ class VAEVar(LearnedAssimilator):
 
     def analyse(self, inputs: Inputs) -> Analysis:
         """One minimisation for each sample, since one line search for several would couple them."""
-        r = inputs.observation_error_std[:, None, None]
-        innovation = inputs.observations - inputs.prior
-        innovation = torch.where(inputs.observed.bool(), innovation, 0.0)
-        precision = self.observation_weight * inputs.observed / r**2
         increments = []
         # A line search needs more digits than half precision has.
-        with torch.autocast(innovation.device.type, enabled=False):
-            for n in range(len(innovation)):
-                one = slice(n, n + 1)
-                decode = self._decoder(inputs, one)
+        with torch.autocast(inputs.prior.device.type, enabled=False):
+            for n in range(len(inputs.prior)):
+                decode = self._decoder(inputs, slice(n, n + 1))
+                observed, innovation, precision = self._observed(inputs, n, decode)
                 z = minimise(
-                    decode,
-                    innovation[one],
-                    precision[one],
+                    observed,
+                    innovation,
+                    self.observation_weight * precision,
                     self.vae.latent_shape,
                     iterations=self.iterations,
                     outer_calls=self.outer_calls,
                 )
                 increments.append(decode(z))
         return Analysis(mean=inputs.prior + torch.cat(increments))
+
+    def _observed(
+        self, inputs: Inputs, n: int, decode: Callable[[Tensor], Tensor]
+    ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
+        """From z to H of the increment, the innovation, and 1 / r², of one sample."""
+        prior = inputs.prior[n : n + 1]
+        if inputs.tables is not None:
+            H = inputs.tables[n]
+            return lambda z: H(decode(z)), H.values - H(prior), H.error_std**-2
+        observed = inputs.observed[n : n + 1]
+        innovation = torch.where(observed.bool(), inputs.observations[n : n + 1] - prior, 0.0)
+        return decode, innovation, observed / inputs.observation_error_std[:, None, None] ** 2
 
     def _decoder(self, inputs: Inputs, one: slice) -> Callable[[Tensor], Tensor]:
         """From z to the increment of one sample."""
@@ -175,7 +183,8 @@ def minimise(
     By L-BFGS with a strong Wolfe line search, from z = 0.
 
     Args:
-        decode: From controls, (1, *latent_shape), to increments of the shape of `innovation`.
+        decode: From controls, (1, *latent_shape), to what is observed of increments, in the shape
+            of `innovation`.
         innovation: y − H(x^b), finite also where nothing is observed.
         precision: λ / r², 0 where nothing is observed.
         latent_shape: Of one control.
