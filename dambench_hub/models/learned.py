@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.batch import Analysis, Batch
+from dambench_hub.data.superobserved import superobserved
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
@@ -27,7 +28,7 @@ from dambench_hub.models.departures import scaled_departures
 from dambench_hub.models.layers.noise import Noise
 from dambench_hub.models.pretrained import FORMAT, FORMAT_VERSION, read_model, resolve_folder
 from dambench_hub.models.seen_table import SeenTable, see_table
-from dambench_hub.observations.table import ObservationTable
+from dambench_hub.observations.point_interpolation import PointInterpolation
 from dambench_hub.storage.statistics import Statistics
 
 SMALLEST_ERROR = 1e-2
@@ -152,10 +153,12 @@ class LearnedAssimilator(
         Raises:
             DataError: When the batch has other channels or another grid.
         """
-        inputs = self.inputs(batch.without_reference(), generator)
+        self._require_fitting(batch)
+        if batch.reports is not None and not batch.observation_index.shape[-1]:
+            batch = superobserved(batch)
         background, scale = self._tensor(batch.background), self._scale()
-        if batch.reports is not None:
-            inputs = replace(inputs, tables=self._tables(batch.reports, background))
+        inputs = self.inputs(batch.without_reference(), generator)
+        inputs = replace(inputs, tables=self._tables(batch, background))
         with evaluating(self):
             analysis = self.analyse(inputs)
 
@@ -285,14 +288,19 @@ class LearnedAssimilator(
                 "The model has no statistics: call set_statistics(data.statistics) before training."
             )
 
-    def _tables(
-        self, reports: Sequence[ObservationTable], background: Tensor
-    ) -> tuple[SeenTable, ...]:
+    def _tables(self, batch: Batch, background: Tensor) -> tuple[SeenTable, ...] | None:
+        if batch.reports is None:
+            return None
         origins = background if self.increments else self.mean[:, None, None].expand_as(background)
         scale, least = self._scale(), SMALLEST_ERROR * self.std
         return tuple(
-            see_table(table, self.channels, self.grid, origin, scale, least)
-            for table, origin in zip(reports, origins, strict=True)
+            see_table(
+                PointInterpolation(self.channels, self.grid, table, batch.elevation),
+                origin,
+                scale,
+                least,
+            )
+            for table, origin in zip(batch.reports, origins, strict=True)
         )
 
     def _tensor(self, values: Any) -> Tensor:

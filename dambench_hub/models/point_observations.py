@@ -137,8 +137,9 @@ def point_observations(batch: Batch, n: int) -> PointObservations:
 
 
 def _of_table(batch: Batch, table: ObservationTable) -> PointObservations:
-    H = TableRows(PointInterpolation(batch.channels, batch.grid, table))
-    values = np.where(H.seen, table.value.astype(np.float64)[:, None], 0.0)
+    interpolation = PointInterpolation(batch.channels, batch.grid, table, batch.elevation)
+    H, y = TableRows(interpolation), table.value - interpolation.offset
+    values = np.where(H.seen, y[:, None], 0.0)
     return PointObservations(H, values, table.error_std.astype(np.float64))
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dambench_hub.coordinates.grids import Grid
 from dambench_hub.models.layers.point_interpolation import PointInterpolationLayer
 from dambench_hub.observations.point_interpolation import PointInterpolation
-from dambench_hub.observations.table import ObservationTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,33 +38,24 @@ class SeenTable:
 
 
 def see_table(
-    table: ObservationTable,
-    channels: Sequence[str],
-    grid: Grid,
-    origin: Tensor,
-    scale: Tensor,
-    least_error: Tensor,
+    H: PointInterpolation, origin: Tensor, scale: Tensor, least_error: Tensor
 ) -> SeenTable:
-    """The rows of a table of which a state says something.
+    """The rows of a table of which a state says something, at the stations' heights.
 
     Args:
-        table: Observations of one sample.
-        channels: Names of the state's channels, (C,).
-        grid: Y×X grid of the state.
+        H: Operator of the observations of one sample.
         origin: x₀, (C, Y, X) or (C, 1, 1).
         scale: s, (C, 1, 1).
         least_error: That an error is raised to where it is smaller, (C,), units of the channels.
     """
-    H = PointInterpolation(channels, grid, table)
     layer = PointInterpolationLayer(H.index[H.seen], H.weight[H.seen]).to(scale.device)
-    shape = (len(channels), *grid.shape)
-    unit, least = (layer(of.expand(shape)) for of in (scale, least_error[:, None, None]))
+    unit, least = (layer(of.expand(H.state_shape)) for of in (scale, least_error[:, None, None]))
     value, error_std = (
-        torch.from_numpy(column[H.seen]).to(scale.device)
-        for column in (table.value, table.error_std)
+        torch.from_numpy(column[H.seen]).to(scale)
+        for column in (H.table.value - H.offset, H.table.error_std)
     )
     return SeenTable(
-        values=(value - layer(origin.expand(shape))) / unit,
+        values=(value - layer(origin.expand(H.state_shape))) / unit,
         error_std=error_std.maximum(least) / unit,
         layer=layer,
         scale=scale,

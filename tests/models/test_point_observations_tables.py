@@ -9,6 +9,7 @@ from models.test_multi_modal import HOSTS, made
 from models.test_point_observations import FITTED, fitted
 
 from dambench_hub.coordinates.variables import parse_channels
+from dambench_hub.data.superobserved import superobserved
 from dambench_hub.models.point_observations import point_observations
 from dambench_hub.models.registry import method_class
 from dambench_hub.observations.point_interpolation import PointInterpolation
@@ -178,3 +179,34 @@ def test_places_are_those_of_the_stations(batch, rng):
     assert points.shape == (4, 3) and place.shape == (len(reports[1]), 1)
     up = np.sin(np.deg2rad(reports[1].latitude))
     np.testing.assert_allclose(points[place[:, 0], 2], up, atol=1e-12)
+
+
+def test_temperatures_are_compared_at_the_height_of_the_station(method, batch):
+    """Stations that stand higher, where the lapse rate makes it colder, say the same."""
+    tables = at_grid_points(batch)
+    higher = tuple(
+        table.replace(
+            elevation=np.full(len(table), 1_000.0),
+            value=table.value - np.where(table.is_of("variable", "t2m"), 6.5, 0.0),
+        )
+        for table in tables
+    )
+    ground = np.zeros(batch.grid.shape, np.float32)
+    sea = analysed(method, replace(batch, reports=tables))
+    hill = analysed(method, replace(batch, reports=higher, elevation=ground))
+    assert "t2m" in batch.channels
+    np.testing.assert_allclose(hill, sea, rtol=1e-3, atol=2e-2)
+
+
+@pytest.mark.parametrize("name", ["conv_cnp", "adas"])
+def test_networks_that_want_grids_get_means_of_reports(name, small_world, batch, rng):
+    """Where reports are all there is; a method sees what it would be given as a task's means."""
+    method = made(method_class(name), small_world, **HOSTS[name]).eval()
+    points = np.zeros((2, 0), np.int32), np.zeros((2, len(batch.channels), 0), np.float32)
+    reports = between_grid_points(batch, rng)
+    alone = replace(
+        batch, reports=reports, observation_index=points[0], observation_values=points[1]
+    )
+    np.testing.assert_array_equal(analysed(method, alone), analysed(method, superobserved(alone)))
+    far = tuple(table.replace(value=table.value + 5 * table.error_std) for table in reports)
+    assert np.any(analysed(method, replace(alone, reports=far)) != analysed(method, alone))

@@ -21,8 +21,8 @@ def scale(small_world):
 
 def see(batch, table, scale, least=0.0):
     origin = torch.from_numpy(batch.background[1])
-    parts = table, batch.channels, batch.grid, origin, scale[:, None, None], least * scale
-    return see_table(*parts)
+    H = PointInterpolation(batch.channels, batch.grid, table)
+    return see_table(H, origin, scale[:, None, None], least * scale)
 
 
 def test_at_grid_points_it_is_the_state(batch, scale, rng):
