@@ -293,7 +293,10 @@ class Data:
         )
 
         def load(part: Sequence[int] | np.ndarray, arrays: dict[str, np.ndarray]) -> Batch:
-            batch = self._reports.added(loader.load(part, arrays), wanted, part)
+            batch = loader.load(part, arrays)
+            if batch.reports is not None:
+                return batch  # its stations know no ground: they stand in the model's atmosphere
+            batch = self._reports.added(batch, wanted, part)
             return batch if batch.reports is None else replace(batch, elevation=self.elevation)
 
         if indices is None:

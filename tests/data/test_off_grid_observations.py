@@ -83,6 +83,12 @@ def test_the_draw_is_keyed(tiny_data, batch):
     np.testing.assert_array_equal(other.observation_index, batch.observation_index)
 
 
+def test_the_ground_is_not_theirs(tiny_data, monkeypatch):
+    """So that results are the same whether a data set has geography or not."""
+    monkeypatch.setitem(vars(tiny_data), "elevation", np.full(tiny_data.grid.shape, 2_000.0))
+    assert next(tiny_data.batches(DENSE)).elevation is None
+
+
 def test_other_tasks_have_no_tables(tiny_data):
     assert next(tiny_data.batches("unimodal")).reports is None
 
