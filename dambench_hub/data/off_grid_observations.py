@@ -9,6 +9,8 @@ their own, there 0.63.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from dambench_hub.data.stored_examples import StoredExamples
@@ -24,6 +26,10 @@ TRAINING_DAYS = 12
 
 LEAST_ERROR = 1e-6
 """Of instruments, as a share of the background's error: tables have no rows without error."""
+
+
+_MEASURED: dict[tuple[Path, str, ObservationSettings], tuple[np.ndarray, np.ndarray]] = {}
+"""R½ by data set and settings: on large grids it takes seconds, and each epoch asks for it."""
 
 
 class OffGridObservations:
@@ -58,7 +64,10 @@ class OffGridObservations:
         scale = statistics.background_error_std
         instruments = settings.instrument_error_std(scale, self.channels)
         self.instrument_error_std = np.maximum(instruments, LEAST_ERROR * scale)
-        self.error_std, self.error_std_on_grid = self._measured(manifest, examples)
+        key = (examples.folder, manifest.revision, settings)
+        if key not in _MEASURED:
+            _MEASURED[key] = self._measured(manifest, examples)
+        self.error_std, self.error_std_on_grid = _MEASURED[key]
 
     def observe(
         self,
@@ -100,6 +109,8 @@ class OffGridObservations:
             squares[0] += np.mean(departure.reshape(self.network.points, -1) ** 2, axis=0)
             squares[1] += np.mean(error**2, axis=1)
         of_rows, of_means = np.sqrt(squares / len(days))
+        for shared in of_rows, of_means:
+            shared.setflags(write=False)
         return of_rows, of_means
 
     def _drawn(

@@ -75,6 +75,15 @@ def test_r_holds_the_instruments_and_what_interpolation_misses(tiny_data):
     np.testing.assert_allclose(measured(0.5), np.hypot(missed, 0.5 * scale), rtol=0.1)
 
 
+def test_r_is_measured_once(tiny_data, batch, monkeypatch):
+    def never(split, *args):
+        raise AssertionError(split)
+
+    monkeypatch.setattr(tiny_data._examples, "read", never)
+    again = next(tiny_data.batches(DENSE))
+    np.testing.assert_array_equal(again.observation_error_std, batch.observation_error_std)
+
+
 def test_the_draw_is_keyed(tiny_data, batch):
     again, other = (next(tiny_data.batches(DENSE, batch_size=5, redraw=r)) for r in (None, 3))
     np.testing.assert_array_equal(again.reports[2].value, batch.reports[2].value)
