@@ -16,7 +16,7 @@ import numpy as np
 from dambench_hub.estimation.operators import LinearOperator
 
 Between = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Covariances of amplitudes between grid points (P,) and others (Q,), (P, Q, K, K)."""
+"""Covariances of amplitudes between grid points (P,) and others (Q,), a new (P, Q, K, K)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +37,18 @@ class ObservedColumns:
 
     def covariance(self, between: Between) -> np.ndarray:
         """Of amplitudes at the places, (P, P, K, K), from that between grid points."""
-        total: np.ndarray | float = 0.0
-        for one, weight in zip(self.points.T, self.weights.T, strict=True):
-            for other, another in zip(self.points.T, self.weights.T, strict=True):
-                both = np.multiply.outer(weight, another).astype(np.float32)
-                total = total + both[:, :, None, None] * between(one, other)
-        return np.asarray(total)
+        corners = list(zip(self.points.T, self.weights.T.astype(np.float32), strict=True))
+        parts = (
+            (between(one, other), np.multiply.outer(weight, another))
+            for one, weight in corners
+            for other, another in corners
+        )
+        total, weight = next(parts)
+        total *= weight[:, :, None, None]
+        for part, weight in parts:  # in place, as they are large
+            part *= weight[:, :, None, None]
+            total += part
+        return total
 
     def at_grid_points(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Hᵀ of weights at the places, (P, *): the grid points, (Q,), and their weights, (Q, *)."""
