@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from estimation.table_between_points import TableBetweenPoints
 from estimation.test_zonal_covariance import GRID, SCALE, fitted, in_units, sample
 
 from dambench_hub.coordinates.grids import Grid
@@ -67,6 +68,21 @@ def test_gain_is_the_best_linear_estimate(B, anomalies, network, weights, innova
     wanted = best(P, index, error_std, innovation)
     came = P.gain(index, error_std)(innovation * SCALE[:, None]) / SCALE[:, None, None]
     np.testing.assert_allclose(came.reshape(2, -1), wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("weights", [(0.4, 0.7), (1.0, 0.0), (0.0, 1.0)], ids=str)
+def test_through_a_table_it_is_the_best_linear_estimate(B, anomalies, weights, rng):
+    P, H = HybridCovariance(B, anomalies, REACH, *weights), TableBetweenPoints(3, GRID, rng)
+    seen = H.columns.levels.any(axis=1)
+    unit = np.where(seen, H.columns.levels @ SCALE, 1.0)
+    error_std = unit * rng.uniform(0.1, 1, 10)
+    matrix = H.matrix * np.repeat(SCALE, GRID.size) / unit[:, None]
+    innovation = rng.normal(size=(2, 10)) * seen
+    R = np.diag((error_std / unit) ** 2)
+    wanted = innovation @ best_linear_estimate(in_units(dense(P)), matrix, R).gain.T
+    came = P.gain_through(H, error_std)((innovation * unit)[..., None])
+    assert np.abs(wanted).max() > 0.3
+    np.testing.assert_allclose((came / SCALE[:, None, None]).reshape(2, -1), wanted, atol=2e-3)
 
 
 def test_without_the_ensemble_it_is_3d_var(B, anomalies, innovation):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from estimation.table_between_points import TableBetweenPoints
 from estimation.test_spectral_covariance import CHANNELS, GRID, NETWORKS, made_up
 
 from dambench_hub.errors import DataError
@@ -65,6 +66,18 @@ def test_gain_is_the_best_linear_estimate(B, anomalies, network, weights, rng):
     gain = HybridRoot(B, anomalies, REACH, *weights).gain(index, ERROR_STD, tolerance=1e-9)
     assert np.abs(wanted).max() > 0.5
     np.testing.assert_allclose(gain(innovation).reshape(2, -1), wanted, atol=5e-3)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS, ids=str)
+def test_through_a_table_it_is_the_best_linear_estimate(B, anomalies, weights, rng):
+    covariance = dense(HybridCovariance(B, anomalies, REACH, *weights))
+    H, error_std = TableBetweenPoints(3, GRID, rng), rng.uniform(0.3, 0.6, 10)
+    innovation = rng.normal(size=(2, 10)) * H.columns.levels.any(axis=1)
+    wanted = innovation @ best_linear_estimate(covariance, H.matrix, np.diag(error_std**2)).gain.T
+    U = HybridRoot(B, anomalies, REACH, *weights)
+    came = U.gain_through(H, error_std, tolerance=1e-9)(innovation[..., None])
+    assert np.abs(wanted).max() > 0.3
+    np.testing.assert_allclose(came.reshape(2, -1), wanted, atol=5e-3)
 
 
 def test_with_the_gain_of_the_observations_space_increments_agree(B, anomalies, rng):
