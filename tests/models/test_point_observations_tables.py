@@ -8,8 +8,10 @@ import torch
 from models.test_multi_modal import HOSTS, made
 from models.test_point_observations import FITTED, fitted
 
+from dambench_hub.coordinates.places import distance_km, on_unit_sphere
 from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.superobserved import superobserved
+from dambench_hub.estimation.localisation import HALF_WIDTH
 from dambench_hub.models.point_observations import point_observations
 from dambench_hub.models.registry import method_class
 from dambench_hub.observations.point_interpolation import PointInterpolation
@@ -171,6 +173,25 @@ def test_a_draw_of_the_posterior_has_its_spread(fitted, batch, rng):
     for members, table in zip(analysis.members, tables, strict=True):
         departure = PointInterpolation(batch.channels, batch.grid, table)(members) - table.value
         assert abs(departure / (100 * table.error_std)).max() < 1
+
+
+@pytest.mark.parametrize("name", ["letkf", "enkf", "particle_filter"])
+def test_a_station_reaches_as_far_as_it_is_near(name, fitted, batch):
+    """From where it stands, half way between grid points, and not from one of these."""
+    ensemble = type(fitted(name))(fitted(name).climatology, members=10, localisation_km=2600)
+    std, time = batch.observation_error_std, batch.time[0]
+    place = [11.25], [11.25]
+    values = batch.background[0].mean(axis=(1, 2))[:, None]
+    table = table_of(batch.channels, *place, values, std, time)
+    came, wanted = (
+        np.asarray(ensemble.assimilate(replace(batch, reports=2 * (one,))).mean)[0]
+        for one in (table, ObservationTable.empty())
+    )
+    changed = (came != wanted).any(axis=0).ravel()
+    away = distance_km(batch.grid.unit_vectors(), on_unit_sphere(*np.array(place)))
+    reach = 2 * HALF_WIDTH * 2600
+    assert changed[away < 0.95 * reach].all() and not changed[away >= reach].any()
+    assert (away >= reach).any()
 
 
 def test_places_are_those_of_the_stations(batch, rng):
