@@ -1,0 +1,1 @@
+"""DAMBench in the tools of others: their interfaces, file layouts and names."""
