@@ -15,6 +15,7 @@ from dambench_hub.cli import admin
 from dambench_hub.cli.board import leaderboard, submit
 from dambench_hub.cli.build import build
 from dambench_hub.cli.data_set import convert, info, tasks, verify
+from dambench_hub.cli.export import export
 from dambench_hub.cli.prediction_file import plot, score, validate
 from dambench_hub.cli.printing import fail
 from dambench_hub.errors import DambenchError
@@ -31,7 +32,8 @@ app = typer.Typer(
 )
 
 app.add_typer(admin.app, name="admin")
-for command in (build, validate, score, submit, leaderboard, tasks, info, verify, convert, plot):
+of_scores, of_data = (validate, score, submit, leaderboard), (tasks, info, verify, convert, export)
+for command in (build, *of_scores, *of_data, plot):
     app.command()(command)
 
 

@@ -45,6 +45,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic_path` for a folder, which must not be there yet: a new, empty one beside it.
+
+    Raises:
+        DambenchError: When the disk is full or the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    with writing(path):
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            os.sync()  # once: flushing a thousand small files takes longer than writing them
+            partial.rename(path)
+            _flush(path.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn what the system says when `path` cannot be written into advice.
 
@@ -88,9 +107,12 @@ def require_space(folder: Path, size: int) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete the temporary files that killed writers left in a folder and below."""
-    for partial in folder.rglob(".*.partial"):
-        partial.unlink(missing_ok=True)
+    """Delete the temporary files and folders that killed writers left in a folder and below."""
+    for partial in sorted(folder.rglob(".*.partial")):
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.runtime.files import (
+    atomic_folder,
     atomic_path,
     local_path,
     remove_partial,
@@ -69,15 +70,45 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
     assert contents(tmp_path) == {"file": b"mine"}
 
 
+def test_a_folder_is_written_with_those_above(tmp_path):
+    path = tmp_path / "a" / "b"
+    with atomic_folder(path) as partial:
+        assert partial.is_dir() and not path.exists()
+        (partial / "inside").mkdir()
+        (partial / "inside" / "file").write_bytes(b"x")
+    assert [p.name for p in path.parent.iterdir()] == ["b"]
+    assert (path / "inside" / "file").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_folder_whose_block_fails_is_not_there(tmp_path, error):
+    raised = (KeyboardInterrupt, DambenchError)
+    with pytest.raises(raised), atomic_folder(tmp_path / "folder") as partial:
+        (partial / "file").write_bytes(b"half")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_came_meanwhile_is_left(tmp_path):
+    with (
+        pytest.raises(DambenchError, match="Could not write"),
+        atomic_folder(tmp_path / "folder"),
+    ):
+        write_atomic(tmp_path / "folder" / "file", b"other")
+    assert contents(tmp_path) == {"file": b"other"}
+
+
 def test_leftovers_of_killed_writers_are_removed(tmp_path):
     write_atomic(tmp_path / "kept", b"")
     with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a" / "lost") as partial:
         partial.write_bytes(b"half")
         os.link(partial, partial.with_name(".lost.0000.partial"))  # as if nobody cleaned up
+        (tmp_path / ".lost.0000.partial").mkdir()
         raise KeyboardInterrupt
     assert set(contents(tmp_path)) == {"kept", ".lost.0000.partial"}
     remove_partial(tmp_path)
     assert set(contents(tmp_path)) == {"kept"}
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
