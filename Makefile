@@ -72,8 +72,8 @@ MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(HALF)
 HALF     = $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
 
 # Rows of other tasks, for their boards and curves. At 10 % of the points and more 3D-Var takes hours.
-ELSEWHERE := $(addprefix multimodal/,background optimal_interpolation) noisy/var3d \
-  $(foreach task,$(addprefix density-,01 02 05 10 20) noisy coarse network,$(addprefix $(task)/,background optimal_interpolation letkf)) \
+ELSEWHERE := $(addprefix multimodal/,background optimal_interpolation) noisy/var3d stations/var3d \
+  $(foreach task,$(addprefix density-,01 02 05 10 20) noisy coarse network stations,$(addprefix $(task)/,background optimal_interpolation letkf)) \
   $(foreach density,01 02 05,density-$(density)/var3d)
 ROWS      := $(CLASSICAL) $(ENSEMBLES) $(SEEING:%=multi_%) $(ELSEWHERE) $(RUNS) $(MULTI)
 
