@@ -14,10 +14,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.leaderboard.accounts.person import local_person
 from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
+from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.testing import write_tiny_dataset
 
@@ -50,6 +54,41 @@ def tiny_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_data(tiny_folder):
     return load_data(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def stations_folder(tmp_path_factory) -> Path:
+    """A tiny data set whose reference is reports of stations, of which some are withheld."""
+    folder = tmp_path_factory.mktemp("stations") / "stations"
+    write_tiny_dataset(
+        folder,
+        channels=("t2m",),
+        modalities=(),
+        times={"test": np.datetime64("2024-01-01", "h") + 24 * np.arange(3)},
+        observations=ObservationSettings(),
+        reports_window=Window(-3, 0),
+        reference_is_reports=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stations_data(stations_folder):
+    return load_data(stations_folder)
+
+
+@pytest.fixture
+def predict_stations(tmp_path, stations_data):
+    """`predict_stations(shift)` is the file of an analysis: the background plus a constant, K."""
+
+    def write(shift=0.0):
+        path = tmp_path / f"shift{shift}.nc"
+        backgrounds = [stations_data.background("test", index) for index in range(3)]
+        analysis = Analysis(np.stack(backgrounds) + np.float32(shift))
+        write_predictions(path, [analysis], task="synop", data=stations_data, model_name="m")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,12 @@ class PointInterpolation(ObservationOperator):
         return height_offset(self.table, self.grid, self.elevation)
 
     @cached_property
+    def nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Channel and grid point, row-major y·X + x, that count most in each row, (R,) each."""
+        most = np.take_along_axis(self.index, self.weight.argmax(axis=1)[:, None], axis=1)
+        return np.divmod(most[:, 0], self.grid.size)
+
+    @cached_property
     def matrix(self) -> csr_array:
         """H as a sparse matrix, (R, C·Y·X), float64; a row that is not seen is empty."""
         used = self.weight != 0

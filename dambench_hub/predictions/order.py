@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dambench_hub.errors import PredictionError
+from dambench_hub.observations.point_interpolation import PointInterpolation
 from dambench_hub.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class OrderCheck:
 
         @cache
         def observed(place: int) -> Observed:
+            if data.manifest.reference_is_reports:
+                return _of_reports(data, task, place)
             columns = ["observation_index", "observations"]
             stored = data.example(task.split, place * task.stride, columns)
             index, values = stored["observation_index"], stored["observations"]
@@ -96,3 +99,14 @@ class OrderCheck:
                     "the times, as after gathering them from several processes. Give each its "
                     "time, Analysis(…, time=batch.time), and sort them by it."
                 )
+
+
+def _of_reports(data: Data, task: Task, place: int) -> Observed:
+    """Those that methods are given of a time, each at the grid point beside it."""
+    table = data.reports(task.split, place * task.stride)
+    H = PointInterpolation(data.channels, data.grid, table, data.elevation)
+    seen = np.flatnonzero(H.seen)
+    rows = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), FEW_VALUES)).astype(int))]
+    channel, point = (found[rows] for found in H.nearest)
+    error = np.hypot(data.statistics.background_error_std[channel], table.error_std[rows])
+    return Observed(channel, point, (table.value - H.offset)[rows], error)

@@ -133,12 +133,11 @@ class StationJudge(Judge):
             (H(field.astype(np.float64)) + H.offset - table.value)[rows]
             for field in (mean, background)
         ]
-        nearest = np.take_along_axis(H.index, H.weight.argmax(axis=1)[:, None], axis=1)[rows, 0]
         part = StationErrors(
             channels=self.data.channels,
             station=table.labels("station")[rows],
             time=np.full(len(rows), index),
-            channel=nearest // grid.size,
+            channel=H.nearest[0][rows],
             latitude=table.latitude[rows],
             longitude=table.longitude[rows],
             analysis=errors[0],

@@ -1,12 +1,19 @@
 """A wrong order is noticed from the values alone, and no method is refused for being bad."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dambench_hub import testing
+from dambench_hub.building.builder import build_dataset
 from dambench_hub.data.batch import Analysis
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import PredictionError
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.quality import Quality
+from dambench_hub.observations.table import ObservationTable
+from dambench_hub.observations.window import Window
 from dambench_hub.predictions.order import OrderCheck
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import load_task
@@ -111,3 +118,49 @@ def test_it_is_the_writer_who_looks(fields, tmp_path):
     with pytest.raises(PredictionError, match="not its own.*time=batch.time"):
         write_predictions(tmp_path / "x.nc", analyses, **settings)
     assert list(tmp_path.iterdir()) == []
+
+
+class NearReports(testing.TinyAtmosphere):
+    """Backgrounds that are what the reports of their own time say, and nothing of others'."""
+
+    def read(self, split, index):
+        return {"background": np.full((1, *self.plan.grid.shape), 250 + 20 * index, "f4")}
+
+    def source(self):
+        def read_reports(split):
+            times = self.plan.times[split]
+            station = np.tile(np.arange(30), len(times))
+            return ObservationTable.from_columns(
+                time=np.repeat(times, 30),
+                latitude=2.0 * station,
+                longitude=5.0 * station,
+                elevation=0.0,
+                variable="t2m",
+                value=np.repeat(250.0 + 20 * np.arange(len(times)), 30),
+                error_std=1.0,
+                station=station.astype(str),
+                report="synop",
+                quality=Quality.GOOD,
+                withheld=station % 5 == 0,
+            )
+
+        return dataclasses.replace(super().source(), read_reports=read_reports)
+
+
+def test_reports_tell_the_order_where_nothing_else_is_observed(tmp_path):
+    plan = testing.tiny_plan(
+        channels=("t2m",),
+        modalities=(),
+        times={"test": np.datetime64("2024-01-01", "h") + 24 * np.arange(3)},
+        observations=ObservationSettings(),
+        reports_window=Window(-3, 0),
+        reference_is_reports=True,
+    )
+    build_dataset(tmp_path, plan, lambda work: NearReports(plan).source())
+    data = load_data(tmp_path)
+    check = OrderCheck(data, load_task("synop"))
+    fields = [data.background("test", index) for index in range(3)]
+    for place, field in enumerate(fields):
+        check.require_own(place, field)
+    with pytest.raises(PredictionError, match="in another order"):
+        check.require_own(0, fields[2])
