@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from dambench_hub.cli.tables import plain_table
+from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.scoring.group_lanes import Mark, group_lanes
 from dambench_hub.scoring.precision import number, percent
 
@@ -26,13 +27,14 @@ LINE: dict[Mark, str] = {"": " ", "first": "┐", "inner": "│", "last": "┘"}
 def board_table(ranking: Ranking, width: int) -> RenderableType:
     """A leaderboard, with as many RMSE columns as the terminal has room for, and its footnotes."""
     rows, lines = _board_rows(ranking)
+    units = _units(ranking)
     fixed = [column for column in rows[0] if not column.startswith("rmse_")]
     widths = [max(len(_cell(column, row[column])) for row in rows) + 3 for column in fixed]
     needed = sum(max(NUMBER_WIDTH, width) for width in widths)
     room = max(0, (width - needed) // (NUMBER_WIDTH + 2))
     columns = fixed + [column for column in rows[0] if column.startswith("rmse_")][:room]
     title = f"{ranking.task}  ·  {escape(ranking.entries[0].result.dataset)}"
-    table = plain_table(title, *(_heading(column) for column in columns))
+    table = plain_table(title, *(_heading(column, units) for column in columns))
     table.columns[1].justify = "left"
     for row in rows:
         style = "bold" if row["rank"] == 1 else ""
@@ -49,7 +51,7 @@ def _board_rows(ranking: Ranking) -> tuple[list[dict[str, Any]], bool]:
     """
     rows = ranking.board()
     if ranking.standings is None:
-        return rows, False
+        return [_with_station_interval(row) for row in rows], False
     marks = group_lanes(ranking.standings.groups, len(rows), MOST_LANES)
     lines = bool(marks[0])
     joined = []
@@ -65,6 +67,15 @@ def _board_rows(ranking: Ranking) -> tuple[list[dict[str, Any]], bool]:
     return joined, lines
 
 
+def _with_station_interval(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `Ranking.board` with the ends of the interval of `station_rmse` in one cell."""
+    if "station_rmse_low" not in row:
+        return row
+    first = {name: row.pop(name) for name in ("rank", "name", "station_rmse")}
+    low, high = (number(row.pop(f"station_rmse_{end}")) for end in ("low", "high"))
+    return first | {"interval": f"{low} to {high}"} | row
+
+
 def _footnote(found: Standings, lines: bool) -> str:
     """What the columns of `_board_rows` mean."""
     noise = "of the weather"
@@ -77,11 +88,18 @@ def _footnote(found: Standings, lines: bool) -> str:
     )
 
 
-def _heading(column: str) -> str:
+def _units(ranking: Ranking) -> str:
+    """Of the main score and its interval."""
+    channels = parse_channels(list(ranking.entries[0].result.scores["rmse"]))
+    return channels[0].units if ranking.at_stations else "%"
+
+
+def _heading(column: str, units: str) -> str:
     if column.startswith("rmse_"):
         return f"RMSE\n{column.removeprefix('rmse_')}"
     titles = {"rank": "", "mse": "MSE", "mae": "MAE", "specdiv": "SpecDiv", "skill": "skill\n%"}
-    titles |= {"tie": "", "interval": "95 %\n%", "possible": "ranks"}
+    titles |= {"tie": "", "interval": f"95 %\n{units}", "possible": "ranks"}
+    titles["station_rmse"] = f"RMSE at stations\n{units}"
     return titles.get(column, column)
 
 

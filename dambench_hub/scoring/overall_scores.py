@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-SINGLE = ("skill", "mse", "mae", "specdiv")
+SINGLE = ("station_rmse", "skill", "mse", "mae", "specdiv")
 """Scores that are one number as they are."""
 
 
@@ -13,7 +13,7 @@ def overall_scores(scores: Mapping[str, Any], std: Mapping[str, float]) -> dict[
     """Those of `SINGLE`, and means over channels of `crps` and `spread_skill`, where there are any.
 
     Args:
-        scores: As `Scorer.compute` gives them.
+        scores: As `Scorer.compute` or `StationJudge` gives them.
         std: Standard deviation of each channel, in its units: `crps` is in units of it.
     """
     values = {name: scores[name] for name in SINGLE if scores.get(name) is not None}

@@ -5,6 +5,8 @@ from rich.console import Console
 
 from dambench_hub.cli import board_table as module
 from dambench_hub.cli.board_table import LINE, board_table
+from dambench_hub.leaderboard.accounts.person import local_person
+from dambench_hub.leaderboard.store.ranking import Entry, Ranking
 
 
 def printed(ranking, width=160):
@@ -49,3 +51,16 @@ def test_lines_that_need_too_much_room_are_left_out(make_ranking, monkeypatch):
         text = printed(ranking)
         assert ("│" in text, "lines join" in text) == (drawn, drawn)
         assert "ranks" in text
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_errors_at_stations_stand_first_with_their_interval(make_result, width):
+    ends = {"rmse_low": {"t2m": 1.25}, "rmse_high": {"t2m": 2.5}}
+    scores = {"rmse": {"t2m": 1.5}, **ends, "skill": 20.0, "station_rmse": 1.5}
+    result = make_result(task="synop", main_score=1.5, scores=scores, sample_mse=())
+    entry = Entry(1, "mine", "2026-01-01", result, "id", local_person())
+    text = printed(Ranking("synop", "r1", (entry,), 0), width)
+    (row,) = (line.split() for line in text.splitlines() if "mine" in line)
+    assert row == ["1", "mine", "1.500", "1.250", "to", "2.500", "20.00"]
+    assert "RMSE at stations" in text and "bootstrap over stations" in " ".join(text.split())
+    assert "days" not in text and max(map(len, text.splitlines())) <= width

@@ -18,12 +18,21 @@ from dambench_hub.leaderboard.store.schema import Badge
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI
 from dambench_hub.scoring.evaluation import Result
+from dambench_hub.scoring.interval import Interval
+from dambench_hub.scoring.overall_scores import SINGLE
 from dambench_hub.scoring.precision import rank_key
 from dambench_hub.scoring.seed_names import method_and_seed
 from dambench_hub.scoring.seed_variance import SeedVariance, seed_variance
 from dambench_hub.scoring.standings import Standings, standings
+from dambench_hub.scoring.station_interval import station_interval
 
 BACKGROUND = "background"
+AT_STATIONS = (
+    "95 %: where the RMSE would lie if chance had chosen other stations (bootstrap over stations); "
+    "other weather is not counted. All methods meet the same stations, so intervals that overlap "
+    "do not say that two methods are equally good."
+)
+HIDDEN_STATIONS = "There are no intervals: they would tell of stations that are not public."
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +111,20 @@ class Ranking:
 
     @property
     def unsure(self) -> str:
-        """Why there are no `standings`, in a sentence; empty where there are some."""
+        """What to say where there are no `standings`: why, or what intervals there are instead."""
         return self._judged[1]
+
+    @property
+    def at_stations(self) -> bool:
+        """Whether methods are ranked by their errors at stations, all at the same ones."""
+        return any("station_rmse" in entry.result.scores for entry in self.entries)
+
+    @cached_property
+    def intervals(self) -> tuple[Interval | None, ...]:
+        """Of the main score of each entry, at 95 %; None where it is not known."""
+        if self.standings:
+            return tuple(row.interval for row in self.standings.rows)
+        return tuple(station_interval(entry.result.scores) for entry in self.entries)
 
     @property
     def between_seeds(self) -> SeedVariance | None:
@@ -123,6 +144,9 @@ class Ranking:
     def _judged(self) -> tuple[Standings | None, str]:
         if not self.entries:
             return None, ""
+        if self.at_stations:
+            known = all(station_interval(entry.result.scores) for entry in self.entries)
+            return None, AT_STATIONS if known else HIDDEN_STATIONS
         hours, series = _common_series(self.entries)
         if not hours:
             return None, (
@@ -156,10 +180,10 @@ class Ranking:
         return [
             entry.to_dict()
             | {
-                "interval": [row.interval.low, row.interval.high] if row else None,
+                "interval": [ends.low, ends.high] if ends else None,
                 "possible_ranks": [row.best_rank, row.worst_rank] if row else None,
             }
-            for entry, row in zip(self.entries, rows, strict=True)
+            for entry, row, ends in zip(self.entries, rows, self.intervals, strict=True)
         ]
 
     def board(self) -> list[dict[str, Any]]:
@@ -167,30 +191,31 @@ class Ranking:
 
         Returns:
             `rank`, `name`; then, where they are known, `best_rank` and `worst_rank`, the possible
-            ones, and `skill_low` and `skill_high`, the ends of its 95 % interval, after `skill`
-            (%); then those of `mse`, `mae` and `specdiv` that all have, and the RMSE of those of
+            ones; `station_rmse`, where that ranks, or `skill` (%), and after it, where it is known,
+            its 95 % interval, `station_rmse_low` or `skill_low` and `…_high`; then those of
+            `skill`, `mse`, `mae` and `specdiv` that all have, and the RMSE of those of
             `HEADLINE_CHANNELS` that are scored, called for example `rmse_z500`.
         """
         rows = []
         names = [
             name
-            for name in ("skill", "mse", "mae", "specdiv")
+            for name in SINGLE
             if all(entry.result.scores.get(name) is not None for entry in self.entries)
         ]
         known = self.standings.rows if self.standings else [None] * len(self.entries)
-        for entry, standing in zip(self.entries, known, strict=True):
+        sure = all(self.intervals)
+        for entry, standing, ends in zip(self.entries, known, self.intervals, strict=True):
             scores = entry.result.scores
             row = {"rank": entry.rank, "name": entry.name}
             if standing:
                 row |= {"best_rank": standing.best_rank, "worst_rank": standing.worst_rank}
             row |= {name: scores[name] for name in names[:1]}
-            if standing:
-                ends = standing.interval
-                row |= {"skill_low": ends.low, "skill_high": ends.high}
+            if ends and sure:
+                row |= {f"{names[0]}_low": ends.low, f"{names[0]}_high": ends.high}
             row |= {name: scores[name] for name in names[1:]}
-            rmse = {
-                name: scores["rmse"][name] for name in HEADLINE_CHANNELS if name in scores["rmse"]
-            }
+            # Where stations rank, there is one channel, and its RMSE stands there already.
+            shown = () if self.at_stations else HEADLINE_CHANNELS
+            rmse = {name: scores["rmse"][name] for name in shown if name in scores["rmse"]}
             rows.append(row | {f"rmse_{name}": value for name, value in rmse.items()})
         return rows
 

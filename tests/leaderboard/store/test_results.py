@@ -12,8 +12,11 @@ from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person, local_person
 from dambench_hub.leaderboard.store import results
 from dambench_hub.leaderboard.store.ranking import is_baseline_name, looks_like_baseline
+from dambench_hub.leaderboard.store.raw_scores import raw_scores
+from dambench_hub.leaderboard.store.records import pending_records, restore_records
 from dambench_hub.leaderboard.store.results import DuplicateResult, Store
 from dambench_hub.leaderboard.submissions.lifecycle import Submissions, TextRefused
+from dambench_hub.scoring import evaluation
 from dambench_hub.scoring.precision import rank_key, rounded
 
 
@@ -314,3 +317,48 @@ def test_what_is_not_known_by_day_has_no_intervals(store, add, make_result):
     assert ranking.standings is None and "not known" in ranking.unsure
     nobody = store.ranking("multimodal")
     assert (nobody.standings, nobody.unsure) == (None, "")
+
+
+# Errors at stations
+
+
+@pytest.fixture
+def stations(store, predict_stations, stations_data):
+    """A store with two results at stations."""
+    for name, shift in (("background", 0.0), ("worse", 5.0)):
+        store.add(evaluation.score(predict_stations(shift), stations_data), name)
+    return store
+
+
+def test_errors_at_stations_rank_smaller_ones_first_with_their_bootstrap(stations):
+    ranking = stations.ranking("synop")
+    assert [entry.name for entry in ranking.entries] == ["background", "worse"]
+    assert ranking.standings is None and "bootstrap over stations" in ranking.unsure
+    for entry, row, shown in zip(ranking.entries, ranking.to_dicts(), ranking.board(), strict=True):
+        scores = entry.result.scores
+        ends = [scores["rmse_low"]["t2m"], scores["rmse_high"]["t2m"]]
+        assert row["interval"] == ends and row["possible_ranks"] is None
+        assert list(shown) == [
+            *("rank", "name", "station_rmse", "station_rmse_low", "station_rmse_high", "skill"),
+        ]
+        assert [shown["station_rmse_low"], shown["station_rmse_high"]] == ends
+
+
+def test_results_at_stations_survive_the_mirror_and_say_nothing_by_day(stations, tmp_path):
+    records = pending_records(stations, "o/r", 10)
+    ranking = stations.ranking("synop")
+    restored = restore_records(f"sqlite:///{tmp_path}/again.db", records)
+    assert restored.ranking("synop").to_dicts() == ranking.to_dicts()
+    entry = ranking.entries[0]
+    assert entry.result.hours and entry.result.sample_mse == ()
+    assert stations.square_errors(entry) is None and stations.result(entry.submission)
+    assert len(raw_scores(stations, ranking)) == 0
+
+
+def test_without_their_interval_errors_at_stations_have_another_note(stations, make_result):
+    known = {"rmse": {"t2m": 1.0}, "station_rmse": 1.0, "skill": 10.0}
+    shared = {"task": "synop", "dataset_revision": stations.ranking("synop").dataset_revision}
+    stations.add(make_result(value_hash="h", main_score=1.0, scores=known, **shared), "hidden")
+    ranking = stations.ranking("synop")
+    assert "not public" in ranking.unsure and ranking.to_dicts()[0]["interval"] is None
+    assert all(list(row) == ["rank", "name", "station_rmse", "skill"] for row in ranking.board())
