@@ -33,7 +33,8 @@ class Limits:
         queue_length: Files of all persons that may wait.
         attempts: How often scoring may end without a result before it is given up.
         lease_seconds: How long a worker may be silent before another takes its file over.
-        near_perfect: An `mse` below this share of the background's is looked at by a person.
+        near_perfect: An `mse` below this share of the background's is looked at by a person; at
+            stations, the square of an RMSE.
         near_perfect_alone: The same where no background is on the board, in units of σ².
         copy_correlation: Errors by time that correlate more with those of another person are
             looked at, too.

@@ -36,9 +36,9 @@ def find_suspicion(
 ) -> str | None:
     """What is strange about a result, for those who decide about it; None if nothing is.
 
-    It is strange when `mse` is almost 0, when the values are those of another, or when the
-    errors by time correlate (Pearson) almost perfectly with those of another published result for
-    the same task and data.
+    It is strange when `mse` is almost 0, or at stations the RMSE beside the background's; when the
+    values are those of another; or when the errors by time correlate (Pearson) almost perfectly
+    with those of another published result for the same task and data.
 
     Args:
         connection: To the store.
@@ -46,6 +46,34 @@ def find_suspicion(
         others: Which results are another's.
         limits: What "almost" means.
     """
+    if strange := _near_perfect(connection, result, limits):
+        return strange
+    rows = sql.select(SUBMISSIONS.c.name, RESULTS.c.submission, RESULTS.c.sample_mse).join(
+        SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission
+    )
+    same = rows.where(RESULTS.c.value_hash == result.value_hash, others)
+    if found := connection.execute(same.order_by(RESULTS.c.sequence).limit(1)).first():
+        return f"same values as {found.name!r}, submission {found.submission}"
+    if len(result.sample_mse) < limits.copy_times:
+        return None
+    like = comparable(vars(result))
+    known = rows.where(*like, others, IS_PUBLISHED).order_by(RESULTS.c.sequence)
+    for other in connection.execute(known):
+        close = correlation(result.sample_mse, other.sample_mse)
+        if close > limits.copy_correlation:
+            return (
+                f"errors by time correlate {close:.6f} with those of {other.name!r}, "
+                f"submission {other.submission}"
+            )
+    return None
+
+
+def _near_perfect(connection: sql.Connection, result: Result, limits: Limits) -> str | None:
+    if "mse" not in result.scores:  # scored at stations
+        skill = result.scores.get("skill")
+        if skill is None or (1 - skill / 100) ** 2 >= limits.near_perfect:
+            return None
+        return f"skill {skill:.4g} % leaves almost no error"
     like = comparable(vars(result))
     background = connection.scalar(
         sql.select(RESULTS.c.scores)
@@ -59,22 +87,6 @@ def find_suspicion(
         floor = limits.near_perfect * background["mse"]
     if (mse := result.scores["mse"]) < floor:
         return f"mse {mse:.4g} is below {floor:.4g}"
-    rows = sql.select(SUBMISSIONS.c.name, RESULTS.c.submission, RESULTS.c.sample_mse).join(
-        SUBMISSIONS, SUBMISSIONS.c.id == RESULTS.c.submission
-    )
-    same = rows.where(RESULTS.c.value_hash == result.value_hash, others)
-    if found := connection.execute(same.order_by(RESULTS.c.sequence).limit(1)).first():
-        return f"same values as {found.name!r}, submission {found.submission}"
-    if len(result.sample_mse) < limits.copy_times:
-        return None
-    known = rows.where(*like, others, IS_PUBLISHED).order_by(RESULTS.c.sequence)
-    for other in connection.execute(known):
-        close = correlation(result.sample_mse, other.sample_mse)
-        if close > limits.copy_correlation:
-            return (
-                f"errors by time correlate {close:.6f} with those of {other.name!r}, "
-                f"submission {other.submission}"
-            )
     return None
 
 

@@ -433,6 +433,14 @@ def test_without_a_background_perfection_is_absolute(board, make_result):
     assert score(board, hand_in(board, file="p"), make_result(0.0, "p")) is State.HELD
 
 
+@pytest.mark.parametrize(("skill", "state"), [(96.0, State.PUBLISHED), (97.0, State.HELD)])
+def test_at_stations_the_skill_tells_perfection(board, make_result, skill, state):
+    """RMSE / RMSE of the background is √0.001 = 3.2 %."""
+    scores = {"rmse": {"t2m": 0.1}, "station_rmse": 0.1, "skill": skill}
+    known = {"scores": scores, "main_score": 0.1, "sample_mse": ()}
+    assert score(board, hand_in(board), make_result(value_hash="a", **known)) is state
+
+
 def test_a_stranger_s_background_moves_no_floor(board, make_result):
     with board.store.transaction(write=True) as connection:  # no stranger may take this name
         hand_in_row = {"owner": "hf:9", "owner_name": "x", "name": "background"}
