@@ -85,7 +85,7 @@ def submit(
             f"with `dambench admin list --store {store}`, and show it again with `dambench admin "
             f"publish ID --store {store}`."
         )
-    if folder and gatherer:
+    if folder:
         keep_diagnostics(gatherer, result, entry, folder)
     if entry.result.value_hash != result.value_hash:
         note(f"An earlier result of {name!r} is as good or better, and stands on the board.")

@@ -31,7 +31,7 @@ from dambench_hub.predictions.sandbox.parent import open_sandboxed
 from dambench_hub.predictions.validation import validate
 from dambench_hub.scoring.diagnostics import BackgroundDiagnostics, Gatherer
 from dambench_hub.scoring.evaluation import score
-from dambench_hub.tasks.task import load_task
+from dambench_hub.tasks.task import Task, load_task
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class Worker:
     Args:
         site: Where the submissions, their files and the data set are.
         private: Data set with references that only the scorer may read; None scores against those
-            of the site's data set. Of private references, no maps are written, and scores are
-            `disclosed` only.
+            of the site's data set. Of private references, neither maps nor errors at
+            stations are written, and scores are `disclosed` only.
         keep_uploads: Keep the files of scored submissions, so that they can be scored again.
         stopping: Says when to end.
         opener: How a prediction file is opened.
@@ -146,7 +146,7 @@ class Worker:
                 log.info("%s removed from the inbox", path.name)
         for submission in submissions:
             if submission.state in (State.REJECTED, State.WITHDRAWN):
-                self.files.path(submission.id).unlink(missing_ok=True)
+                self.files.remove(submission.id)
 
     def back_up(self) -> None:
         """Copy the store into the site's folder, if it is a file; older copies are thinned out."""
@@ -161,9 +161,7 @@ class Worker:
 
     def _judge(self, submission: Submission, lease: Lease) -> None:
         path, task = self.site.inbox / submission.file, load_task(submission.task)
-        known, maps = self.files.background_path(self.revision, task), not self.hidden
-        background = BackgroundDiagnostics.cached(known, self.data, task, maps=maps)
-        gatherer = Gatherer(self.data, task, background, maps=maps)
+        gatherer = self._gatherer(task)
         try:
             result = score(path, self.data, task, self._watched(lease), gatherer)
         except PredictionError:
@@ -176,12 +174,19 @@ class Worker:
         else:
             if self.hidden:
                 result = disclosed(result, self.data, self.revision)
-            diagnostics = gatherer.finish(submission.id, result)
-            diagnostics.write(self.files.path(submission.id))
+            self.files.keep(submission.id, gatherer, result)
             state = self.submissions.finish(submission.id, self.name, result)
             log.info("%s %s, %s", submission.id, state, result.main_score)
         if not self._needs_upload(state):
             path.unlink(missing_ok=True)
+
+    def _gatherer(self, task: Task) -> Gatherer | None:
+        """What looks at the fields that are scored; None where the reference has none."""
+        if self.data.manifest.reference_is_reports:
+            return None
+        known, maps = self.files.background_path(self.revision, task), not self.hidden
+        background = BackgroundDiagnostics.cached(known, self.data, task, maps=maps)
+        return Gatherer(self.data, task, background, maps=maps)
 
     def _watched(self, lease: Lease) -> Opener:
         """Opens files whose reading tells the lease how far it is, and ends when it must."""
