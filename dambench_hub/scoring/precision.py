@@ -57,6 +57,15 @@ def signed(value: float, digits: int = 1) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def signed_number(value: float) -> str:
+    """A number with its sign, to 4 significant digits.
+
+    >>> signed_number(-0.01234567), signed_number(2.5)
+    ('−0.01235', '+2.500')
+    """
+    return f"{'−' if value < 0 else '+'}{number(abs(value))}"
+
+
 def percent(value: float, *, digits: int = 1, signs: bool = False) -> str:
     """A value in %, as it is printed; far away from 0, only that it is.
 

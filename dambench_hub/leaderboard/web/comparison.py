@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -16,9 +16,14 @@ from dambench_hub.leaderboard.web.measures import OVERALL, Measure, printed
 from dambench_hub.leaderboard.web.paired_comparison import PairedComparison
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.scoring.overall_scores import overall_scores
+from dambench_hub.scoring.station_errors import StationErrors
 
 LEAST, MOST = 2, 4
 """How many are compared at once."""
+ON_STATIONS = (
+    "Chance is the choice of stations (bootstrap, the same ones for both); other weather is not "
+    "counted."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,7 @@ class Compared:
     name: str
     entry: Entry
     diagnostics: Diagnostics | None
+    stations: StationErrors | None
     scores: dict[str, float]
 
 
@@ -63,6 +69,7 @@ class Comparison:
                 name,
                 entry,
                 files.read(entry.submission),
+                files.read_stations(entry.submission),
                 overall_scores(entry.result.scores, site.std),
             )
             for name, entry in zip(_distinct(entries), entries, strict=True)
@@ -77,6 +84,7 @@ class Comparison:
                 errors=(errors[0], others),
                 between_seeds=ranking.between_seeds,
                 pairs=len(methods) - 1,
+                stations=(one.stations, other.stations),
             )
             for other, others in zip(methods[1:], errors[1:], strict=True)
         )
@@ -86,20 +94,35 @@ class Comparison:
     @property
     def note(self) -> str:
         """What the sentences about skill count as chance."""
+        if self.at_stations:
+            return ON_STATIONS + self._wider
         noise = self.pairs[0].between_seeds
         said = (
             "Points are percentage points of skill. Chance is other weather (blocks of at least 30 "
             "days, the same for both)"
         )
         said += " and another training seed." if noise else "; that of training is not known here."
-        if len(self.pairs) > 1:
-            said += f" Intervals are wider where {len(self.pairs)} pairs are looked at together."
+        said += self._wider
         return f"{said} The board, which compares all pairs, asks for more before it says so."
+
+    @property
+    def _wider(self) -> str:
+        if len(self.pairs) < 2:
+            return ""
+        return f" Intervals are wider where {len(self.pairs)} pairs are looked at together."
 
     @property
     def measures(self) -> list[Measure]:
         """What the table of scores has a column for."""
-        return [OVERALL[name] for name in self._names]
+        return [
+            replace(OVERALL[name], units=OVERALL[name].units_of(self._scored_channels))
+            for name in self._names
+        ]
+
+    @property
+    def at_stations(self) -> bool:
+        """Whether the reference is reports of stations."""
+        return any("station_rmse" in one.scores for one in self.methods)
 
     @property
     def rows(self) -> list[tuple[Compared, list[Markup]]]:
@@ -118,8 +141,14 @@ class Comparison:
     @property
     def channels(self) -> list[str]:
         """Channels of which all have pictures; none if the fields of one were not kept."""
+        if self.at_stations:
+            return self._scored_channels if all(one.stations for one in self.methods) else []
         shown = [one.diagnostics.shown if one.diagnostics else () for one in self.methods]
         return [name for name in shown[0] if all(name in others for others in shown)]
+
+    @property
+    def _scored_channels(self) -> list[str]:
+        return list(self.methods[0].entry.result.scores["rmse"])
 
     @property
     def _names(self) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dambench_hub.coordinates.units import pretty
+from dambench_hub.coordinates.variables import parse_channel
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.precision import number, percent
 
@@ -20,7 +23,8 @@ class Measure:
         title: What it is called.
         hint: What it means.
         better: ↓ where smaller is better, ↑ where larger is, empty where neither.
-        units: What it is in: `%`, nothing, or `physical` for the units of the channel.
+        units: What it is in: `%`, nothing, or `physical` for the units of the channel; scores over
+            all channels are in these where there is one channel.
     """
 
     title: str
@@ -28,8 +32,18 @@ class Measure:
     better: str = "↓"
     units: str = ""
 
+    def units_of(self, channels: Sequence[str]) -> str:
+        """The units as they are printed, for these channels."""
+        return pretty(parse_channel(channels[0]).units) if self.units == "physical" else self.units
+
 
 OVERALL = {
+    "station_rmse": Measure(
+        "RMSE at stations",
+        "root mean square error at stations that no method has seen; where stations stand close "
+        "together, each counts less",
+        units="physical",
+    ),
     "skill": Measure(
         "skill", "share of the background's RMSE that is gone, mean over variables", "↑", "%"
     ),
@@ -49,6 +63,7 @@ OVERALL = {
 BY_CHANNEL = {
     "rmse": Measure("RMSE", "root mean square error", units="physical"),
     "bias": Measure("bias", "mean error, sorted by its size", "", "physical"),
+    "station_mae": Measure("MAE", "mean absolute error at stations", units="physical"),
     "crps": Measure("CRPS", f"continuous ranked probability score {UNCERTAIN}", units="physical"),
     "spread_skill": Measure("spread/skill", f"of ensembles; {ENSEMBLE_RATIO}", ""),
 }

@@ -18,13 +18,16 @@ from dambench_hub.scoring.block_mean import block_mean
 from dambench_hub.scoring.holm import holm
 from dambench_hub.scoring.interval import Interval
 from dambench_hub.scoring.paired_difference import paired_difference
-from dambench_hub.scoring.precision import number, percent
+from dambench_hub.scoring.paired_stations import rmse_difference
+from dambench_hub.scoring.precision import number, percent, signed_number
 from dambench_hub.scoring.rmse_ratio_by_day import rmse_ratio_by_day
 from dambench_hub.scoring.seed_variance import SeedVariance
+from dambench_hub.scoring.station_errors import StationErrors
 from dambench_hub.scoring.uncertain_mean import UncertainMean
 
 LEVEL = 0.95
 TOO_FEW = "Skill by day is not known of both, or the days are too few to say more."
+NO_STATIONS = "Errors at single stations were not kept of both, so that no more can be said."
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class PairedComparison:
         errors: `Result.square_errors` of both, (N, C), where they were kept.
         between_seeds: Variance of the skill over training seeds, where it is known.
         pairs: How many pairs are looked at together; the more, the plainer a difference must be.
+        stations: Errors at stations of both, where these are the reference and were kept.
     """
 
     first: Entry
@@ -59,6 +63,7 @@ class PairedComparison:
     errors: tuple[np.ndarray | None, np.ndarray | None]
     between_seeds: SeedVariance | None
     pairs: int
+    stations: tuple[StationErrors | None, StationErrors | None] = (None, None)
 
     @cached_property
     def verdict(self) -> str:
@@ -66,6 +71,8 @@ class PairedComparison:
         one, other = self.names
         if self.first.method == self.second.method:
             return f"{one} and {other} are trainings of one method that differ in their seed."
+        if "station_rmse" in self.first.result.scores:
+            return self._at_stations
         if (found := self._difference) is None:
             return TOO_FEW
         ends = found.interval(1 - (1 - LEVEL) / self.pairs)  # holds in all pairs at once
@@ -81,6 +88,26 @@ class PairedComparison:
             f"{one} is {word} than {other}: its skill differs by "
             f"{percent(ends.mean, digits=2, signs=True)} points (95 % interval {points})."
         )
+
+    @property
+    def _at_stations(self) -> str:
+        """One sentence about the RMSE at stations."""
+        (one, other), (errors, others) = self.names, self.stations
+        if errors is None or others is None:
+            return NO_STATIONS
+        (channel,) = errors.channels
+        ends = rmse_difference(errors, others, channel, 1 - (1 - LEVEL) / self.pairs)
+        units = pretty(parse_channel(channel).units)
+        by, low, high = map(signed_number, (ends.mean, ends.low, ends.high))
+        count = len(np.unique(errors.station))
+        said = f"RMSE at the same {count} stations differs by {by} {units}"
+        if ends.holds_zero:
+            return (
+                f"{one} and {other} cannot be told apart: their {said} (95 % interval {low} to "
+                f"{high}, which holds 0)."
+            )
+        word = "better" if ends.mean < 0 else "worse"
+        return f"{one} is {word} than {other}: its {said} (95 % interval {low} to {high})."
 
     @property
     def cards(self) -> list[Card]:

@@ -18,7 +18,7 @@ from dambench_hub.data.revision_advice import board_advice
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.text_rules import check_url
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.ranking import Entry
+from dambench_hub.leaderboard.store.ranking import AT_STATIONS, Entry
 from dambench_hub.leaderboard.web.markup import cell
 from dambench_hub.leaderboard.web.measures import (
     BY_CHANNEL,
@@ -37,6 +37,7 @@ from dambench_hub.leaderboard.web.standing_cells import (
     StandingCells,
     footnotes,
 )
+from dambench_hub.leaderboard.web.station_cells import StationCells
 from dambench_hub.scoring.overall_scores import overall_scores
 from dambench_hub.scoring.precision import FARTHEST_PERCENT
 from dambench_hub.tasks.task import Task
@@ -112,14 +113,18 @@ class Board:
         self.times, self.first, self.last = len(times), _day(times[0]), _day(times[-1])
         groups = variable_groups(site.data.channels)
         self.view = view if view in groups else OVERVIEW
+        self.all_channels = site.data.channels
         self.channels = [site.data.channels[at] for at in groups.get(self.view, ())] or [
             name for name in HEADLINE_CHANNELS if name in site.data.channels
         ]
+        if self.view == OVERVIEW and self.ranking.at_stations:
+            self.channels = []  # the one that there is ranks
         self.measures = scored([entry.result for entry in self.ranking.entries])
         self.measure = measure if measure in self.measures else RMSE
         self.person = person
         standings = self.ranking.standings
         self.sure = StandingCells(self.ranking, standings) if standings else None
+        self.at_stations = StationCells.of(self.ranking)
         self.footnotes = footnotes(self.ranking)
         self.hidden = self.ranking.hidden
         self.advice = board_advice(site.data.manifest)
@@ -156,7 +161,10 @@ class Board:
         ]
         for name in self._overall:
             one = OVERALL[name]
-            columns.append(Column(name, one.title, one.units, one.better, one.hint))
+            units = one.units_of(self.all_channels)
+            columns.append(Column(name, one.title, units, one.better, one.hint))
+            if name == "station_rmse" and self.at_stations:
+                columns.append(Column("interval", "95 % interval", units, "↓", AT_STATIONS))
             if name == "skill" and self._shows_intervals:
                 columns.append(Column("interval", "95 % interval", "%", "↑", INTERVAL))
                 columns.append(Column("possible", "possible", "ranks", hint=POSSIBLE))
@@ -194,6 +202,11 @@ class Board:
             and background is not None
             and self.measure in background.result.scores
         )
+
+    @property
+    def any_by_day(self) -> bool:
+        """Whether errors by day are kept of a row."""
+        return any(entry.result.skill_by_day for entry in self.ranking.entries)
 
     @property
     def any_far(self) -> bool:
@@ -235,6 +248,8 @@ class Board:
         for name in self._overall:
             bare = self._shows_intervals
             cells.append(_score(name, self._values[at].get(name), gauge=not bare))
+            if name == "station_rmse" and self.at_stations:
+                cells.append(self.at_stations.interval(at))
             if name == "skill" and self.sure and self._shows_intervals:
                 cells += [self.sure.interval(at), self.sure.possible(at)]
         cells += self._channel_cells(values)

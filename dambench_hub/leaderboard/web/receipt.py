@@ -8,17 +8,19 @@ from dambench_hub.data.revision_advice import board_advice
 from dambench_hub.errors import DambenchError
 from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.store.ranking import Entry, Ranking
+from dambench_hub.leaderboard.store.ranking import AT_STATIONS, Entry, Ranking
 from dambench_hub.leaderboard.submissions.lifecycle import State, Submission
 from dambench_hub.leaderboard.web.markup import in_utc
 from dambench_hub.leaderboard.web.measures import OVERALL, printed
 from dambench_hub.leaderboard.web.ranking_table import badge, links
 from dambench_hub.leaderboard.web.standing_cells import INTERVAL, POSSIBLE, ranks, span
+from dambench_hub.leaderboard.web.station_cells import span as station_span
 from dambench_hub.metrics.scorer import SCORER_VERSION
 from dambench_hub.scoring.evaluation import Result
 from dambench_hub.scoring.overall_scores import overall_scores
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.standings import Standing
+from dambench_hub.scoring.station_interval import station_interval
 
 STATES = {
     State.RECEIVED: "waiting to be scored",
@@ -108,11 +110,14 @@ class Receipt:
         figures = [
             (
                 OVERALL[name].title,
-                f"{printed(name, value)} {OVERALL[name].units}",
+                f"{printed(name, value)} {OVERALL[name].units_of(self.site.data.channels)}",
                 OVERALL[name].hint,
             )
             for name, value in values.items()
         ]
+        if (ends := station_interval(self.result.scores)) is not None:
+            units = OVERALL["station_rmse"].units_of(self.site.data.channels)
+            figures.insert(1, ("95 % interval", f"{station_span(ends)} {units}", AT_STATIONS))
         if (standing := self._standing) is not None:
             sure = [
                 ("95 % interval", f"{span(standing.interval)} %", INTERVAL),

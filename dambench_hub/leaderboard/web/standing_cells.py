@@ -8,6 +8,7 @@ from functools import cached_property
 from markupsafe import Markup
 
 from dambench_hub.leaderboard.store.ranking import Ranking
+from dambench_hub.leaderboard.web.interval_scale import IntervalScale
 from dambench_hub.leaderboard.web.markup import cell
 from dambench_hub.scoring.group_lanes import group_lanes
 from dambench_hub.scoring.interval import Interval
@@ -61,12 +62,7 @@ class StandingCells:
     def interval(self, row: int) -> Markup:
         """The interval of a row's skill: in numbers, and on the scale that all rows share."""
         found = self._row(row).interval
-        places = (self._place(value) for value in (found.low, found.high, found.mean))
-        style = "--low: {:.4f}; --high: {:.4f}; --mean: {:.4f}; --zero: {:.4f}"
-        strip = Markup('<i class="strip" style="{}"></i>').format(
-            style.format(*places, self._place(0.0))
-        )
-        return cell(span(found), style="interval", value=found.mean, inner=strip)
+        return self._scale.cell(found, span(found))
 
     def possible(self, row: int) -> Markup:
         """The ranks that a row may have."""
@@ -78,17 +74,9 @@ class StandingCells:
         return [tuple(marks) for marks in found]
 
     @cached_property
-    def _scale(self) -> tuple[float, float]:
-        """Its ends, %: the background at 0, all intervals, and room to see their ends."""
-        ends = [row.interval for row in self.standings.rows]
-        low = max(min([0.0, *(end.low for end in ends)]), WORST_SHOWN)
-        high = max([0.0, *(end.high for end in ends)])
-        room = 0.04 * (high - low) or 1.0
-        return low - room, high + room
-
-    def _place(self, value: float) -> float:
-        low, high = self._scale
-        return min(max((value - low) / (high - low), 0.0), 1.0)
+    def _scale(self) -> IntervalScale:
+        """In %, the background at 0."""
+        return IntervalScale.of([row.interval for row in self.standings.rows], 0.0, WORST_SHOWN)
 
     def _rank(self, row: int) -> int:
         return self.ranking.entries[row].rank

@@ -9,6 +9,7 @@ from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.events import QUIET, WAITING
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.metrics.scorer import SCORER_VERSION
+from dambench_hub.metrics.station_scores import THINNING_KM
 from dambench_hub.storage.manifest import Manifest
 from dambench_hub.tasks.benchmark import standing
 from dambench_hub.version import __version__
@@ -47,6 +48,18 @@ SCORES = (
     ),
 )
 """Name, definition and remark of each score."""
+AT_STATIONS = (
+    (
+        "RMSE at stations",
+        "√( Σ w e² / Σ w )",
+        "ranks; in the units of the channel. The analysis is interpolated to the place of "
+        "each station, and temperatures at 2 m to its height",
+    ),
+    ("skill", "1 − RMSE / RMSE of the background", "in %: the share that is gone"),
+    ("bias", "Σ w e / Σ w", "in the units of the channel"),
+    ("MAE", "Σ w |e| / Σ w", "in the units of the channel"),
+)
+"""The same where the reference is reports of stations."""
 ADDRESS = "http://localhost:7860"
 CITATION = """@misc{dambench,
   title = {DAMBench: a benchmark for deep-learning data assimilation of the atmosphere},
@@ -78,7 +91,9 @@ def about(site: Site, address: str) -> str:
     }
     return render(
         "about",
-        scores=SCORES,
+        scores=AT_STATIONS if manifest.reference_is_reports else SCORES,
+        at_stations=manifest.reference_is_reports,
+        thinning_km=THINNING_KM,
         tasks=[site.tasks[name] for name in tasks_in_order(site)],
         facts=facts.items(),
         source=site.source,

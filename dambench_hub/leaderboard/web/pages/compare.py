@@ -12,10 +12,15 @@ from dambench_hub.leaderboard.site import Site
 from dambench_hub.leaderboard.web.comparison import LEAST, MOST, Comparison, chosen
 from dambench_hub.leaderboard.web.drawing.maps import Atlas
 from dambench_hub.leaderboard.web.drawing.panels import atlas_of, comparison_panels, spectra
+from dambench_hub.leaderboard.web.drawing.station_panels import station_panels
 from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.pages.address import Address, Query, choice
 from dambench_hub.leaderboard.web.pages.events import WAITING
-from dambench_hub.leaderboard.web.pages.submission import HIDDEN_REFERENCE, NO_PICTURES
+from dambench_hub.leaderboard.web.pages.submission import (
+    HIDDEN_REFERENCE,
+    NO_PICTURES,
+    NO_STATIONS,
+)
 from dambench_hub.leaderboard.web.ranking_table import tasks_in_order
 from dambench_hub.scoring.diagnostics import Diagnostics
 
@@ -73,7 +78,11 @@ def _task_of(site: Site, ids: list[str]) -> str:
 def _panels(site: Site, comparison: Comparison, channel: str) -> str:
     names = comparison.channels
     if not names:
-        return render("submission_panels", lines="", groups=[], spectra="", absent=NO_PICTURES)
+        absent = NO_STATIONS if comparison.at_stations else NO_PICTURES
+        return render("submission_panels", lines="", groups=[], spectra="", absent=absent)
+    if comparison.at_stations:
+        errors = tuple((one.name, one.stations) for one in comparison.methods if one.stations)
+        return station_panels(errors, channel if channel in names else names[0], background=False)
     methods = tuple((one.name, one.diagnostics) for one in comparison.methods if one.diagnostics)
     return _drawn(atlas_of(site), methods, channel if channel in names else names[0])
 

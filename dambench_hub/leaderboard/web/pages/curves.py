@@ -8,7 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from dambench_hub.leaderboard.site import Site
-from dambench_hub.leaderboard.web.curves import Curve, by_density, by_parameters
+from dambench_hub.leaderboard.web.curves import DENSITY, Curve, by_density, by_parameters
 from dambench_hub.leaderboard.web.drawing.charts import draw_curves
 from dambench_hub.leaderboard.web.drawing.panels import CURVES
 from dambench_hub.leaderboard.web.markup import render
@@ -30,7 +30,8 @@ def build(site: Site) -> None:
     def show_density(query: Query, request: gr.Request) -> str:
         curves = by_density(site, len(CURVES))
         drawn = _drawn(tuple(curves), "observed grid points (%)", SKILL, True) if curves else ""
-        return render("curves_density", drawing=drawn)
+        any_task = any(name.startswith(DENSITY) for name in site.tasks)
+        return render("curves_density", drawing=drawn, any_task=any_task)
 
     def show_size(query: Query, request: gr.Request) -> str:
         task = query.get("task", "")

@@ -20,6 +20,7 @@ from dambench_hub.leaderboard.web.drawing.panels import (
     spectra,
     submission_panels,
 )
+from dambench_hub.leaderboard.web.drawing.station_panels import station_panels
 from dambench_hub.leaderboard.web.markup import render
 from dambench_hub.leaderboard.web.measures import (
     BY_CHANNEL,
@@ -39,20 +40,21 @@ BACKGROUND, BEST = "background", "best"
 RIVALS = (("the background", BACKGROUND), ("the best other", BEST))
 UNKNOWN = "There is no such submission, or you may not see it. Sign in if it is yours."
 NO_PICTURES = "the fields of this submission were not kept"
+NO_STATIONS = "its errors at single stations were not kept"
 TINY = 1e-300
 HIDDEN_REFERENCE = "they would give away a reference that is not public"
 
 
 def build(site: Site) -> None:
     """Lay the page out; submission, rival, score and channel come from the address."""
-    address = Address()
+    address, at_stations = Address(), site.data.manifest.reference_is_reports
     head = gr.HTML(WAITING, apply_default_css=False)
     with gr.Column() as scored:
-        _heading("Errors by variable and level")
+        _heading(f"Errors by variable{'' if at_stations else ' and level'}")
         choice("Compare with", "against", RIVALS)
         measures = gr.HTML(apply_default_css=False)
         scores = gr.HTML(WAITING, apply_default_css=False)
-        _heading("Where, and at which scales")
+        _heading(f"Where{'' if at_stations else ', and at which scales'}")
         channels = gr.HTML(apply_default_css=False)
         panels = gr.HTML(WAITING, apply_default_css=False)
     record = gr.HTML(WAITING, apply_default_css=False)
@@ -136,6 +138,8 @@ def shown_channels(site: Site, receipt: Receipt) -> list[str]:
     """Channels with maps and spectra, or at least with a rank histogram."""
     if receipt.result is None:
         return []
+    if site.data.manifest.reference_is_reports:
+        return list(site.data.channels)
     diagnostics = DiagnosticsFiles(site.diagnostics).read(receipt.submission.id)
     if diagnostics is not None:
         return list(diagnostics.shown)
@@ -150,11 +154,23 @@ def render_panels(site: Site, receipt: Receipt, channel: str) -> str:
     if receipt.result is None or not known:
         return render("submission_panels", lines="", groups=[], spectra="", absent=NO_PICTURES)
     channel = channel if channel in known else known[0]
+    if site.data.manifest.reference_is_reports:
+        return render_stations(site, receipt, channel)
     drawn = render_ensemble(receipt.result, channel)
     if diagnostics is None:
         absent = {"lines": "", "groups": [], "spectra": "", "absent": NO_PICTURES}
         return drawn + render("submission_panels", **absent)
     return drawn + _drawn(atlas_of(site), diagnostics, receipt.submission.name, channel)
+
+
+def render_stations(site: Site, receipt: Receipt, channel: str) -> str:
+    """Maps of errors at stations, or why there are none."""
+    errors = DiagnosticsFiles(site.diagnostics).read_stations(receipt.submission.id)
+    if errors is not None:
+        return station_panels((("the analysis", errors),), channel)
+    hidden = receipt.result is not None and "stations" not in receipt.result.scores
+    absent = HIDDEN_REFERENCE if hidden else NO_STATIONS
+    return render("submission_panels", lines="", groups=[], spectra="", absent=absent)
 
 
 def render_ensemble(result: Result, channel: str) -> str:
