@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,9 @@ from dambench_hub.cli.options import DATA, DataOption, File, JsonOption, TaskOpt
 from dambench_hub.cli.printing import print_json, print_rich
 from dambench_hub.errors import DambenchError
 from dambench_hub.runtime.files import local_path
+
+if TYPE_CHECKING:
+    from dambench_hub.data.dataset import Data
 
 
 def validate(file: File, data: DataOption = DATA, task: TaskOption = None) -> None:
@@ -54,9 +57,36 @@ def plot(
         typer.Option("--out", metavar="FOLDER", parser=local_path, help="Where the PNGs go."),
     ] = Path("plots"),
 ) -> None:
-    """Draw maps of the errors, errors by channel, and power spectra of FILE."""
+    """Draw maps of the errors, errors by channel, and power spectra of FILE.
+
+    Where the reference is reports, draw errors at stations.
+    """
     from dambench_hub.data.dataset import load_data
     from dambench_hub.plots.figures import plot_prediction
 
-    for path in plot_prediction(file, load_data(data), task, channel=channel, folder=out):
+    dataset = load_data(data)
+    if dataset.manifest.reference_is_reports:
+        typer.echo(_plot_stations(file, dataset, task, channel, out))
+        return
+    for path in plot_prediction(file, dataset, task, channel=channel, folder=out):
         typer.echo(path)
+
+
+def _plot_stations(
+    file: Path, data: Data, task: str | None, channel: str | None, folder: Path
+) -> Path:
+    from dambench_hub.errors import ChannelError, did_you_mean
+    from dambench_hub.plots.stations import plot_stations
+    from dambench_hub.scoring.evaluation import score as compute_scores
+
+    name = channel or data.channels[0]
+    if name not in data.channels:
+        raise ChannelError(f"There is no channel {name!r}. {did_you_mean(name, data.channels)}")
+    result = compute_scores(file, data, task)
+    assert result.station_errors is not None  # these are what such a data set is scored with
+    places = result.station_errors.at_places(name)
+    caption = (
+        f"{result.attributes['model_name']}  ·  task {result.task}  ·  {result.dataset}, revision "
+        f"{result.dataset_revision}"
+    )
+    return plot_stations(places, name, caption, folder / f"{file.stem}_stations_{name}.png")

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from dambench_hub.errors import DataError
+from dambench_hub.metrics.place_errors import PlaceErrors
 from dambench_hub.runtime.files import write_atomic
 
 ARRAYS = ("time", "channel", "latitude", "longitude", "analysis", "background", "weight")
@@ -48,6 +49,17 @@ class StationErrors:
         rows = self.channel == self.channels.index(channel)
         columns = {name: getattr(self, name)[rows] for name in ("station", *ARRAYS)}
         return StationErrors(channels=self.channels, **columns)
+
+    def at_places(self, channel: str) -> PlaceErrors:
+        """Those of one channel for a map: means over the reports of each place."""
+        its = self.of(channel)
+        return PlaceErrors.of(
+            its.station,
+            np.stack([its.latitude, its.longitude]),
+            its.weight,
+            analysis=its.analysis,
+            background=its.background,
+        )
 
     def write(self, path: Path) -> None:
         """Write to safetensors, whole or not at all."""

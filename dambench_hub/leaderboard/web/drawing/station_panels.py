@@ -14,7 +14,7 @@ from dambench_hub.leaderboard.web.drawing.maps import colour_bar
 from dambench_hub.leaderboard.web.drawing.panels import ColourBar, Panel, PanelGroup
 from dambench_hub.leaderboard.web.drawing.station_maps import StationAtlas, named_errors
 from dambench_hub.leaderboard.web.markup import render
-from dambench_hub.scoring.place_errors import PlaceErrors, colour_limit
+from dambench_hub.metrics.place_errors import PlaceErrors, colour_limit
 from dambench_hub.scoring.precision import number
 from dambench_hub.scoring.station_errors import StationErrors
 
@@ -30,7 +30,7 @@ def station_panels(
         channel: Name of the channel.
         background: Whether it has a map, too.
     """
-    places = {name: PlaceErrors.of(errors, channel) for name, errors in methods}
+    places = {name: errors.at_places(channel) for name, errors in methods}
     first = next(iter(places.values()))
     shown = {"the background": (first.background, first.rmse["background"])} if background else {}
     shown |= {name: (one.analysis, one.rmse["analysis"]) for name, one in places.items()}

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dambench_hub.scoring.station_errors import StationErrors
-
 PERCENTILE = 95.0
 """Where colours end: what few stations go beyond does not wash out all others."""
 
@@ -35,18 +33,29 @@ class PlaceErrors:
     rmse: dict[str, float]
 
     @classmethod
-    def of(cls, errors: StationErrors, channel: str) -> PlaceErrors:
-        """Those of a channel; a station that moves has several places.
+    def of(
+        cls,
+        station: np.ndarray,
+        where: np.ndarray,
+        weight: np.ndarray,
+        *,
+        analysis: np.ndarray,
+        background: np.ndarray,
+    ) -> PlaceErrors:
+        """Those of R reports; a station that moves has several places.
 
-        Raises:
-            ValueError: When there is no such channel.
+        Args:
+            station: Identifiers, str, (R,).
+            where: Latitude and longitude, degrees, (2, R).
+            weight: Of a report in the score, (R,).
+            analysis: H(x^a) − y, (R,).
+            background: H(x^b) − y, (R,).
         """
-        its = errors.of(channel)
-        names, codes = np.unique(its.station, return_inverse=True)
-        where = np.stack([codes, its.latitude, its.longitude], axis=1)
-        places, place = np.unique(where, axis=0, return_inverse=True)
+        names, codes = np.unique(station, return_inverse=True)
+        rows = np.stack([codes, *where], axis=1)
+        places, place = np.unique(rows, axis=0, return_inverse=True)
         reports = np.bincount(place.ravel(), minlength=len(places))
-        kinds = {"analysis": its.analysis, "background": its.background}
+        kinds = {"analysis": analysis, "background": background}
         means = {k: np.bincount(place.ravel(), error) / reports for k, error in kinds.items()}
         return cls(
             station=names[places[:, 0].astype(int)],
@@ -54,7 +63,7 @@ class PlaceErrors:
             longitude=places[:, 2],
             reports=reports,
             rmse={
-                kind: float(np.sqrt(np.average(error**2, weights=its.weight)))
+                kind: float(np.sqrt(np.average(error**2, weights=weight)))
                 for kind, error in kinds.items()
             },
             **means,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dambench_hub.scoring.place_errors import PlaceErrors, colour_limit
+from dambench_hub.metrics.place_errors import colour_limit
 from dambench_hub.scoring.station_errors import StationErrors
 
 
@@ -22,7 +22,7 @@ def errors(**changes):
 
 
 def test_a_place_has_the_mean_of_its_reports():
-    found = PlaceErrors.of(errors(), "t2m")
+    found = errors().at_places("t2m")
     rows = zip(found.station, found.latitude, found.analysis, found.background, strict=True)
     assert sorted(rows) == [("10500", 51, 3, 3), ("SHIP", 50, 1, 2), ("SHIP", 50.5, -3, 2)]
     assert sorted(found.reports) == [1, 1, 2] and found.stations == 2
@@ -30,10 +30,10 @@ def test_a_place_has_the_mean_of_its_reports():
 
 
 def test_its_rmse_is_the_score_of_the_reports_not_of_the_means():
-    found = PlaceErrors.of(errors(), "t2m").rmse
+    found = errors().at_places("t2m").rmse
     squares = 1 + 9 + 0.5 * 4 + 0.5 * 16
     assert found["analysis"] == pytest.approx(np.sqrt(squares / 3))
-    assert PlaceErrors.of(errors(), "msl").what == "Error"
+    assert errors().at_places("msl").what == "Error"
 
 
 def test_colours_end_where_few_go_beyond_and_never_at_0():
