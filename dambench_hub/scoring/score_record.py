@@ -19,6 +19,8 @@ from dambench_hub.runtime.files import write_atomic
 from dambench_hub.scoring.evaluation import Result
 
 FORMAT = "1"
+NOT_KEPT = ("background_square_errors", "station_errors")
+"""Of a result; errors by day of the background are in its own record."""
 DIGITS = 5
 """Of errors by day."""
 
@@ -46,7 +48,7 @@ class ScoreRecord:
         name: Of the method, `METHOD-SEED` if it was trained.
         command: That makes its prediction file.
         cost: What it costs.
-        result: Its scores; the background's errors by day are in the background's own record.
+        result: Its scores without what is `NOT_KEPT`.
         std: Standard deviation of each channel in the training split, in its units, which a mean
             CRPS over channels needs; empty in records of earlier versions.
     """
@@ -60,7 +62,8 @@ class ScoreRecord:
     def write(self, folder: Path) -> Path:
         """Write `NAME.json`; its path."""
         result = {f.name: getattr(self.result, f.name) for f in fields(Result)}
-        del result["background_square_errors"]
+        for name in NOT_KEPT:
+            del result[name]
         result["square_errors"] = [
             [float(f"{x:.{DIGITS}g}") for x in day] for day in self.result.square_errors.tolist()
         ]
