@@ -98,6 +98,8 @@ class Loader:
                 of_row = {n: arrays[n][row] for n in self.member_columns}
                 self.members.fill(self.split, int(index), of_row)
             arrays["time"][row] = self.times[index]
+            if not self.of_fields:  # there is nothing to draw observations from
+                continue
             drawn = arrays["reference"][row], arrays["background"][row], arrays["time"][row]
             if self.off_grid:
                 table, arrays["observations"][row] = self.off_grid.observe(*drawn, self.redraw)
