@@ -24,26 +24,33 @@ quickstart: data predictions scores board pictures
 data: $(VENV)/.installed
 	$(BIN)/python builders/osse/build.py --preset mini --out dambench
 	$(BIN)/python builders/era5_sample/build.py --out era5_sample
+	$(BIN)/python builders/synop/build.py --out synop
 
 predictions: data
 	$(BIN)/python baselines/predict.py background --data dambench --task multimodal --out results/background.nc --overwrite
 	$(BIN)/python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out results/optimal_interpolation.nc --overwrite
 	$(BIN)/python baselines/predict.py background --data era5_sample --task unimodal --out results/era5_background.nc --overwrite
 	$(BIN)/python baselines/predict.py optimal_interpolation --data era5_sample --task unimodal --out results/era5_optimal_interpolation.nc --overwrite
+	$(BIN)/python baselines/predict.py background --data synop --task synop --out results/synop/background.nc --overwrite
+	$(BIN)/python baselines/predict.py optimal_interpolation --data synop --task synop --out results/synop/optimal_interpolation.nc --overwrite
 
 scores: predictions
 	$(BIN)/dambench submit results/background.nc --name background --data dambench $(STORE)
 	$(BIN)/dambench submit results/optimal_interpolation.nc --name optimal_interpolation --data dambench $(STORE)
 	$(BIN)/dambench submit results/era5_background.nc --name background --data era5_sample $(STORE)
 	$(BIN)/dambench submit results/era5_optimal_interpolation.nc --name optimal_interpolation --data era5_sample $(STORE)
+	$(BIN)/dambench submit results/synop/background.nc --name background --data synop $(STORE)
+	$(BIN)/dambench submit results/synop/optimal_interpolation.nc --name optimal_interpolation --data synop $(STORE)
 
 board: scores
 	$(BIN)/dambench leaderboard --data dambench --task multimodal $(STORE)
 	$(BIN)/dambench leaderboard --data era5_sample --task unimodal $(STORE)
+	$(BIN)/dambench leaderboard --data synop --task synop $(STORE)
 
 pictures: predictions
 	$(BIN)/dambench plot results/optimal_interpolation.nc --data dambench --channel z500 --out results
 	$(BIN)/dambench plot results/era5_optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
+	$(BIN)/dambench plot results/synop/optimal_interpolation.nc --data synop --channel t2m --out results/synop
 
 # All recorded baselines are on the board; those that quickstart predicted are submitted again to give their pages maps.
 serve: data | $(VENV)/.installed-app
@@ -75,16 +82,22 @@ HALF     = $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '
 ELSEWHERE := $(addprefix multimodal/,background optimal_interpolation) noisy/var3d stations/var3d \
   $(foreach task,$(addprefix density-,01 02 05 10 20) noisy coarse network stations,$(addprefix $(task)/,background optimal_interpolation letkf)) \
   $(foreach density,01 02 05,density-$(density)/var3d)
-ROWS      := $(CLASSICAL) $(ENSEMBLES) $(SEEING:%=multi_%) $(ELSEWHERE) $(RUNS) $(MULTI)
+# At real stations, from data of their own.
+SYNOP     := $(addprefix synop/,background optimal_interpolation)
+ROWS      := $(CLASSICAL) $(ENSEMBLES) $(SEEING:%=multi_%) $(ELSEWHERE) $(SYNOP) $(RUNS) $(MULTI)
 
 # A row that is recorded is not made again; delete its record to do so.
 baselines: $(foreach row,$(ROWS),$(if $(wildcard baselines/scores/$(row).json),,baselines/scores/$(row).json))
 	$(BIN)/python baselines/table.py baselines/scores --task unimodal
 	$(BIN)/python baselines/table.py baselines/scores baselines/scores/multimodal --task multimodal
+	$(BIN)/python baselines/table.py baselines/scores/synop
 # A make of its own for each row trains, predicts and records it before the next row begins.
 baselines/scores/%.json: | dambench/manifest.json ensemble/manifest.json
 	$(MAKE) --no-print-directory results/$*.nc
 	$(BIN)/python baselines/record.py results/$*.nc --data ensemble --runs runs --out $(@D)
+$(SYNOP:%=baselines/scores/%.json): baselines/scores/%.json: | synop/manifest.json
+	$(MAKE) --no-print-directory results/$*.nc
+	$(BIN)/python baselines/record.py results/$*.nc --data synop --runs runs --out $(@D)
 # They train from the same host, and two makes must not do so at once.
 $(METHODS:%=baselines/scores/multi_%-0.json): baselines/scores/multi_%.json: | baselines/scores/%.json
 $(METHODS:%=baselines/scores/longer_%-0.json): baselines/scores/longer_%.json: | baselines/scores/multi_%.json
@@ -102,6 +115,10 @@ $(ELSEWHERE:%=results/%.nc): results/%.nc: | ensemble/manifest.json
 	$(BIN)/python baselines/predict.py $(*F) --data ensemble --out $@ --overwrite --task $(*D)
 dambench/manifest.json: | $(VENV)/.installed
 	$(BIN)/python builders/osse/build.py --preset mini --out dambench
+$(SYNOP:%=results/%.nc): results/%.nc: | synop/manifest.json
+	$(BIN)/python baselines/predict.py $(*F) --data synop --out $@ --overwrite --task synop
+synop/manifest.json: | $(VENV)/.installed
+	$(BIN)/python builders/synop/build.py --out synop
 # The same data with the members of the background's ensemble: 1.4 GB more, and the same revision.
 ensemble/manifest.json: | $(VENV)/.installed
 	$(BIN)/python builders/osse/build.py --preset mini --ensemble --out ensemble
@@ -151,11 +168,11 @@ lint: $(VENV)/.installed-dev
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable ".[build]"
+	$(PIP) --editable ".[build,observations]"
 	touch $@
 
 $(VENV)/.installed-app: $(VENV)/.installed
-	$(PIP) --editable ".[build,app]"
+	$(PIP) --editable ".[build,observations,app]"
 	touch $@
 
 $(VENV)/.installed-simulate: $(VENV)/.installed
@@ -171,4 +188,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf dambench ensemble cycle era5_sample results
+	rm -rf dambench ensemble cycle era5_sample synop results

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.errors import ScoreError, TaskError, did_you_mean
 from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
 from dambench_hub.runtime.command_line import parser_of
@@ -77,6 +78,8 @@ def table(records: Sequence[ScoreRecord], columns: Sequence[str] | None = None) 
     Raises:
         ScoreError: When there is no such column.
     """
+    if "station_rmse" in records[0].result.scores:
+        return printed(*station_table(records), columns)
     found: dict[str, list[ScoreRecord]] = {}
     for record in records:
         found.setdefault(method_and_seed(record.name)[0], []).append(record)
@@ -99,12 +102,45 @@ def table(records: Sequence[ScoreRecord], columns: Sequence[str] | None = None) 
             cells.append(of_uncertainty(found[name], score_name) if asked else "")
         cells += [spread([r.scores["rmse"][channel] for r in rows]) for channel in channels]
         lines.append(cells)
+    return printed(lines, explanation, columns)
+
+
+def station_table(records: Sequence[ScoreRecord]) -> tuple[list[list[str]], str]:
+    """Errors at stations, the smallest first, and what they mean."""
+    (channel,) = parse_channels(list(records[0].result.scores["rmse"]))
+    heading = ["method", "analysis, s", f"RMSE, {channel.units}", f"95 %, {channel.units}"]
+    heading += [f"bias, {channel.units}", f"MAE, {channel.units}", "skill, %"]
+    lines = [heading, ["---", *["---:"] * (len(heading) - 1)]]
+    for record in sorted(records, key=lambda record: record.result.main_score):
+        scores = record.result.scores
+        low, high, bias, mae = (
+            number(scores[name][channel.name])
+            for name in ("rmse_low", "rmse_high", "bias", "station_mae")
+        )
+        cells = [record.name, cost([record.cost])[2], number(scores["station_rmse"])]
+        skilled = percent(scores["skill"], digits=2)
+        lines.append([*cells, f"{low} … {high}", bias, mae, skilled])
+    stations = records[0].result.scores["stations"][channel.name]
+    return lines, (
+        f"At {stations} stations that no method has seen; where they stand close together, each "
+        "counts less. 95 %: interval of the RMSE, by chance of the stations (bootstrap), not of "
+        "the weather. Skill: share of the background's RMSE that is gone."
+    )
+
+
+def printed(lines: Sequence[Sequence[str]], explanation: str, columns: Sequence[str] | None) -> str:
+    """Lines of cells, of which the first are the heads, as Markdown, and what they mean.
+
+    Raises:
+        ScoreError: When there is no such column.
+    """
+    heading = lines[0]
     if unknown := sorted(set(columns or ()) - set(heading)):
         raise ScoreError(f"There is no column {unknown[0]!r}. {did_you_mean(unknown[0], heading)}")
     wanted = columns or [head for head in heading if head not in ON_DEMAND]
     shown = [n for n, head in enumerate(heading) if head in wanted]
-    lines = [[cells[n] for n in shown] for cells in lines]
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    rows = [[cells[n] for n in shown] for cells in lines]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     return f"{text}\n\n{explanation}"
 
 

@@ -201,6 +201,29 @@ def test_a_record_says_which_target_makes_its_prediction(long, tmp_path):
         assert json.loads(out.with_suffix(".json").read_text())["command"] == f"make results/{path}"
 
 
+def test_errors_at_stations_have_a_table_of_their_own(
+    predict_stations, stations_folder, tmp_path, capsys
+):
+    (tmp_path / "synop").mkdir()
+    for name, shift in (("background", 0.0), ("mine", 5.0)):
+        predict_stations(shift).rename(tmp_path / "synop" / f"{name}.nc")
+        path = str(tmp_path / "synop" / f"{name}.nc")
+        folder = recorded([path], stations_folder, tmp_path)
+    again = json.loads(Path(folder, "background.json").read_text())
+    assert again["command"] == "make results/synop/background.nc"
+    assert "station_errors" not in again["result"]
+    capsys.readouterr()
+    assert table.main([str(folder)]) == 0
+    first, second = capsys.readouterr().out.splitlines()[2:4]
+    scores = again["result"]["scores"]
+    assert first.startswith("| background |") and second.startswith("| mine |")
+    assert f"| {scores['station_rmse']:#.4g} |" in first and first.endswith("| 0.00 |")
+    assert table.main([str(folder), "--columns", "method", "95 %, K"]) == 0
+    low, high = (scores[end]["t2m"] for end in ("rmse_low", "rmse_high"))
+    assert f"| background | {low:#.4g} … {high:#.4g} |" in capsys.readouterr().out
+    assert table.main([str(folder), "--columns", "SpecDiv"]) == 1
+
+
 SCORES = sorted((FOLDER / "scores").glob("*.json"))
 
 
