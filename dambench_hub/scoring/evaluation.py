@@ -51,7 +51,8 @@ class Result:
         skill_by_day: Skill in %, linearised in the errors of each time, see `skill_by_day`; its
             mean is `scores["skill"]`, (N,) or (0,).
         hours: Valid times in hours since 1970-01-01 UTC, (N,), or (0,) where they are not known.
-        station_errors: Errors at withheld reports, where these are the reference; not stored.
+        station_errors: Errors at withheld reports, where these are the reference; boards keep them
+            in files of their own.
     """
 
     task: str

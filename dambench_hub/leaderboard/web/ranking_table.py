@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from markupsafe import Markup
@@ -29,6 +28,7 @@ from dambench_hub.leaderboard.web.measures import (
     sort_key,
 )
 from dambench_hub.leaderboard.web.parameters import parameters
+from dambench_hub.leaderboard.web.ranking_rows import Column, Row
 from dambench_hub.leaderboard.web.scorecard import relative_cells
 from dambench_hub.leaderboard.web.standing_cells import (
     INTERVAL,
@@ -44,47 +44,6 @@ from dambench_hub.tasks.task import Task
 
 OVERVIEW, RMSE = "overview", "rmse"
 FIRST_TASKS = ("multimodal", "unimodal")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the ranking.
-
-    Attributes:
-        name: In the address.
-        title: At its head.
-        units: Below the title.
-        better: ↓ where smaller is better, ↑ where larger is, empty where neither.
-        hint: What it means.
-        style: Class of its cells.
-    """
-
-    name: str
-    title: str
-    units: str = ""
-    better: str = ""
-    hint: str = ""
-    style: str = ""
-
-    @property
-    def first(self) -> str:
-        """The direction that a first click sorts in: `up` or `down`."""
-        return "down" if self.better == "↑" else "up"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the ranking; `cells` are those after rank and name."""
-
-    id: str
-    rank: int
-    name: str
-    kind: str
-    badge: str
-    mine: bool
-    parameters: float | None
-    links: tuple[tuple[str, str], ...]
-    cells: tuple[Markup, ...]
 
 
 class Board:
