@@ -7,7 +7,7 @@ from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.accounts.sign_in import SignIn
 from dambench_hub.leaderboard.site import Site, absolute_url
 from dambench_hub.leaderboard.submissions.limits import Limits
-from dambench_hub.tasks.task import task_names
+from dambench_hub.tasks.task import load_task, task_names
 from dambench_hub.testing import write_tiny_dataset
 
 
@@ -23,8 +23,14 @@ def opened(tiny_folder, tmp_path):
 def test_a_site_can_be_looked_at_and_nobody_writes(opened):
     site = opened()
     assert not site.sign_in.is_open
-    assert set(site.tasks) == set(task_names())
+    of_fields = {name for name in task_names() if load_task(name).config != "reports"}
+    assert set(site.tasks) == of_fields
     assert site.limits == site.submissions.limits == Limits()
+
+
+def test_a_site_of_reports_has_their_tasks_alone(stations_folder, tmp_path):
+    site = Site.open(stations_folder, f"sqlite:///{tmp_path}/store.db", tmp_path / "site")
+    assert list(site.tasks) == ["synop"]
 
 
 def test_everything_it_keeps_is_private(opened):
