@@ -105,6 +105,8 @@ def predict(args: argparse.Namespace) -> Path | None:
             f"The task {task.name} is for methods in their own forecasts: run python "
             f"baselines/cycle.py {args.method} --data {args.data}."
         )
+    if other := task.other_reference(data.manifest):
+        raise TaskError(other)
     options = read_options(args.method, args.option)
     training = (
         batches(data, task, TRAIN_SPLIT, None, args.batch_size, "Fitting")

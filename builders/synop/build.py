@@ -25,6 +25,7 @@ from dambench_hub.building.sources.reduced_gaussian import read_gaussian_field
 from dambench_hub.building.sources.reports.synop import read_synop
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError
+from dambench_hub.observations.latest_reports import latest_reports
 from dambench_hub.observations.window import Window
 from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.signals import exit_code
@@ -69,7 +70,7 @@ def build(args: argparse.Namespace) -> None:
         raise BuildError(f"{args.background} holds {forecast.name}; wanted is {SHORT_NAME}, in K.")
     background = forecast.on(grid)[None]
     time = forecast.valid_time
-    table = reading.table.window(time, WINDOW)
+    table = latest_reports(reading.table.window(time, WINDOW))
     if not len(table):
         raise BuildError(
             f"{args.reports} has no reports in the window of {time}, the forecast's valid time; it "
@@ -103,7 +104,7 @@ def build(args: argparse.Namespace) -> None:
             "command": "python builders/synop/build.py --out synop",
             "versions": {"eccodes": version("eccodes")},
             "statistics": "Mean and deviation are the background's over the grid; its error is "
-            "estimated from the reports that are not withheld.",
+            "estimated from the reports that are not withheld",
             "settings": settings | {"refused": dict(reading.refused)},
             # Rounding differs between processors, files and options do not.
             CANONICAL: {"index_sha256": content_hash(settings), "expansion": EXPANSION},

@@ -49,13 +49,16 @@ def station_scores(error: np.ndarray, weight: np.ndarray, station: np.ndarray) -
         station: Whose error it is, integer, (R,).
 
     Raises:
-        ScoreError: When an error is not finite, or there are fewer than two stations.
+        ScoreError: When an error is not finite, nothing has a weight, or there are fewer than two
+            stations.
 
     References:
         Efron (1987), J. Amer. Statist. Assoc. 82, 171-185 (BCa intervals).
     """
     if not np.isfinite(error).all():
         raise ScoreError(f"{np.sum(~np.isfinite(error))} errors at stations are not finite.")
+    if not np.any(weight > 0):
+        raise ScoreError("No error at stations has a weight.")
     station = np.unique(station, return_inverse=True)[1]
     if (count := len(np.unique(station))) < 2:
         raise ScoreError(f"Scores at stations need two of them at least, got {count}.")
@@ -68,13 +71,15 @@ def station_scores(error: np.ndarray, weight: np.ndarray, station: np.ndarray) -
     def rmse(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.sqrt(squares[drawn].sum(axis) / weights[drawn].sum(axis))
 
-    found = bootstrap(
-        (np.arange(count),), rmse, n_resamples=RESAMPLES, rng=np.random.default_rng(0), batch=1_000
-    ).confidence_interval
+    low = high = whole = float(rmse(np.arange(count)))
+    if np.ptp(squares * weights.sum() - weights * squares.sum()) > 0:  # else all draws are alike
+        rng = np.random.default_rng(0)
+        found = bootstrap((np.arange(count),), rmse, n_resamples=RESAMPLES, rng=rng, batch=1_000)
+        low, high = map(float, (found.confidence_interval.low, found.confidence_interval.high))
     return StationScores(
-        rmse=float(rmse(np.arange(count))),
-        rmse_low=float(found.low),
-        rmse_high=float(found.high),
+        rmse=whole,
+        rmse_low=low,
+        rmse_high=high,
         bias=float(np.average(error, weights=weight)),
         mae=float(np.average(np.abs(error), weights=weight)),
         stations=count,
@@ -84,16 +89,21 @@ def station_scores(error: np.ndarray, weight: np.ndarray, station: np.ndarray) -
 def thinning_weights(
     latitude: np.ndarray, longitude: np.ndarray, radius_km: float = THINNING_KM
 ) -> np.ndarray:
-    """1 / number of stations within a distance, itself included: dense networks count as thin ones.
+    """1 / number of places within a distance, itself included: dense networks count as thin ones.
+
+    Values of one place share its weight.
 
     Args:
-        latitude: Of S stations, degrees, (S,).
-        longitude: Degrees, (S,).
+        latitude: Of R values, degrees, (R,).
+        longitude: Degrees, (R,).
         radius_km: Great-circle distance.
 
     Returns:
-        (S,), in (0, 1].
+        (R,), in (0, 1].
     """
-    where = on_unit_sphere(latitude, longitude)
+    places, place, values = np.unique(
+        np.stack([latitude, longitude]), axis=1, return_inverse=True, return_counts=True
+    )
+    where = on_unit_sphere(*places)
     near = cKDTree(where).query_ball_point(where, chord(radius_km), return_length=True)
-    return 1 / near
+    return (1 / (near * values))[place.reshape(-1)]

@@ -14,6 +14,9 @@ from dambench_hub.estimation.point_covariance import FEWEST, fit_point_covarianc
 from dambench_hub.models.base import Assimilator
 from dambench_hub.observations.point_interpolation import PointInterpolation
 
+MOST = 10_000
+"""Reports of a channel: their covariance is a matrix of 0.8 GB."""
+
 
 class StationInterpolation(Assimilator):
     """x^a = x^b + B Hᵀ (H B Hᵀ + R)⁻¹ (y − H x^b), for each channel alone.
@@ -31,7 +34,7 @@ class StationInterpolation(Assimilator):
         A channel with too few reports for an estimate stays as it is.
 
         Raises:
-            DataError: When the batch has no reports.
+            DataError: When the batch has no reports, or more than `MOST` of a channel.
             TaskError: When a channel is on a level.
         """
         if batch.reports is None:
@@ -50,6 +53,11 @@ class StationInterpolation(Assimilator):
                 rows = np.flatnonzero(H.seen & table.is_of("variable", name))
                 if len(rows) < FEWEST:
                     continue
+                if len(rows) > MOST:
+                    raise DataError(
+                        f"There are {len(rows)} reports of {name}; this solves for all of them at "
+                        f"once, and for {MOST} at most. Thin them out, or take a smaller region."
+                    )
                 stations = on_unit_sphere(table.latitude[rows], table.longitude[rows])
                 error_std = table.error_std[rows].astype(np.float64)
                 B = fit_point_covariance(stations, innovation[rows], error_std)

@@ -3,13 +3,14 @@
 What is averaged are innovations, not values, and the mean is added to the background at the grid
 point g of the cell,
 
-    y' = x^b(g) + Σ_r w_r (y_r − H_r x^b),   w_r = σ_r⁻² / Σ σ_r⁻²
+    y' = x^b(g) + Σ_r w_r (y_r − o_r − H_r x^b),   w_r = σ_r⁻² / Σ σ_r⁻²
 
-as `blocks.py` does for its means. Stations are not on grid points, and by the slope of the field
-their values differ from those there, by nothing but where they happen to stand. H knows that; a
-mean of values does not. On 33×64, means of perfect values are off by 1.7 of the background's error,
-means of innovations by 0.5 (`benchmarks/off_grid.py`). So there is this one way, and it needs a
-background. Of an observation on a grid point and level y' is the observation itself.
+with o_r the offset of H by a station's height, as `blocks.py` does for its means. Stations are not
+on grid points, and by the slope of the field their values differ from those there, by nothing but
+where they happen to stand. H knows that; a mean of values does not. On 33×64, means of perfect
+values are off by 1.7 of the background's error, means of innovations by 0.5
+(`benchmarks/off_grid.py`). So there is this one way, and it needs a background. Of an observation
+on a grid point and level y' is the observation itself, less its offset.
 
 Errors of the stations of one cell have a part in common, as the state has one value for them all.
 With ρ for the correlation between any two of them,

@@ -80,6 +80,8 @@ def task_of(header: Header, task: Task | str | None) -> Task:
 
 def header_problems(header: Header, data: Data, task: Task) -> list[str]:
     """What is wrong with everything but the values."""
+    if other := task.other_reference(data.manifest):
+        return [other]
     return [
         *attribute_problems(header, data, task),
         *shape_problems(header),

@@ -101,11 +101,24 @@ class Task:
             )
         return times
 
+    def other_reference(self, manifest: Manifest) -> str | None:
+        """Why analyses of this task cannot be scored with a data set, whatever they are."""
+        if manifest.reference_is_reports == (self.config == "reports"):
+            return None
+        lacks, advice = (
+            ("reference fields", "the task synop, whose reference is reports")
+            if manifest.reference_is_reports
+            else ("withheld reports", "a data set such as builders/synop/build.py makes")
+        )
+        return (
+            f"The data set {manifest.name} has no {lacks}, which {self.name} needs; use {advice}."
+        )
+
     def lacking(self, manifest: Manifest) -> str | None:
         """What a data set does not have that the task needs, in a few words; None if it fits."""
         if self.split not in manifest.splits:
             return f"no {self.split} split"
-        if manifest.reference_is_reports != (self.config == "reports"):
+        if self.other_reference(manifest):
             return "no reference fields" if manifest.reference_is_reports else "no withheld reports"
         if self.config == "multimodal" and not manifest.modalities:
             return "no modalities"

@@ -52,6 +52,24 @@ def test_numbers_of_stations_are_names(errors):
     )
 
 
+def test_where_all_draws_are_alike_the_interval_is_a_point():
+    for error in (np.full(5, 2.0), np.zeros(5)):
+        scores = station_scores(error, np.arange(1.0, 6.0), np.arange(5))
+        assert scores.rmse_low == scores.rmse_high == scores.rmse == error[0]
+
+
+def test_without_weights_there_is_no_score():
+    with pytest.raises(ScoreError, match="has a weight"):
+        station_scores(np.ones(3), np.zeros(3), np.arange(3))
+
+
+def test_values_of_one_place_share_its_weight():
+    """Three reports of one station, and one of its neighbour, count as much as each other."""
+    latitude = np.array([50.0, 50.0, 50.0, 50.4, 10.0])
+    weights = thinning_weights(latitude, np.full(5, 7.0))
+    np.testing.assert_allclose(weights, [1 / 6, 1 / 6, 1 / 6, 1 / 2, 1])
+
+
 @pytest.mark.parametrize(
     ("error", "station", "said"),
     [([1.0, np.nan], [0, 1], "1 errors .* not finite"), ([1.0, 2.0], [3, 3], "two .* got 1")],

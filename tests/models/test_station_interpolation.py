@@ -87,6 +87,8 @@ def test_what_has_too_few_reports_stays_as_it_is():
 def test_what_it_cannot_do_is_said():
     with pytest.raises(DataError, match="has no reports"):
         StationInterpolation().assimilate(batch(None))
+    with pytest.raises(DataError, match="There are 10001 reports of t2m.*10000 at most"):
+        StationInterpolation().assimilate(batch(reports(10_001)))
     with pytest.raises(TaskError, match="channels at the surface only, got z500"):
         StationInterpolation().assimilate(batch(reports(), ("t2m", "z500")))
 

@@ -9,9 +9,6 @@ D, moves the norm of all errors, √(n·mse), by D + e, where e is the error tha
 the norm to one σ is to know e to one σ. So norms, and sums of absolute errors, are told in steps of
 σ, up or down by chance as they lie between two steps: then no row of trials, each chosen by the
 last, comes nearer step by step. Same values, same chance. The more values, the finer the score.
-
-The same holds where the reference is reports: there the values are those of stations, of which none
-is told but the number that ranks and what follows from it.
 """
 
 from __future__ import annotations
@@ -27,14 +24,13 @@ import numpy as np
 from dambench_hub.data.dataset import Data
 from dambench_hub.metrics.rmse_skill import rmse_skill
 from dambench_hub.scoring.evaluation import Result
-from dambench_hub.scoring.station_errors import StationErrors
 from dambench_hub.tasks.task import load_task
 
 DIGITS = 3
 """Significant digits that no score exceeds, however many values it is made of."""
 
 TOLD = ("skill", "rmse", "mse", "mae", "specdiv", "specres")
-"""Scores that are told; of those by channel the error alone. At stations, `station_rmse`, too."""
+"""Scores that are told; of those by channel the error alone."""
 
 
 def disclosed(result: Result, data: Data, secret: str) -> Result:
@@ -48,11 +44,9 @@ def disclosed(result: Result, data: Data, secret: str) -> Result:
     Returns:
         The same with `TOLD` alone and `mse` by time, which pages compare, in steps of one standard
         deviation of a single value. Errors by time and channel are left out, and so is skill by
-        day. Of errors at stations, RMSE and skill alone.
+        day.
     """
     chance = Random(f"{secret} {result.value_hash}").random
-    if result.station_errors is not None:
-        return _at_stations(result, result.station_errors, data, chance)
     grid, channels, times = data.grid, len(data.channels), len(result.sample_mse)
     values = channels * grid.size
     # In the mean over times of a root, one cell counts most at the equator.
@@ -79,28 +73,6 @@ def disclosed(result: Result, data: Data, secret: str) -> Result:
         background_square_errors=np.empty((0, 0)),
         skill_by_day=(),
     )
-
-
-def _at_stations(
-    result: Result, errors: StationErrors, data: Data, chance: Callable[[], float]
-) -> Result:
-    """RMSE by channel in steps, and the skill that follows from them."""
-    told, backgrounds, std = {}, [], data.statistics.std
-    for name, sigma in zip(data.channels, std.tolist(), strict=True):
-        its = errors.of(name)
-        # The norm of errors that are each weighted like the station that counts most.
-        stations = sqrt(its.weight.sum() / its.weight.max())
-        norm = result.scores["rmse"][name] / sigma * stations
-        told[name] = _step(norm, chance) * sigma / stations
-        backgrounds.append(np.sqrt(np.average(its.background**2, weights=its.weight)))
-    known = rmse_skill(data.channels, np.array(list(told.values())), np.array(backgrounds), std)
-    scores: dict[str, Any] = {"rmse": {name: _shortened(value) for name, value in told.items()}}
-    if known["skill"] is not None:
-        scores["skill"] = _shortened(known["skill"])
-    if "station_rmse" in result.scores:
-        (scores["station_rmse"],) = scores["rmse"].values()
-    main_score = scores[load_task(result.task).main_score]
-    return replace(result, scores=scores, main_score=main_score, station_errors=None)
 
 
 def _skill(result: Result, data: Data, chance: Callable[[], float]) -> float:

@@ -2,8 +2,9 @@
 
 A split is hidden when the data set that everybody has holds other values in its `reference`. The
 scorer then gets a second data set beside it, the private one, with the references. Predictions are
-made and checked with the public one alone, and name its revision; only `reference`, or what is
-withheld of the reports, differs.
+made and checked with the public one alone, and name its revision; only `reference` differs. What
+stations measured cannot be hidden so: of some hundred values, scores are either told so coarsely
+that they rank nothing, or they tell the values.
 
 The private manifest names in its `source` the `public_revision` that it belongs to. So there is no
 mixing up, and the public revision that a score names says which references it was made with.
@@ -17,7 +18,6 @@ import numpy as np
 
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DataError
-from dambench_hub.observations.table import ObservationTable
 
 PUBLIC_REVISION = "public_revision"
 
@@ -48,15 +48,14 @@ class HiddenReferences(Data):
             return self.private.reference(split, index)
         return super().reference(split, index)
 
-    def reports(self, split: str, index: int, *, withheld: bool = False) -> ObservationTable:
-        """Observations of one analysis; those that are withheld are the private data set's."""
-        if withheld and split in self.private.manifest.splits:
-            return self.private.reports(split, index, withheld=True)
-        return super().reports(split, index, withheld=withheld)
-
 
 def _require_pair(public: Data, private: Data) -> None:
     ours, theirs = public.manifest, private.manifest
+    if ours.reference_is_reports:
+        raise DataError(
+            f"{ours.name} is scored at stations, whose values cannot be kept private: its board "
+            "would tell them, or rank by chance. Run the scorer without --private."
+        )
     named = theirs.source.get(PUBLIC_REVISION)
     if named != public.revision:
         raise DataError(

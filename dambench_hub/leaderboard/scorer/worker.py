@@ -51,8 +51,8 @@ class Worker:
     Args:
         site: Where the submissions, their files and the data set are.
         private: Data set with references that only the scorer may read; None scores against those
-            of the site's data set. Of private references, neither maps nor errors at
-            stations are written, and scores are `disclosed` only.
+            of the site's data set. Of private references, no maps are written, and scores are
+            `disclosed` only.
         keep_uploads: Keep the files of scored submissions, so that they can be scored again.
         stopping: Says when to end.
         opener: How a prediction file is opened.

@@ -12,6 +12,8 @@ from dambench_hub.leaderboard.accounts.person import Person
 from dambench_hub.leaderboard.scorer.hidden_references import HiddenReferences
 from dambench_hub.leaderboard.scorer.worker import Worker
 from dambench_hub.leaderboard.site import Site
+from dambench_hub.observations import ObservationSettings
+from dambench_hub.observations.window import Window
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.diagnostics import Diagnostics
 from dambench_hub.testing import tiny_plan, write_tiny_dataset
@@ -83,3 +85,20 @@ def test_private_references_score_and_show_no_map(hidden, tmp_path):
         if path.is_file():
             assert secret not in path.read_bytes()
             assert error not in path.read_bytes()
+
+
+def test_what_stations_measured_cannot_be_private(tmp_path):
+    stations = {
+        "channels": ("t2m",),
+        "modalities": (),
+        "times": {"test": np.datetime64("2024-01-01", "h") + 24 * np.arange(3)},
+        "observations": ObservationSettings(),
+        "reports_window": Window(-3, 0),
+        "reference_is_reports": True,
+    }
+    write_tiny_dataset(tmp_path / "public", **stations)
+    public = load_data(tmp_path / "public")
+    source = {**tiny_plan().source, "public_revision": public.revision}
+    write_tiny_dataset(tmp_path / "private", **stations, source=source)
+    with pytest.raises(DataError, match="cannot be kept private.*without --private"):
+        HiddenReferences(public, load_data(tmp_path / "private"))

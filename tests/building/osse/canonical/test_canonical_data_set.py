@@ -171,7 +171,9 @@ def test_other_seeds_say_so_in_their_name():
 
 def test_the_revisions_are_those_that_the_benchmark_states():
     found = {name: one for index in worlds() for name, one in canonical_revisions(index).items()}
-    assert found == current_version().worlds
+    built_of_files = {"synop-europe"}  # see tests/builders/test_synop.py
+    stated = current_version().worlds
+    assert found == {name: stated[name] for name in stated.keys() - built_of_files}
 
 
 def test_what_is_shipped_is_small():
