@@ -19,22 +19,34 @@ STORE  := --store sqlite:///results/dambench.db
 
 .PHONY: quickstart data predictions scores board pictures serve baselines cycles test lint clean
 
-quickstart: data predictions scores board pictures
+# The three data sets are made, and assimilated, beside each other.
+quickstart: $(VENV)/.installed
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=line predictions
+	$(MAKE) --no-print-directory PREDICTED=yes board pictures
 
-data: $(VENV)/.installed
+SETS := dambench era5_sample synop
+.PHONY: $(SETS:%=data-%) $(SETS:%=predictions-%)
+
+data: $(SETS:%=data-%)
+data-dambench: $(VENV)/.installed
 	$(BIN)/python builders/osse/build.py --preset mini --out dambench
+data-era5_sample: $(VENV)/.installed
 	$(BIN)/python builders/era5_sample/build.py --out era5_sample
+data-synop: $(VENV)/.installed
 	$(BIN)/python builders/synop/build.py --out synop
 
-predictions: data
+predictions: $(SETS:%=predictions-%)
+predictions-dambench: data-dambench
 	$(BIN)/python baselines/predict.py background --data dambench --task multimodal --out results/background.nc --overwrite
 	$(BIN)/python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out results/optimal_interpolation.nc --overwrite
+predictions-era5_sample: data-era5_sample
 	$(BIN)/python baselines/predict.py background --data era5_sample --task unimodal --out results/era5_background.nc --overwrite
 	$(BIN)/python baselines/predict.py optimal_interpolation --data era5_sample --task unimodal --out results/era5_optimal_interpolation.nc --overwrite
+predictions-synop: data-synop
 	$(BIN)/python baselines/predict.py background --data synop --task synop --out results/synop/background.nc --overwrite
 	$(BIN)/python baselines/predict.py optimal_interpolation --data synop --task synop --out results/synop/optimal_interpolation.nc --overwrite
 
-scores: predictions
+scores: $(if $(PREDICTED),,predictions)
 	$(BIN)/dambench submit results/background.nc --name background --data dambench $(STORE)
 	$(BIN)/dambench submit results/optimal_interpolation.nc --name optimal_interpolation --data dambench $(STORE)
 	$(BIN)/dambench submit results/era5_background.nc --name background --data era5_sample $(STORE)
@@ -47,7 +59,7 @@ board: scores
 	$(BIN)/dambench leaderboard --data era5_sample --task unimodal $(STORE)
 	$(BIN)/dambench leaderboard --data synop --task synop $(STORE)
 
-pictures: predictions
+pictures: $(if $(PREDICTED),,predictions)
 	$(BIN)/dambench plot results/optimal_interpolation.nc --data dambench --channel z500 --out results
 	$(BIN)/dambench plot results/era5_optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
 	$(BIN)/dambench plot results/synop/optimal_interpolation.nc --data synop --channel t2m --out results/synop
