@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import yaml
 from datasets import Array2D, Features, Image, Value
 
-from dambench_hub.building.land_mask import land_share
+from dambench_hub.building.land_mask import land_shares
 from dambench_hub.building.relief import pixels_per_cell, relief_map
 from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.data.geography import geography_table
@@ -73,6 +73,7 @@ def regions(grid: Grid) -> np.ndarray:
 def tiles(
     grid: Grid,
     land: np.ndarray,
+    coast: np.ndarray,
     orography: np.ndarray | None = None,
     rows: int = ROWS,
     columns: int = COLUMNS,
@@ -84,6 +85,7 @@ def tiles(
     Args:
         grid: The grid of the fields.
         land: Share of each cell that is land, (Y, X), 0 to 1; see `land_share`.
+        coast: The same of each pixel of the pictures, see `relief_map`.
         orography: Height of the surface, (Y, X), m.
         rows: Number of tiles from north to south.
         columns: Number of tiles from west to east.
@@ -96,12 +98,11 @@ def tiles(
         `text`: Its larger regions, land, heights (of cells mostly of land) and limits.
         `land_fraction`: Share of its area that is land.
         `land`, `orography`: Its part of the fields, (H, W), float32; no orography, no such key.
-        `relief`: PNG picture, north up, 0.1 degrees a pixel or nearly so; heights come from
-        `orography`, the coast from the mask of 30 arc seconds.
+        `relief`: PNG picture, north up, 0.1 degrees a pixel or nearly so.
 
     Raises:
-        BuildError: When a field has another shape or unit, or is not finite; when there are more
-            tiles than cells; or when the mask cannot be read.
+        BuildError: When a field has another shape or unit, or is not finite, or when there are
+            more tiles than cells.
     """
     land = _checked("land", grid, land, (0, 1), "Wanted is a share, not a percentage.")
     if orography is not None:
@@ -109,7 +110,7 @@ def tiles(
         orography = _checked("orography", grid, orography, HEIGHTS, hint)
     height, tops = _cut("latitudes", grid.latitudes, rows)
     width, lefts = _cut("longitudes", grid.longitudes, columns)
-    maps = _Maps(grid, land, orography, regions(grid), relief_map(grid, orography))
+    maps = _Maps(grid, land, orography, regions(grid), relief_map(grid, coast, orography))
     return [
         _tile(maps, slice(top, top + height), slice(left, left + width))
         for top in tops
@@ -130,11 +131,12 @@ def write_geography(folder: Path, grid: Grid, orography: np.ndarray | None = Non
         The file, with all tiles as one split `train`.
 
     Raises:
-        BuildError: As `tiles`.
+        BuildError: As `tiles`, and when the land mask cannot be read.
         DambenchError: When the disk is full or the folder cannot be written.
     """
     count = min(ROWS, grid.latitudes), min(COLUMNS, grid.longitudes)
-    rows = tiles(grid, land_share(*cell_edges(grid)), orography, *count)
+    land, coast = land_shares(cell_edges(grid), cell_edges(grid, *pixels_per_cell(grid)))
+    rows = tiles(grid, land, coast, orography, *count)
     shape = rows[0]["land"].shape
     features = Features(
         {

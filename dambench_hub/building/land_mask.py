@@ -38,27 +38,50 @@ def land_share(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
         GLOBE Task Team (1999), The Global Land One-kilometer Base Elevation digital elevation
         model, version 1.0, NOAA National Geophysical Data Center.
     """
-    sines = np.sin(np.deg2rad(latitude))
-    north = np.empty((len(latitude), len(longitude) - 1))  # land between the pole and each edge
-    total = np.zeros(len(longitude) - 1)
+    (share,) = land_shares((latitude, longitude))
+    return share
+
+
+def land_shares(*cells: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    """`land_share` of several kinds of cells, each given by its edges; the mask is read once."""
+    counts = [_LandCount(*edges) for edges in cells]
     for edges, land in _bands():
-        area = _widths(land, longitude) * -np.diff(edges)[:, np.newaxis]
-        table = np.vstack([total, total + np.cumsum(area, axis=0)])
-        here = (sines <= edges[0]) & (sines >= edges[-1])
-        row = np.interp(-sines[here], -edges, np.arange(len(edges)))
-        north[here] = _interpolated(table, row, axis=0)
-        total = table[-1]
-    area = -np.diff(sines)[:, np.newaxis] * np.diff(longitude)
-    share = np.full(area.shape, np.nan)
-    np.divide(np.diff(north, axis=0), area, out=share, where=area > 0)
-    return np.clip(share, 0, 1).astype(np.float32)
+        west = np.zeros((len(land), land.shape[1] + 1), np.int32)  # ten times faster than float64
+        np.cumsum(land, axis=1, out=west[:, 1:])
+        for count in counts:
+            count.add(edges, west)
+    return [count.share() for count in counts]
 
 
-def _widths(land: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+class _LandCount:
+    """Adds up the land in cells, band by band from the north."""
+
+    def __init__(self, latitude: np.ndarray, longitude: np.ndarray) -> None:
+        self.sines, self.longitude = np.sin(np.deg2rad(latitude)), longitude
+        # Land between the pole and each edge, and between the pole and the end of the last band.
+        self.north = np.empty((len(latitude), len(longitude) - 1))
+        self.total = np.zeros(len(longitude) - 1)
+
+    def add(self, edges: np.ndarray, west: np.ndarray) -> None:
+        """Another band: sines of its rows' edges, and land west of each of the mask's edges."""
+        area = _widths(west, self.longitude) * -np.diff(edges)[:, np.newaxis]
+        table = np.vstack([self.total, self.total + np.cumsum(area, axis=0)])
+        here = (self.sines <= edges[0]) & (self.sines >= edges[-1])
+        row = np.interp(-self.sines[here], -edges, np.arange(len(edges)))
+        self.north[here] = _interpolated(table, row, axis=0)
+        self.total = table[-1]
+
+    def share(self) -> np.ndarray:
+        """See `land_share`."""
+        area = -np.diff(self.sines)[:, np.newaxis] * np.diff(self.longitude)
+        share = np.full(area.shape, np.nan)
+        np.divide(np.diff(self.north, axis=0), area, out=share, where=area > 0)
+        return np.clip(share, 0, 1).astype(np.float32)
+
+
+def _widths(west: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """Degrees of land in each row of the mask between each two longitudes, (rows, N)."""
-    columns = land.shape[1]
-    west = np.zeros((len(land), columns + 1), np.int32)  # ten times faster than float64
-    np.cumsum(land, axis=1, out=west[:, 1:])
+    columns = west.shape[1] - 1
     turns, position = np.divmod((longitude + 180) / 360 * columns, columns)
     cumulative = _interpolated(west, position, axis=1) + turns * west[:, -1:]
     return np.diff(cumulative, axis=1) * (360 / columns)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dambench_hub.building.land_mask import land_share
-from dambench_hub.coordinates.grids import Grid, cell_edges
+from dambench_hub.coordinates.grids import Grid
 
 PIXELS_PER_DEGREE = 10
 METRES_PER_DEGREE = 111_195
@@ -36,30 +35,25 @@ def pixels_per_cell(grid: Grid) -> tuple[int, int]:
     return max(1, round(PIXELS_PER_DEGREE * cell[0])), max(1, round(PIXELS_PER_DEGREE * cell[1]))
 
 
-def relief_map(grid: Grid, orography: np.ndarray | None) -> np.ndarray:
+def relief_map(grid: Grid, land: np.ndarray, orography: np.ndarray | None) -> np.ndarray:
     """The world in pixels of a tenth of a degree or nearly so, north up.
 
-    The coast is that of the mask of 30 arc seconds; heights are interpolated from the cells. The
-    halves of the pole cells that lie beyond the poles repeat the poles.
+    Heights are interpolated from the cells. The halves of the pole cells that lie beyond the poles
+    repeat the poles.
 
     Args:
         grid: Its cells are whole numbers of pixels, see `pixels_per_cell`; cell (0, 0) is first.
+        land: Share of each pixel that is land, (Y·pixels, X·pixels), 0 to 1; NaN beyond the poles.
         orography: Height of the surface, (Y, X), m, or None for land and sea only.
 
     Returns:
         Red, green and blue, (Y·pixels, X·pixels, 3), uint8.
-
-    Raises:
-        BuildError: When the land mask cannot be read.
     """
-    down, across = pixels_per_cell(grid)
-    latitude, longitude = cell_edges(grid, down, across)
-    land = land_share(latitude, longitude)
-    inside = np.flatnonzero(np.diff(latitude))
+    inside = np.flatnonzero(~np.isnan(land[:, 0]))
     land = land[np.clip(np.arange(len(land)), inside[0], inside[-1])]
     if orography is None:
         return _mixed(land, LAND)
-    heights = _refined(orography, down, across)
+    heights = _refined(orography, *pixels_per_cell(grid))
     shade = _shade(heights, grid)
     tints = zip(*TINTS.values(), strict=True)
     return _mixed(land, (np.interp(heights, list(TINTS), tint) * shade for tint in tints))

@@ -18,8 +18,8 @@ from dambench_hub.building.geography import (
     tiles,
     write_geography,
 )
-from dambench_hub.building.land_mask import land_share
-from dambench_hub.building.relief import relief_map
+from dambench_hub.building.land_mask import land_share, land_shares
+from dambench_hub.building.relief import pixels_per_cell, relief_map
 from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.data.geography import assemble
 from dambench_hub.errors import BuildError, DataError
@@ -93,6 +93,11 @@ def test_gaps_between_the_published_regions_are_filled(monkeypatch, text):
     assert regions(grid)[row, column] == "Southern Ocean"
 
 
+def sea(grid):
+    """Pixels of a world without coasts."""
+    return np.zeros(np.multiply(grid.shape, pixels_per_cell(grid)), np.float32)
+
+
 @pytest.mark.parametrize(
     "text, rows, columns, shape",
     [
@@ -106,7 +111,7 @@ def test_gaps_between_the_published_regions_are_filled(monkeypatch, text):
 def test_tiles_of_one_shape_give_the_fields_back(rng, text, rows, columns, shape):
     grid = Grid.parse(text)
     fields = {name: rng.random(grid.shape).astype(np.float32) for name in ("land", "orography")}
-    cut = tiles(grid, **fields, rows=rows, columns=columns)
+    cut = tiles(grid, **fields, coast=sea(grid), rows=rows, columns=columns)
     assert len(cut) == rows * columns
     assert {tile["land"].shape for tile in cut} == {shape}
     for name, field in fields.items():
@@ -115,7 +120,7 @@ def test_tiles_of_one_shape_give_the_fields_back(rng, text, rows, columns, shape
 
 def test_a_tile_says_what_lies_there(orography):
     land = land_share(*cell_edges(GRID))
-    tile = tiles(GRID, land, orography, rows=4, columns=8)[8]
+    tile = tiles(GRID, land, sea(GRID), orography, rows=4, columns=8)[8]
     assert (tile["row"], tile["column"]) == (4, 0)
     assert tile["latitude"] == pytest.approx(90 - 11.25 * 6)
     assert tile["longitude"] == pytest.approx(11.25 * 1.5)
@@ -135,12 +140,12 @@ def test_a_tile_says_what_lies_there(orography):
 
 def test_the_land_of_the_whole_world_is_the_mean_of_even_tiles():
     land = land_share(*cell_edges(GRID))
-    cut = tiles(GRID, land, rows=1, columns=8)
+    cut = tiles(GRID, land, sea(GRID), rows=1, columns=8)
     area = np.sin(np.deg2rad(75)) - np.sin(np.deg2rad(30))
     expected = area / 2 * 75 / 360
     assert np.mean([tile["land_fraction"] for tile in cut]) == pytest.approx(expected, rel=1e-5)
     assert cut[3]["text"].split(": ")[1].startswith("no land; 90° S–90° N, 129.38–174.38° E")
-    assert "all longitudes" in tiles(GRID, land, rows=2, columns=1)[0]["text"]
+    assert "all longitudes" in tiles(GRID, land, sea(GRID), rows=2, columns=1)[0]["text"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,7 @@ def test_sides_of_a_tile_may_lie_on_meridian_and_equator():
 
 @pytest.mark.parametrize("share, words", [(0, "no land"), (0.004, "less than 1 % land")])
 def test_little_land_is_not_no_land(share, words):
-    tile = tiles(GRID, np.full(GRID.shape, share), rows=2, columns=2)[0]
+    tile = tiles(GRID, np.full(GRID.shape, share), sea(GRID), rows=2, columns=2)[0]
     assert f": {words}; " in tile["text"]
 
 
@@ -176,9 +181,9 @@ def test_regions_of_a_quarter_are_named_the_largest_first():
 
 
 def test_pictures_are_parts_of_one_map(orography):
-    land = land_share(*cell_edges(GRID))
-    world = relief_map(GRID, orography)
-    for tile in tiles(GRID, land, orography, rows=4, columns=8)[7:11]:
+    land, coast = land_shares(cell_edges(GRID), cell_edges(GRID, *pixels_per_cell(GRID)))
+    world = relief_map(GRID, coast, orography)
+    for tile in tiles(GRID, land, coast, orography, rows=4, columns=8)[7:11]:
         picture = np.asarray(Picture.open(BytesIO(tile["relief"])))
         top, left = 22 * tile["row"], 22 * tile["column"]
         np.testing.assert_array_equal(picture, world[top : top + 110, left : left + 88])
@@ -197,7 +202,7 @@ def test_pictures_are_parts_of_one_map(orography):
 )
 def test_wrong_fields_are_refused(changes, message):
     with pytest.raises(BuildError, match=message):
-        tiles(**{"grid": GRID, "land": np.zeros(GRID.shape), **changes})
+        tiles(**{"grid": GRID, "land": np.zeros(GRID.shape), "coast": sea(GRID), **changes})
 
 
 def test_the_file_is_read_by_datasets(tmp_path, orography):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.building import land_mask
-from dambench_hub.building.land_mask import land_share
+from dambench_hub.building.land_mask import land_share, land_shares
 from dambench_hub.coordinates.grids import Grid, cell_edges
 from dambench_hub.errors import BuildError
 
@@ -78,7 +78,7 @@ def test_land_lies_where_the_mask_has_it(monkeypatch, tmp_path):
 
 def test_parts_of_cells_make_the_cells(land):
     grid, down, across = Grid(7, 5), 4, 3
-    whole, parts = (land_share(*cell_edges(grid, *n)) for n in [(1, 1), (down, across)])
+    whole, parts = land_shares(cell_edges(grid), cell_edges(grid, down, across))
     latitude, _ = cell_edges(grid, down, across)
     area = np.repeat(sine_steps(latitude)[:, None], 15, axis=1)
     beyond = area == 0
@@ -89,6 +89,12 @@ def test_parts_of_cells_make_the_cells(land):
         for values in (np.where(beyond, 0, parts) * area, area)
     ]
     np.testing.assert_allclose(sums[0] / sums[1], whole, rtol=1e-5)
+
+
+def test_kinds_of_cells_do_not_depend_on_each_other(land):
+    kinds = [cell_edges(Grid(7, 5)), cell_edges(Grid(33, 64)), cell_edges(Grid(7, 5), 4, 3)]
+    for edges, together in zip(kinds, land_shares(*kinds), strict=True):
+        np.testing.assert_array_equal(land_share(*edges), together)
 
 
 def test_a_damaged_mask_is_named(land):
