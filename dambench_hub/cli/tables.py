@@ -59,7 +59,7 @@ def result_tables(result: Result) -> RenderableType:
             style, more = ("bold", "; ranks") if name == ranks else ("", "")
             summary.add_row(name, shown, Text(meaning + more, "dim"), style=style)
     if "stations" in result.scores:
-        parts: list[RenderableType] = [summary, _stations_table(result.scores)]
+        parts: list[RenderableType] = [summary, _stations_table(result)]
     else:
         parts = [summary, *_rmse_tables(result.scores)]
     parts += [
@@ -98,12 +98,15 @@ def _rmse_tables(scores: dict[str, Any]) -> list[Table]:
     return tables
 
 
-def _stations_table(scores: dict[str, Any]) -> Table:
-    """Errors at withheld stations by channel."""
-    heads = ("RMSE", "95 %", "bias", "MAE", "stations")
+def _stations_table(result: Result) -> Table:
+    """Errors at withheld stations by channel, and how much of them is one station's."""
+    scores, errors = result.scores, result.station_errors
+    assert errors is not None  # what was just scored comes with them
+    heads = ("RMSE", "95 %", "bias", "MAE", "stations", "largest square error")
     table = plain_table("At withheld stations, thinned", "channel", *heads)
     for channel in parse_channels(list(scores["rmse"])):
         low, high = (number(scores[end][channel.name]) for end in ("rmse_low", "rmse_high"))
+        station, share = errors.largest(channel.name)
         table.add_row(
             f"{channel.name}, {channel.units}",
             number(scores["rmse"][channel.name]),
@@ -111,6 +114,7 @@ def _stations_table(scores: dict[str, Any]) -> Table:
             number(scores["bias"][channel.name]),
             number(scores["station_mae"][channel.name]),
             str(scores["stations"][channel.name]),
+            f"{100 * share:.0f} % of it at {escape(station)}",
         )
     return table
 

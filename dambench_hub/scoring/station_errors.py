@@ -61,6 +61,17 @@ class StationErrors:
             background=its.background,
         )
 
+    def largest(self, channel: str) -> tuple[str, float]:
+        """The station with the largest part of the analysis's square error, and this part, 0 to 1.
+
+        Square errors are weighted as in the score. With a large part, a score tells of one station.
+        """
+        its = self.of(channel)
+        names, codes = np.unique(its.station, return_inverse=True)
+        parts = np.bincount(codes.ravel(), its.weight * its.analysis**2)
+        first = int(np.argmax(parts))
+        return str(names[first]), float(parts[first] / parts.sum()) if parts.sum() else 0.0
+
     def write(self, path: Path) -> None:
         """Write to safetensors, whole or not at all."""
         named = {"channels": self.channels, "station": self.station.tolist()}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -317,6 +318,11 @@ def test_version(dambench):
     from dambench_hub.version import __version__
 
     assert dambench("--version") == (0, f"{__version__}\n", "")
+
+
+def test_the_station_that_decides_a_score_is_named(dambench, predict_stations, stations_folder):
+    code, printed, _ = dambench("score", predict_stations(0.5), "--data", stations_folder)
+    assert code == 0 and re.search(r"\d+ % of it at \w+", printed)
 
 
 def test_install_metric(dambench, monkeypatch, tmp_path):

@@ -33,6 +33,19 @@ def test_those_of_a_channel():
     assert of.channels == ("t2m", "msl")
 
 
+def test_the_largest_error_is_that_of_all_reports_of_a_station_weighted():
+    of = StationErrors(
+        channels=("t2m", "msl"),
+        station=np.array(["a", "b", "a", "c", "c"]),
+        channel=np.array([0, 0, 0, 0, 1]),
+        analysis=np.array([2.0, -3.0, 2.0, 1.0, 99.0]),
+        weight=np.array([1.0, 0.5, 1.0, 3.5, 1.0]),
+        **dict.fromkeys(("time", "latitude", "longitude", "background"), np.zeros(5)),
+    )
+    assert of.largest("t2m") == ("a", 0.5)
+    assert of.largest("msl") == ("c", 1.0)
+
+
 def test_parts_are_joined_in_order():
     parts = [errors(3, 0), errors(0, 1), errors(2, 2)]
     np.testing.assert_array_equal(joined(parts).time, [0, 0, 0, 2, 2])
