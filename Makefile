@@ -81,6 +81,8 @@ SEEING  := var3d letkf enkf hybrid
 METHODS := adas conv_cnp fnp sda slams vae_var
 RUNS    := $(foreach seed,$(SEEDS),$(METHODS:%=%-$(seed)))
 MULTI   := $(METHODS:%=multi_%-0) $(METHODS:%=longer_%-0)
+# The first stage of slams is an analysis of its own, without diffusion.
+STAGES  := $(SEEDS:%=slams_autoencoder-%)
 method   = $(firstword $(subst -, ,$*))
 TRAIN    = $(BIN)/python baselines/train.py --data dambench --seed $(lastword $(subst -, ,$*))
 PREDICT  = $(BIN)/python baselines/predict.py --data dambench --out $@ --overwrite
@@ -96,7 +98,7 @@ ELSEWHERE := $(addprefix multimodal/,background optimal_interpolation) noisy/var
   $(foreach density,01 02 05,density-$(density)/var3d)
 # At real stations, from data of their own.
 SYNOP     := $(addprefix synop/,background optimal_interpolation)
-ROWS      := $(CLASSICAL) $(ENSEMBLES) $(SEEING:%=multi_%) $(ELSEWHERE) $(SYNOP) $(RUNS) $(MULTI)
+ROWS      := $(CLASSICAL) $(ENSEMBLES) $(SEEING:%=multi_%) $(ELSEWHERE) $(SYNOP) $(RUNS) $(STAGES) $(MULTI)
 
 # A row that is recorded is not made again; delete its record to do so.
 baselines: $(foreach row,$(ROWS),$(if $(wildcard baselines/scores/$(row).json),,baselines/scores/$(row).json))
@@ -110,7 +112,8 @@ baselines/scores/%.json: | dambench/manifest.json ensemble/manifest.json
 $(SYNOP:%=baselines/scores/%.json): baselines/scores/%.json: | synop/manifest.json
 	$(MAKE) --no-print-directory results/$*.nc
 	$(BIN)/python baselines/record.py results/$*.nc --data synop --runs runs --out $(@D)
-# They train from the same host, and two makes must not do so at once.
+# They train from the same host or first stage, and two makes must not do so at once.
+$(SEEDS:%=baselines/scores/slams-%.json): baselines/scores/slams-%.json: | baselines/scores/slams_autoencoder-%.json
 $(METHODS:%=baselines/scores/multi_%-0.json): baselines/scores/multi_%.json: | baselines/scores/%.json
 $(METHODS:%=baselines/scores/longer_%-0.json): baselines/scores/longer_%.json: | baselines/scores/multi_%.json
 
