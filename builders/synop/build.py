@@ -26,6 +26,7 @@ from dambench_hub.building.sources.reports.synop import read_synop
 from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError
 from dambench_hub.observations.latest_reports import latest_reports
+from dambench_hub.observations.quality_control import check_reports
 from dambench_hub.observations.window import Window
 from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.signals import exit_code
@@ -70,7 +71,8 @@ def build(args: argparse.Namespace) -> None:
         raise BuildError(f"{args.background} holds {forecast.name}; wanted is {SHORT_NAME}, in K.")
     background = forecast.on(grid)[None]
     time = forecast.valid_time
-    table = latest_reports(reading.table.window(time, WINDOW))
+    # Before all but the last are left out, a station's other reports tell where it stands.
+    table = latest_reports(check_reports(reading.table).window(time, WINDOW))
     if not len(table):
         raise BuildError(
             f"{args.reports} has no reports in the window of {time}, the forecast's valid time; it "

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.stats import bootstrap
 
 from dambench_hub.coordinates.places import chord, on_unit_sphere
 from dambench_hub.errors import ScoreError
+from dambench_hub.metrics.bootstrap_interval import bootstrap_interval
 
 THINNING_KM = 100.0
 """Stations nearer than this share the weight of one."""
-RESAMPLES = 9_999
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,6 @@ def station_scores(error: np.ndarray, weight: np.ndarray, station: np.ndarray) -
     Raises:
         ScoreError: When an error is not finite, nothing has a weight, or there are fewer than two
             stations.
-
-    References:
-        Efron (1987), J. Amer. Statist. Assoc. 82, 171-185 (BCa intervals).
     """
     if not np.isfinite(error).all():
         raise ScoreError(f"{np.sum(~np.isfinite(error))} errors at stations are not finite.")
@@ -71,13 +67,9 @@ def station_scores(error: np.ndarray, weight: np.ndarray, station: np.ndarray) -
     def rmse(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.sqrt(squares[drawn].sum(axis) / weights[drawn].sum(axis))
 
-    low = high = whole = float(rmse(np.arange(count)))
-    if np.ptp(squares * weights.sum() - weights * squares.sum()) > 0:  # else all draws are alike
-        rng = np.random.default_rng(0)
-        found = bootstrap((np.arange(count),), rmse, n_resamples=RESAMPLES, rng=rng, batch=1_000)
-        low, high = map(float, (found.confidence_interval.low, found.confidence_interval.high))
+    low, high = bootstrap_interval(rmse, count)
     return StationScores(
-        rmse=whole,
+        rmse=float(rmse(np.arange(count))),
         rmse_low=low,
         rmse_high=high,
         bias=float(np.average(error, weights=weight)),

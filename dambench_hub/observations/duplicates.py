@@ -15,7 +15,8 @@ def duplicates(table: ObservationTable, distance_km: float = 1.0) -> np.ndarray:
     """Rows of a time, variable and pressure that an earlier good row has at the same place already.
 
     The same place is the same station, or less than a distance away under another identifier, as
-    of an airport that sends SYNOP and METAR.
+    of an airport that sends SYNOP and METAR. Identifiers are those of one kind of report: a buoy
+    may have the number of a station on land.
 
     Args:
         table: R rows; those that are not good are neither duplicates nor make others so.
@@ -29,8 +30,9 @@ def duplicates(table: ObservationTable, distance_km: float = 1.0) -> np.ndarray:
     if not len(good):
         return twice
     kind = row_groups(table.time[good], table.codes("variable")[good], table.pressure[good])
-    _, first = np.unique(row_groups(kind, table.codes("station")[good]), return_index=True)
-    repeated = np.ones(len(good), bool)
+    who = table.codes("report")[good], table.codes("station")[good]
+    _, first = np.unique(row_groups(kind, *who), return_index=True)
+    repeated = ~table.is_of("station", "")[good]
     repeated[first] = False
     reach = chord(distance_km)
     places = on_unit_sphere(table.latitude[good], table.longitude[good])

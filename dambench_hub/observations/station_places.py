@@ -34,9 +34,10 @@ def station_places(table: ObservationTable, reports: tuple[str, ...]) -> Station
 
     Args:
         table: R rows.
-        reports: Kinds of report whose rows are looked at.
+        reports: Kinds of report whose rows are looked at; those without an identifier are not.
     """
-    rows = np.flatnonzero(np.any([table.is_of("report", name) for name in reports], axis=0))
+    wanted = np.any([table.is_of("report", name) for name in reports], axis=0)
+    rows = np.flatnonzero(wanted & ~table.is_of("station", ""))
     names, station = np.unique(table.labels("station")[rows], return_inverse=True)
     latitude, longitude = table.latitude[rows], table.longitude[rows]
     order = np.lexsort((longitude, latitude, station))  # stable: the earliest row leads its place

@@ -3,7 +3,8 @@
 A station is drawn by a hash of its identifier, keyed by the seed: the same on each machine, at all
 times, and whatever other stations there are. Stations that stand together would tell a method what
 it is scored on, so they share the draw of the first of their identifiers, in alphabetical order.
-With one seed a smaller share is part of a larger one.
+With one seed a smaller share is part of a larger one. Rows without an identifier are not withheld:
+others of the same ship or aircraft would tell what they measured.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from scipy.spatial import cKDTree
 
 from dambench_hub.coordinates.places import chord, on_unit_sphere
 from dambench_hub.errors import DataError
-from dambench_hub.observations.station_places import FIXED_REPORTS, station_places
+from dambench_hub.observations.station_places import FIXED_REPORTS, StationPlaces, station_places
 from dambench_hub.observations.table import ObservationTable
 
-PLACED = (*FIXED_REPORTS, "temp")
-"""Reports of stations that have a place. What moves passes by many stations, and is drawn alone."""
+PLACED = (*FIXED_REPORTS, "temp", "ship")
+"""Reports of stations that have a place: platforms and moored buoys report as ships. What moves
+passes by many stations, and is drawn alone."""
 
 
 def withhold(
@@ -44,14 +46,17 @@ def withhold(
     if not 0 <= share <= 1:
         raise DataError(f"The share of withheld stations is from 0 to 1, got {share}.")
     places = station_places(table, PLACED)
+    still = _still(table, places, distance_km)
     names, of_rows = np.unique(table.labels("station"), return_inverse=True)
     if not len(names):
         return table
     drawn_as = dict(zip(names.tolist(), names.tolist(), strict=True))
-    groups = _neighbours(places.latitude, places.longitude, distance_km)
+    groups = _neighbours(places.latitude[still], places.longitude[still], distance_km)
     _, first = np.unique(groups, return_index=True)  # names of places ascend
-    drawn_as |= dict(zip(places.names.tolist(), places.names[first][groups].tolist(), strict=True))
-    kept = np.array([uniform(drawn_as[name], seed) < share for name in names.tolist()])
+    placed = places.names[still]
+    drawn_as |= dict(zip(placed.tolist(), placed[first][groups].tolist(), strict=True))
+    draws = np.array([uniform(drawn_as[name], seed) for name in names.tolist()])
+    kept = (draws < share) & (names != "")
     return table.replace(withheld=kept[of_rows])
 
 
@@ -59,6 +64,15 @@ def uniform(identifier: str, seed: int) -> float:
     """A number in [0, 1) that belongs to an identifier: BLAKE2b, keyed by the seed."""
     digest = blake2b(identifier.encode(), digest_size=6, key=str(seed).encode()).digest()
     return int.from_bytes(digest, "big") / 2**48
+
+
+def _still(table: ObservationTable, places: StationPlaces, distance_km: float) -> np.ndarray:
+    """Which places are of stations that do not move, int: all but those of ships under way."""
+    rows = np.flatnonzero((places.station >= 0) & table.is_of("report", "ship"))
+    home = on_unit_sphere(places.latitude, places.longitude)[places.station[rows]]
+    here = on_unit_sphere(table.latitude[rows], table.longitude[rows])
+    away = np.linalg.norm(here - home, axis=1) > chord(distance_km)
+    return np.setdiff1d(np.arange(len(places.names)), places.station[rows[away]])
 
 
 def _neighbours(latitude: np.ndarray, longitude: np.ndarray, distance_km: float) -> np.ndarray:

@@ -43,11 +43,16 @@ class Observed:
     error: np.ndarray
 
     def misfit(self, field: np.ndarray) -> float:
-        """Root mean square of (x̂ − y) / error of an analysis, ([M,] C, Y, X), or its mean."""
+        """Root mean square of (x̂ − y) / error of an analysis, ([M,] C, Y, X), or its mean.
+
+        NaN without values: then nothing fits, and nothing does not.
+        """
+        if not len(self.values):
+            return np.nan
         flat = field.reshape(*field.shape[:-2], -1)[..., self.channel, self.point]
         analysis = flat.reshape(-1, len(self.values)).mean(axis=0, dtype=np.float64)
         square = ((analysis - self.values) / self.error) ** 2
-        return float(np.sqrt(square[np.isfinite(square)].mean())) if square.size else 0.0
+        return float(np.sqrt(square[np.isfinite(square)].mean()))
 
 
 class OrderCheck:
@@ -88,7 +93,7 @@ class OrderCheck:
             PredictionError: It names both times.
         """
         own = self.observed(place).misfit(field)
-        if own <= NEAR:
+        if not own > NEAR:
             return
         later = range(place + 1, len(self.times))
         for other in later[:: len(later) // FEW_TIMES + 1]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from dambench_hub.errors import ScoreError
-from dambench_hub.metrics.station_scores import RESAMPLES
+from dambench_hub.metrics.bootstrap_interval import bootstrap_interval
 from dambench_hub.scoring.interval import Interval
 from dambench_hub.scoring.station_errors import StationErrors
 
@@ -27,9 +26,6 @@ def rmse_difference(
 
     Raises:
         ScoreError: When the reports differ.
-
-    References:
-        Efron (1987), J. Amer. Statist. Assoc. 82, 171-185 (BCa intervals).
     """
     its, others = one.of(channel), other.of(channel)
     if not np.array_equal(its.station, others.station):
@@ -39,21 +35,12 @@ def rmse_difference(
         np.bincount(station, weights=its.weight * values)
         for values in (np.ones(len(station)), its.analysis**2, others.analysis**2)
     )
-    if np.array_equal(squares[0], squares[1]):
-        return Interval(0.0, 0.0, 0.0)
 
     def difference(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
         total = weight[drawn].sum(axis)
         first, second = (np.sqrt(values[drawn].sum(axis) / total) for values in squares)
         return first - second
 
-    stations = np.arange(len(weight))
-    found = bootstrap(
-        (stations,),
-        difference,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        rng=np.random.default_rng(0),
-        batch=1_000,
-    ).confidence_interval
-    return Interval(float(difference(stations)), float(found.low), float(found.high))
+    count = len(weight)
+    whole = float(difference(np.arange(count)))
+    return Interval(whole, *bootstrap_interval(difference, count, level))

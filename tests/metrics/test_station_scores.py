@@ -56,6 +56,9 @@ def test_where_all_draws_are_alike_the_interval_is_a_point():
     for error in (np.full(5, 2.0), np.zeros(5)):
         scores = station_scores(error, np.arange(1.0, 6.0), np.arange(5))
         assert scores.rmse_low == scores.rmse_high == scores.rmse == error[0]
+    errors, weights = np.array([0.1, -0.1, 0.1, 0.1, 0.1]), np.array([1 / 3, 0.7, 0.2, 0.11, 0.3])
+    scores = station_scores(errors, weights, np.arange(5))  # alike but for rounding
+    assert (scores.rmse_low, scores.rmse_high) == pytest.approx((0.1, 0.1))
 
 
 def test_without_weights_there_is_no_score():

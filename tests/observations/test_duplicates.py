@@ -16,6 +16,13 @@ def test_the_same_place_counts_under_any_name_and_across_the_date_line():
     assert duplicates(table).tolist() == [False, True, False]
 
 
+def test_identifiers_are_of_one_kind_of_report_and_none_is_nobody():
+    apart = {"latitude": [21.7, 33.9], "longitude": [39.2, 281.5]}
+    assert not duplicates(table_of(station="41024", report=["synop", "ship"], **apart)).any()
+    assert not duplicates(table_of(station="", **apart)).any()
+    assert duplicates(table_of(station="", latitude=[50.0, 50.0])).tolist() == [False, True]
+
+
 def test_another_time_variable_or_level_is_another_measurement():
     time = [NOON, NOON, NOON + HOUR, NOON + HOUR]
     assert not duplicates(table_of(time=time, variable=["t2m", "msl", "t2m", "msl"])).any()

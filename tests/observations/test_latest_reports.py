@@ -27,6 +27,13 @@ def test_of_each_station_and_variable_the_last_good_row_is_left():
     assert left.value.tolist() == [1e5, 282.0, 283.0, 999.0]  # what is wrong stays to be counted
 
 
+def test_identifiers_are_of_one_kind_of_report_and_places_tell_what_has_none_apart():
+    kinds = rows(variable="t2m", station="a", report=["synop", "ship"] * 3)
+    assert latest_reports(kinds).value.tolist() == [282.0, 283.0, 999.0]
+    nameless = rows(variable="t2m", station="", latitude=[50.0, 50.0, 51.0, 51.0, 52.0, 52.0])
+    assert latest_reports(nameless).value.tolist() == [281.0, 282.0, 283.0, 999.0]
+
+
 def test_levels_are_rows_of_their_own():
     levels = rows(variable="t", pressure=[1e5, 8e4, 1e5, 1e5, 8e4, 8e4], station="a", report="temp")
     assert latest_reports(levels).value.tolist() == [282.0, 283.0, 999.0]

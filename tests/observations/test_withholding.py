@@ -25,6 +25,29 @@ def test_the_share_is_about_right(share):
     assert abs(withhold(stations(NAMES), share).withheld.mean() - share) <= tolerance
 
 
+def test_what_has_no_identifier_is_not_withheld():
+    """Other reports of the same ship would tell what is withheld."""
+    nameless = withhold(stations(["", "A1", "", ""], report="ship"), 1.0)
+    assert nameless.withheld.tolist() == [False, True, False, False]
+    assert not withhold(stations(["", ""]), 1.0).withheld.any()
+
+
+def test_platforms_beside_each_other_share_a_draw_and_ships_that_pass_do_not():
+    names = [f"62{n:05d}" for n in range(300)]
+    first = np.linspace(-80, 80, 300)
+    rigs = [
+        stations([name + k for name in names], first + 0.01 * int(k), report="ship") for k in "01"
+    ]
+    kept = withheld(withhold(concatenate(rigs), 0.3))
+    one, other = ({name[:-1] for name in kept if name.endswith(k)} for k in "01")
+    assert one == other and 50 < len(one) < 130
+    # Those of the second kind are somewhere else an hour later.
+    left = stations([n + "1" for n in names], first[::-1] + 0.5, report="ship")
+    kept = withheld(withhold(concatenate([*rigs, left]), 0.3))
+    one, other = ({name[:-1] for name in kept if name.endswith(k)} for k in "01")
+    assert one != other
+
+
 def test_seeds_draw_independently():
     one, other = (withhold(stations(NAMES), 0.3, seed).withheld for seed in (0, 1))
     assert abs(np.mean(one & other) - 0.09) < 0.04

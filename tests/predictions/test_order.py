@@ -14,7 +14,7 @@ from dambench_hub.observations import ObservationSettings
 from dambench_hub.observations.quality import Quality
 from dambench_hub.observations.table import ObservationTable
 from dambench_hub.observations.window import Window
-from dambench_hub.predictions.order import OrderCheck
+from dambench_hub.predictions.order import Observed, OrderCheck
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.tasks.task import load_task
 
@@ -41,6 +41,19 @@ def require_in_order(data, analyses):
     check = OrderCheck(data, load_task("unimodal"))
     for place, field in enumerate(analyses):
         check.require_own(place, field)
+
+
+def test_a_time_without_observations_tells_nothing(fields, monkeypatch):
+    data, _, reference = fields
+    check = OrderCheck(data, load_task("unimodal"))
+    known, nothing = check.observed, Observed(*np.empty((4, 0), int))
+    monkeypatch.setattr(check, "observed", lambda place: nothing if place == 3 else known(place))
+    for place, field in enumerate(reference):
+        check.require_own(place, field)
+    check.require_own(3, reference[5])
+    with pytest.raises(PredictionError, match="not its own"):
+        check.require_own(2, reference[5])
+    check.require_own(2, np.full_like(reference[2], 1e9))  # which no time fits
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,12 @@ def test_the_same_errors_differ_by_nothing_and_surer_intervals_are_wider(errors,
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
+def test_a_difference_that_is_the_same_everywhere_is_certain(errors):
+    ones, twos = (replace(errors, analysis=np.full(160, value)) for value in (1.0, 2.0))
+    found = rmse_difference(ones, twos, "t2m")
+    assert (found.low, found.mean, found.high) == pytest.approx((-1.0, -1.0, -1.0))
+
+
 def test_other_stations_are_refused(errors):
     with pytest.raises(ScoreError, match="the same reports"):
         rmse_difference(errors, replace(errors, station=errors.station[::-1]), "t2m")

@@ -16,6 +16,8 @@ from dambench_hub.coordinates.grids import Grid
 from dambench_hub.errors import BuildError
 
 KEYS = ("shortName", "units", "gridType", "dataDate", "dataTime", "validityDate", "validityTime")
+LAYOUT = {"bitmapPresent": 0, "iScansNegatively": 0, "jScansPositively": 0}
+"""A value at every point, eastward, from the north."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,12 @@ def read_gaussian_field(path: Path) -> GaussianField:
             raise BuildError(
                 f"{path} lies on a grid of type {found['gridType']}; wanted is a reduced Gaussian "
                 "one, as ECMWF's forecasts are stored."
+            )
+        laid_out = {key: eccodes.codes_get(message, key) for key in LAYOUT}
+        if laid_out != LAYOUT:
+            raise BuildError(
+                f"{path} has values that are missing, or are not in rows eastward from the north "
+                f"({laid_out}); wanted is {LAYOUT}, as ECMWF's forecasts are stored."
             )
         latitude = eccodes.codes_get_array(message, "distinctLatitudes")
         counts = eccodes.codes_get_array(message, "pl")

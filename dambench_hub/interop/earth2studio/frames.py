@@ -2,8 +2,9 @@
 
 Both have a row for each measured value, pressures in Pa, longitudes from 0 to 360, and the same
 units. A frame of ours has two columns that earth2studio does not know, `error_std` and `withheld`,
-and is known by them. In frames of earth2studio's sources, `type` and `quality` are codes of the
-source, and whoever wants to select by them does so before.
+and is known by them; one that has lost `error_std` gets the prescribed errors. In frames of
+earth2studio's sources, `type` and `quality` are codes of the source, and whoever wants to select by
+them does so before.
 """
 
 from __future__ import annotations
@@ -146,9 +147,13 @@ def _of_other_sources(found: dict[str, Any], given: dict[str, Any]) -> dict[str,
     station = found.get("station", missing.astype(object))
     columns["station"] = np.where([isinstance(s, str) for s in station], station, "")
     columns["report"] = np.where(on_levels, "temp", "synop")
-    if "error_std" not in given:
+    if "withheld" in found:  # a frame of ours without errors: what was kept and refused stays so
+        columns |= {name: found[name] for name in ("withheld", "quality") if name in found}
+    if "error_std" in found:
+        columns["error_std"] = found["error_std"]
+    elif "error_std" not in given:
         report = np.broadcast_to(given.get("report", columns["report"]), on_levels.shape)
-        columns["error_std"] = found.get("error_std", _prescribed(columns, report))
+        columns["error_std"] = _prescribed(columns, report)
     return columns
 
 

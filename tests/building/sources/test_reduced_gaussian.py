@@ -76,6 +76,21 @@ def test_a_file_that_is_something_else_is_refused(tmp_path, change, said):
         read_gaussian_field(tmp_path / "absent.grib")
 
 
+@pytest.mark.parametrize("change", [{"bitmapPresent": 1}, {"jScansPositively": 1}])
+def test_missing_values_and_other_orders_are_refused(tmp_path, change):
+    import eccodes
+
+    with SHIPPED.open("rb") as file:
+        message = eccodes.codes_grib_new_from_file(file)
+    for key, value in change.items():
+        eccodes.codes_set(message, key, value)
+    path = tmp_path / "changed.grib"
+    with path.open("wb") as file:
+        eccodes.codes_write(message, file)
+    with pytest.raises(BuildError, match="missing, or are not in rows eastward from the north"):
+        read_gaussian_field(path)
+
+
 def test_another_grid_is_named(tmp_path):
     import eccodes
 

@@ -130,6 +130,23 @@ def test_a_frame_of_another_source_is_completed():
     np.testing.assert_array_equal(table.error_std[:2], np.array([2.0, sonde[0]], "f4"))
 
 
+def test_without_errors_a_frame_of_ours_keeps_what_is_withheld_and_refused():
+    quality = np.array([Quality.PROVIDER, Quality.GOOD, Quality.GOOD], np.uint8)
+    table = table_of(latitude=[50.0, 51.0, 52.0]).replace(
+        quality=quality, withheld=np.array([False, True, False])
+    )
+    read = from_frame(to_frame(table).drop(columns="error_std"))
+    np.testing.assert_array_equal(read.withheld, table.withheld)
+    np.testing.assert_array_equal(read.quality, quality)
+    prescribed = error_std("synop", "t2m", *np.full((2, 3), np.nan))
+    np.testing.assert_array_equal(read.error_std, prescribed)
+
+
+def test_errors_that_are_there_need_not_be_prescribed():
+    frame = frame_of(variable="brightness_temperature", error_std=np.float32(0.5))
+    assert from_frame(frame).error_std.tolist() == [0.5]
+
+
 def test_given_columns_go_before_those_of_the_frame():
     table = from_frame(frame_of(2), report="ship", quality=[0, 2], station=["A", "B"])
     assert table.labels("report").tolist() == ["ship", "ship"]

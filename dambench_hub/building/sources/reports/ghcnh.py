@@ -43,8 +43,6 @@ VALUES = {
     "speed": "wind_speed",
     "precipitation": "precipitation_24_hour",
 }
-MARKS = VALUES | {"u10": "wind_speed", "v10": "wind_speed"}
-"""Whose quality code is that of a variable."""
 HECTOPASCAL, FREEZING = 100.0, 273.15
 
 PASSED = ("", "0", "1", "4", "5", "9", "A")
@@ -102,8 +100,12 @@ def _reports(frame: pd.DataFrame, known: Mapping[str, str]) -> Reports:
     values["t2m"] += FREEZING
     values["ps"] *= HECTOPASCAL
     values["msl"] *= HECTOPASCAL
-    u10, v10 = wind_components(values.pop("direction"), values.pop("speed"))
+    suspect = {own: _failed(frame, name) for own, name in VALUES.items()}
+    direction, speed = values.pop("direction"), values.pop("speed")
+    u10, v10 = wind_components(direction, speed)
     values |= {"u10": u10, "v10": v10}
+    wind = suspect["speed"] | (suspect["direction"] & (speed != 0))  # a calm has no direction
+    suspect |= {"u10": wind, "v10": wind}
     elevation = _numbers(frame, known["elevation"])
     header = Header(
         station=frame[known["station"]].astype("string").fillna("").to_numpy(str),
@@ -112,7 +114,6 @@ def _reports(frame: pd.DataFrame, known: Mapping[str, str]) -> Reports:
         longitude=_numbers(frame, known["longitude"]),
         elevation=np.where(np.isin(elevation, UNKNOWN_ELEVATIONS), np.nan, elevation),
     )
-    suspect = {name: _failed(frame, MARKS[name]) for name in values}
     return Reports("synop", header, values, suspect=suspect)
 
 

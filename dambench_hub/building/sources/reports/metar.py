@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 BEGIN = re.compile(r"\b([A-Z][A-Z0-9]{3}) (\d{2})(\d{2})(\d{2})Z\b")
 """Location indicator, day, hour and minute."""
+PERIOD = re.compile(r"\d{4}/\d{4}\b")
+"""After the time, what a forecast (TAF) is valid for; it begins as a report does."""
 WHOLE_HECTOPASCALS = re.compile(r"\bQ\d{4}\b")
 ROUNDED_DOWN = 50.0
 """Pa, half of what was cut off at most."""
@@ -54,7 +56,7 @@ class Aerodrome(NamedTuple):
 def read_metar(
     path: Path, aerodromes: Mapping[str, Aerodrome], reference: np.datetime64
 ) -> Reading:
-    """All reports of a text file: one a line, or ended by `=` as in bulletins.
+    """All reports of a text file: one a line, or ended by `=` as in bulletins, or by the next.
 
     Args:
         path: The file.
@@ -73,7 +75,7 @@ def read_metar(
         raise BuildError(f"{path} cannot be read ({error.strerror}).") from error
     for report in _split(text):
         begin = BEGIN.search(report)
-        if begin is None:
+        if begin is None or _is_forecast(report, begin):
             refused[Refusal.TEMPLATE] += 1
             continue
         time = _time(begin, reference.astype("datetime64[s]").item())
@@ -83,9 +85,22 @@ def read_metar(
 
 
 def _split(text: str) -> Iterator[str]:
-    for report in text.split("=") if "=" in text else text.splitlines():
-        if words := report.split():
-            yield " ".join(words)
+    """The reports, each on one line. Only where `=` ends reports do they go on in further lines."""
+    wrapped = "=" in text
+    for part in text.split("="):
+        report: list[str] = []
+        for line in part.splitlines():
+            if report and (BEGIN.search(line) and BEGIN.search(" ".join(report)) or not wrapped):
+                yield " ".join(report)
+                report = []
+            report += line.split()
+        if report:
+            yield " ".join(report)
+
+
+def _is_forecast(report: str, begin: re.Match[str]) -> bool:
+    heading, rest = report[: begin.start()].split(), report[begin.end() :].lstrip()
+    return "TAF" in heading or PERIOD.match(rest) is not None
 
 
 def _time(begin: re.Match[str], reference: datetime) -> datetime | None:

@@ -62,7 +62,9 @@ class Header:
     """Who reported, where and when. N reports.
 
     Attributes:
-        station: Identifiers, str, (N,). Empty ones are replaced by the place.
+        station: Identifiers, str, (N,). Empty ones of fixed stations are replaced by the place;
+            of what moves they stay empty, since one ship under the name of each place that it
+            passes would be many.
         time: UTC, datetime64, (N,); NaT where it is unknown.
         latitude: Degrees north, (N,); NaN where it is unknown.
         longitude: Degrees east, -180 to 360, (N,); NaN where it is unknown.
@@ -164,10 +166,10 @@ def _rows(reports: Reports, variable: str, left: np.ndarray) -> ObservationTable
     temperature = reports.values.get("t", unknown)[rows]  # errors of humidity depend on it
     latitude = np.round(header.latitude, DECIMALS)
     longitude = np.round(header.longitude % 360, DECIMALS) % 360
-    here = [
-        name or f"{north:.2f}N{east:.2f}E"
-        for name, north, east in zip(header.station, latitude, longitude, strict=True)
-    ]
+    station = header.station
+    if reports.report in FIXED_REPORTS:
+        places = zip(latitude, longitude, strict=True)
+        station = np.where(station == "", [f"{n:.2f}N{e:.2f}E" for n, e in places], station)
     suspect = reports.suspect.get(variable, np.zeros(len(rows), bool))[rows]
     return ObservationTable.from_columns(
         time=header.time,
@@ -178,7 +180,7 @@ def _rows(reports: Reports, variable: str, left: np.ndarray) -> ObservationTable
         variable=variable,
         value=reports.values[variable][rows],
         error_std=error_std(reports.report, variable, pressure, temperature),
-        station=here,
+        station=station,
         report=reports.report,
         quality=np.where(suspect, Quality.PROVIDER, Quality.GOOD),
     )

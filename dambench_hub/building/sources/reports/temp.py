@@ -70,6 +70,6 @@ def _reports(subsets: Sequence[Subset]) -> Reports:
         launch,
         time=launch.time + np.round(1000 * seconds).astype("timedelta64[ms]"),
         latitude=launch.latitude + north,
-        longitude=launch.longitude + east,
+        longitude=(launch.longitude + east + 180) % 360 - 180,
     )
     return sounding_reports(header, column(found, PRESSURE), measured)

@@ -78,6 +78,14 @@ def test_quality_codes_are_those_of_their_value(write, code, quality):
     assert set(got.values()) == {Quality.GOOD}
 
 
+def test_a_wind_is_wrong_if_its_direction_is_unless_it_is_calm(write):
+    for speed, quality in (("3.0", Quality.PROVIDER), ("0.0", Quality.GOOD)):
+        row = ROW | {"wind_speed": speed, "wind_direction_Quality_Code": "3"}
+        table = read_ghcnh(write(row, names=list(row))).table
+        got = dict(zip(table.labels("variable"), table.quality, strict=True))
+        assert (got["u10"], got["v10"], got["t2m"]) == (quality, quality, Quality.GOOD)
+
+
 def test_the_form_of_a_stations_whole_period_is_the_same(write):
     by_year = read_ghcnh(write(ROW)).table
     moved = {"STATION": "Station_ID", "LATITUDE": "Latitude", "LONGITUDE": "Longitude"}

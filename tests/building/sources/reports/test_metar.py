@@ -99,6 +99,23 @@ def test_bulletins_end_their_reports_by_a_sign_and_have_headers(read):
     assert set(table.labels("station")) == {"EDDF", "UUEE"}
 
 
+def test_a_report_ends_where_the_next_begins_though_it_lacks_the_sign(read):
+    lines = [
+        "EDDF 201220Z 27012KT 9999 10/05 Q1013",
+        "UUEE 201220Z 27003MPS CAVOK 05/04 Q0998=",
+        "EDDF 201250Z 27012KT",
+        "9999 11/05 Q1012=",
+    ]
+    table = read("\n".join(lines)).table
+    warm = table.where(table.is_of("variable", "t2m"))
+    found = zip(warm.labels("station").tolist(), (warm.value - 273).round().tolist(), strict=True)
+    assert sorted(found) == [("EDDF", 10.0), ("EDDF", 11.0), ("UUEE", 5.0)]
+    ps = table.where(table.is_of("variable", "ps") & table.is_of("station", "EDDF"))
+    assert ps.value.tolist() == pytest.approx(
+        [float(station_pressure(qnh + 50.0, 111.0)) for qnh in (101_300.0, 101_200.0)]
+    )
+
+
 @pytest.mark.parametrize(
     ("report", "reason"),
     [
@@ -107,6 +124,8 @@ def test_bulletins_end_their_reports_by_a_sign_and_have_headers(read):
         ("METAR EDDF 201220Z NIL", Refusal.NO_VALUE),
         ("METAR EDDF 201220Z /////KT //// ///// Q////", Refusal.NO_VALUE),
         ("TAF EDDF 2012/2118 27012KT 9999", Refusal.TEMPLATE),
+        ("TAF EDDF 201100Z 27012KT 9999", Refusal.TEMPLATE),
+        ("EDDF 201100Z 2012/2118 27012KT 9999", Refusal.TEMPLATE),
     ],
 )
 def test_what_cannot_be_a_row_is_counted(read, report, reason):

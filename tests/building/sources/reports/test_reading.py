@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,8 @@ def test_unnamed_reports_of_one_place_have_one_name():
     header["longitude"] = np.full(3, -8.0)
     table = read_reports(reports(header=header)).table
     assert table.labels("station").tolist() == ["50.00N352.00E"] * 2 + ["a"]
+    moving = read_reports(replace(reports(header=header), report="ship")).table
+    assert moving.labels("station").tolist() == ["", "", "a"]
 
 
 def test_readings_are_joined_with_their_counts():

@@ -70,6 +70,14 @@ def test_levels_do_not_lend_one_another_values(read):
     assert list(profile(table, "u")) == [50_000.0, 40_000.0, 30_000.0]
 
 
+def test_a_balloon_drifts_across_the_date_line(read):
+    near = LINDENBERG | {"longitude": -179.9}
+    drifted = {"timePeriod": 3_600, "latitudeDisplacement": 0.0, "longitudeDisplacement": -0.4}
+    reading = read(sounding(LEVEL, LEVEL | {"pressure": 10_000.0} | drifted, station=near))
+    assert reading.refused == {}
+    assert sorted(set(reading.table.longitude.round(3))) == [179.7, 180.1]
+
+
 def test_a_balloon_drifts(read):
     drifted = {"timePeriod": 3_600, "latitudeDisplacement": 0.5, "longitudeDisplacement": -14.2}
     table = read(sounding(LEVEL, LEVEL | {"pressure": 10_000.0} | drifted)).table
