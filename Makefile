@@ -37,20 +37,20 @@ data-synop: $(VENV)/.installed
 
 predictions: $(SETS:%=predictions-%)
 predictions-dambench: data-dambench
-	$(BIN)/python baselines/predict.py background --data dambench --task multimodal --out results/background.nc --overwrite
-	$(BIN)/python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out results/optimal_interpolation.nc --overwrite
+	$(BIN)/python baselines/predict.py background --data dambench --task multimodal --out results/multimodal/background.nc --overwrite
+	$(BIN)/python baselines/predict.py optimal_interpolation --data dambench --task multimodal --out results/multimodal/optimal_interpolation.nc --overwrite
 predictions-era5_sample: data-era5_sample
-	$(BIN)/python baselines/predict.py background --data era5_sample --task unimodal --out results/era5_background.nc --overwrite
-	$(BIN)/python baselines/predict.py optimal_interpolation --data era5_sample --task unimodal --out results/era5_optimal_interpolation.nc --overwrite
+	$(BIN)/python baselines/predict.py background --data era5_sample --task unimodal --out results/era5/background.nc --overwrite
+	$(BIN)/python baselines/predict.py optimal_interpolation --data era5_sample --task unimodal --out results/era5/optimal_interpolation.nc --overwrite
 predictions-synop: data-synop
 	$(BIN)/python baselines/predict.py background --data synop --task synop --out results/synop/background.nc --overwrite
 	$(BIN)/python baselines/predict.py optimal_interpolation --data synop --task synop --out results/synop/optimal_interpolation.nc --overwrite
 
 scores: $(if $(PREDICTED),,predictions)
-	$(BIN)/dambench submit results/background.nc --name background --data dambench $(STORE)
-	$(BIN)/dambench submit results/optimal_interpolation.nc --name optimal_interpolation --data dambench $(STORE)
-	$(BIN)/dambench submit results/era5_background.nc --name background --data era5_sample $(STORE)
-	$(BIN)/dambench submit results/era5_optimal_interpolation.nc --name optimal_interpolation --data era5_sample $(STORE)
+	$(BIN)/dambench submit results/multimodal/background.nc --name background --data dambench $(STORE)
+	$(BIN)/dambench submit results/multimodal/optimal_interpolation.nc --name optimal_interpolation --data dambench $(STORE)
+	$(BIN)/dambench submit results/era5/background.nc --name background --data era5_sample $(STORE)
+	$(BIN)/dambench submit results/era5/optimal_interpolation.nc --name optimal_interpolation --data era5_sample $(STORE)
 	$(BIN)/dambench submit results/synop/background.nc --name background --data synop $(STORE)
 	$(BIN)/dambench submit results/synop/optimal_interpolation.nc --name optimal_interpolation --data synop $(STORE)
 
@@ -60,15 +60,15 @@ board: scores
 	$(BIN)/dambench leaderboard --data synop --task synop $(STORE)
 
 pictures: $(if $(PREDICTED),,predictions)
-	$(BIN)/dambench plot results/optimal_interpolation.nc --data dambench --channel z500 --out results
-	$(BIN)/dambench plot results/era5_optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
+	$(BIN)/dambench plot results/multimodal/optimal_interpolation.nc --data dambench --channel z500 --out results
+	$(BIN)/dambench plot results/era5/optimal_interpolation.nc --data era5_sample --channel z500 --out results/era5
 	$(BIN)/dambench plot results/synop/optimal_interpolation.nc --data synop --channel t2m --out results/synop
 
 # All recorded baselines are on the board; those that quickstart predicted are submitted again to give their pages maps.
 serve: data | $(VENV)/.installed-app
 	for method in background optimal_interpolation; do \
-	  test ! -f results/$$method.nc || \
-	  $(BIN)/dambench submit results/$$method.nc --name $$method --data dambench $(STORE) --folder results/board || exit; \
+	  test ! -f results/multimodal/$$method.nc || \
+	  $(BIN)/dambench submit results/multimodal/$$method.nc --name $$method --data dambench $(STORE) --folder results/board || exit; \
 	done
 	$(BIN)/python leaderboard_app/app.py --data dambench $(STORE) --folder results/board --dev-user "$${USER:-me}"
 

@@ -1,12 +1,13 @@
 """Score prediction files of baselines, and keep what tables are made of.
 
-python baselines/record.py results/*.nc --data dambench --runs runs
+python baselines/record.py results/fnp-0.nc --data dambench --runs runs
 
 Writes baselines/scores/NAME.json for each results/NAME.nc: its scores, errors by day and channel,
 and what it costs. The training of results/fnp-1.nc is looked for in runs/fnp-1: it tells the
 minutes, and its model is timed on one batch. A classical method is looked for by its name, with
 multi_ before it where it assimilates modalities, too: results/multi_var3d.nc is var3d's. Files of
-other tasks lie in folders of their names, results/density-01/var3d.nc.
+other tasks lie in folders of their names, results/density-01/var3d.nc. A record of another task is
+not replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dambench_hub.data import Data, load_data
+from dambench_hub.errors import ScoreError
 from dambench_hub.models import load_method
 from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_names
 from dambench_hub.runtime.command_line import parser_of
@@ -76,6 +78,20 @@ def cost_of(name: str, trained: Path | None, data: Data, task: Task) -> Cost:
     return Cost(getattr(method, "parameter_count", None), minutes, seconds)
 
 
+def require_same_task(record: ScoreRecord, folder: Path) -> None:
+    """Refuse to replace a record of another task, as by what the quickstart predicted.
+
+    Raises:
+        ScoreError: It names both tasks.
+    """
+    path = folder / f"{record.name}.json"
+    if path.is_file() and (task := ScoreRecord.read(path).result.task) != record.result.task:
+        raise ScoreError(
+            f"{path} is of the task {task}, the predictions are of {record.result.task}: give "
+            f"--out {folder / record.result.task}, or delete the record."
+        )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; 0 done, 1 the input is wrong."""
 
@@ -83,7 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parse_args(argv)
         data = load_data(args.data)
         for path in args.predictions:
-            written = record(path, data, args.runs).write(args.out)
+            found = record(path, data, args.runs)
+            require_same_task(found, args.out)
+            written = found.write(args.out)
             print(f"{path} → {written}")
 
     return exit_code(run)

@@ -1,6 +1,6 @@
 """Print the score table of recorded baselines, as Markdown.
 
-python baselines/table.py baselines/scores
+python baselines/table.py baselines/scores --task unimodal
 
 Records are written by record.py. Names that differ by a seed at the end (fnp-1, fnp-2) are
 trainings of one method: a row has their mean, and how far they spread. Below the table stands what

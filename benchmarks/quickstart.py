@@ -3,13 +3,15 @@
 
     python benchmarks/quickstart.py
 
-Runs `make clean quickstart` with this file as make's shell: each line of the Makefile then comes
-here as `-c COMMAND`, is run and watched, and its figures are noted in the file that
-DAMBENCH_STEPS names. Memory is the sum over a step's processes, without what they share.
+Runs `make quickstart` in a clone of the last commit, which is removed afterwards, with this file as
+make's shell: each line of the Makefile then comes here as `-c COMMAND`, is run and watched, and its
+figures are noted in the file that DAMBENCH_STEPS names. Memory is the sum over a step's processes,
+without what they share. Lines of different data sets run beside each other.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -31,16 +33,20 @@ def main() -> int:
     """Be make's shell when called as one, else run the whole quickstart and print the table."""
     if len(sys.argv) == 3 and sys.argv[1] == "-c" and NOTES in os.environ:
         return watch(sys.argv[2])
-    with tempfile.NamedTemporaryFile("r") as notes:
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
+    with tempfile.NamedTemporaryFile("r") as notes, tempfile.TemporaryDirectory() as clone:
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        start = time.monotonic()
         shell = f"SHELL={Path(__file__).resolve()}"
         environment = os.environ | {NOTES: notes.name}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
-            ["make", "clean", "quickstart", shell],
-            cwd=ROOT,
+            ["make", "quickstart", shell],
+            cwd=clone,
             env=environment | {"PATH": path},
             check=False,
         )
+        total = time.monotonic() - start
         noted = map(json.loads, notes)
         steps = [step for step in noted if not step["command"].startswith("make ")]
     table = Table(title=f"make quickstart, {os.cpu_count()} cores")
@@ -51,7 +57,7 @@ def main() -> int:
         table.add_row(
             escape(step["command"]), f"{step['seconds']:.1f}", f"{step['bytes'] / 1e6:.0f}"
         )
-    total, peak = sum(s["seconds"] for s in steps), max(s["bytes"] for s in steps)
+    peak = max((s["bytes"] for s in steps), default=0)
     table.add_row("all", f"{total:.1f}", f"{peak / 1e6:.0f}", style="bold")
     Console(width=120).print(table)
     return done.returncode

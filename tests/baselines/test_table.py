@@ -201,6 +201,20 @@ def test_a_record_says_which_target_makes_its_prediction(long, tmp_path):
         assert json.loads(out.with_suffix(".json").read_text())["command"] == f"make results/{path}"
 
 
+def test_a_record_of_another_task_is_not_replaced(long, tmp_path, capsys):
+    write(tmp_path, long, "var3d", 0.5)
+    options = ["--data", str(long.folder), "--runs", str(tmp_path), "--out", str(tmp_path)]
+    assert record.main([str(tmp_path / "var3d.nc"), *options]) == 0
+    kept = (tmp_path / "var3d.json").read_bytes()
+    analyses = (Analysis(b.background) for b in long.batches("density-01", batch_size=2))
+    other = tmp_path / "other" / "var3d.nc"
+    other.parent.mkdir()
+    write_predictions(other, analyses, task="density-01", data=long, model_name="var3d")
+    assert record.main([str(other), *options]) == 1
+    assert "is of the task unimodal, the predictions are of density-01" in capsys.readouterr().err
+    assert (tmp_path / "var3d.json").read_bytes() == kept
+
+
 def test_errors_at_stations_have_a_table_of_their_own(
     predict_stations, stations_folder, tmp_path, capsys
 ):
