@@ -66,10 +66,12 @@ def _reports(subsets: Sequence[Subset]) -> Reports:
         "geopotential": np.where(np.isnan(geopotential), height, geopotential),
     }
     seconds, north, east = (np.nan_to_num(column(found, e)) for e in (SECONDS, NORTHWARD, EASTWARD))
+    longitude = launch.longitude + east
+    possible = np.abs(launch.longitude - 90) <= 270
     header = replace(
         launch,
         time=launch.time + np.round(1000 * seconds).astype("timedelta64[ms]"),
         latitude=launch.latitude + north,
-        longitude=(launch.longitude + east + 180) % 360 - 180,
+        longitude=np.where(possible, longitude % 360, longitude),  # also across the date line
     )
     return sounding_reports(header, column(found, PRESSURE), measured)

@@ -76,6 +76,8 @@ def test_a_balloon_drifts_across_the_date_line(read):
     reading = read(sounding(LEVEL, LEVEL | {"pressure": 10_000.0} | drifted, station=near))
     assert reading.refused == {}
     assert sorted(set(reading.table.longitude.round(3))) == [179.7, 180.1]
+    lost = read(sounding(LEVEL, station=LINDENBERG | {"longitude": 400.0}))
+    assert len(lost.table) == 0 and lost.refused == {Refusal.POSITION.value: 1}
 
 
 def test_a_balloon_drifts(read):
