@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from dambench_hub.coordinates.places import distance_km, on_unit_sphere
 from dambench_hub.observations.station_places import FIXED_REPORTS, station_places
 from dambench_hub.observations.table import ObservationTable
 
@@ -20,10 +19,4 @@ def moved_stations(table: ObservationTable, tolerance_km: float = 5.0) -> np.nda
     Returns:
         Which rows are elsewhere, boolean, (R,).
     """
-    places = station_places(table, FIXED_REPORTS)
-    rows = np.flatnonzero(places.station >= 0)
-    home = on_unit_sphere(places.latitude, places.longitude)[places.station[rows]]
-    moved = np.zeros(len(table), bool)
-    here = on_unit_sphere(table.latitude[rows], table.longitude[rows])
-    moved[rows] = distance_km(here, home) > tolerance_km
-    return moved
+    return station_places(table, FIXED_REPORTS).away_km(table) > tolerance_km

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dambench_hub.coordinates.places import distance_km, on_unit_sphere
 from dambench_hub.observations.table import ObservationTable
 
 FIXED_REPORTS = ("synop", "metar", "gauge")
@@ -27,6 +28,15 @@ class StationPlaces:
     latitude: np.ndarray
     longitude: np.ndarray
     station: np.ndarray
+
+    def away_km(self, table: ObservationTable) -> np.ndarray:
+        """How far each row is from its station's place, (R,); NaN for rows not looked at."""
+        rows = np.flatnonzero(self.station >= 0)
+        home = on_unit_sphere(self.latitude, self.longitude)[self.station[rows]]
+        here = on_unit_sphere(table.latitude[rows], table.longitude[rows])
+        away = np.full(len(table), np.nan)
+        away[rows] = distance_km(here, home)
+        return away
 
 
 def station_places(table: ObservationTable, reports: tuple[str, ...]) -> StationPlaces:

@@ -68,11 +68,8 @@ def uniform(identifier: str, seed: int) -> float:
 
 def _still(table: ObservationTable, places: StationPlaces, distance_km: float) -> np.ndarray:
     """Which places are of stations that do not move, int: all but those of ships under way."""
-    rows = np.flatnonzero((places.station >= 0) & table.is_of("report", "ship"))
-    home = on_unit_sphere(places.latitude, places.longitude)[places.station[rows]]
-    here = on_unit_sphere(table.latitude[rows], table.longitude[rows])
-    away = np.linalg.norm(here - home, axis=1) > chord(distance_km)
-    return np.setdiff1d(np.arange(len(places.names)), places.station[rows[away]])
+    away = table.is_of("report", "ship") & (places.away_km(table) > distance_km)
+    return np.setdiff1d(np.arange(len(places.names)), places.station[away])
 
 
 def _neighbours(latitude: np.ndarray, longitude: np.ndarray, distance_km: float) -> np.ndarray:
