@@ -22,6 +22,7 @@ from dambench_hub.data import Data, load_data
 from dambench_hub.errors import ScoreError
 from dambench_hub.models import load_method
 from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_names
+from dambench_hub.predictions.reader import open_prediction
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
@@ -78,17 +79,23 @@ def cost_of(name: str, trained: Path | None, data: Data, task: Task) -> Cost:
     return Cost(getattr(method, "parameter_count", None), minutes, seconds)
 
 
-def require_same_task(record: ScoreRecord, folder: Path) -> None:
+def require_same_task(predictions: Path, folder: Path) -> None:
     """Refuse to replace a record of another task, as by what the quickstart predicted.
 
     Raises:
         ScoreError: It names both tasks.
+        PredictionError: As `open_prediction`.
     """
-    path = folder / f"{record.name}.json"
-    if path.is_file() and (task := ScoreRecord.read(path).result.task) != record.result.task:
+    kept = folder / f"{predictions.stem}.json"
+    if not kept.is_file():
+        return
+    task = ScoreRecord.read(kept).result.task
+    with open_prediction(predictions) as prediction:
+        given = prediction.header.attributes.get("task")
+    if given != task:
         raise ScoreError(
-            f"{path} is of the task {task}, the predictions are of {record.result.task}: give "
-            f"--out {folder / record.result.task}, or delete the record."
+            f"{kept} is of the task {task}, the predictions are of {given}: give "
+            f"--out {folder / str(given)}, or delete the record."
         )
 
 
@@ -99,9 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parse_args(argv)
         data = load_data(args.data)
         for path in args.predictions:
-            found = record(path, data, args.runs)
-            require_same_task(found, args.out)
-            written = found.write(args.out)
+            require_same_task(path, args.out)
+            written = record(path, data, args.runs).write(args.out)
             print(f"{path} → {written}")
 
     return exit_code(run)
