@@ -34,7 +34,11 @@ from dambench_hub.scoring.seed_names import method_and_seed
 from dambench_hub.scoring.seed_variance import seed_variance
 from dambench_hub.scoring.standings import standings
 
-ON_DEMAND = {"CRPS": "crps", "spread/skill": "spread_skill"}
+ON_DEMAND = {
+    "skill, ∞ members": "skill_infinite_ensemble",
+    "CRPS": "crps",
+    "spread/skill": "spread_skill",
+}
 """Columns that are not shown unless named, and their scores."""
 PAPER_CHANNELS = ("u10", "v10", "t2m", "msl", "z500", "t850", "q700", "u500")
 """Whose RMSE the table shows, those that the data set has."""
@@ -150,8 +154,10 @@ def of_uncertainty(records: Sequence[ScoreRecord], name: str) -> str:
     Raises:
         ScoreError: When a record of an earlier version has a CRPS, and no std to show it in.
     """
-    if not all(name in record.result.scores for record in records):
+    if any(record.result.scores.get(name) is None for record in records):
         return "–"
+    if name == "skill_infinite_ensemble":
+        return points([record.result.scores[name] for record in records])
     if name == "crps" and not all(record.std for record in records):
         raise ScoreError(
             f"The record of {records[0].name} does not tell the standard deviations that its CRPS "

@@ -158,19 +158,24 @@ def test_uncertainty_is_a_column_on_demand(long, tmp_path, capsys):
         write_predictions(files[name], analyses, task="unimodal", data=long, model_name=name)
     folder = recorded(list(map(str, files.values())), long.folder, tmp_path)
     _, found = rows(capsys, folder)
-    assert not {"CRPS", "spread/skill"} & set(found[0])
-    assert table.main([folder, "--columns", "method", "CRPS", "spread/skill"]) == 0
+    heads = ["CRPS", "spread/skill", "skill, ∞ members"]
+    assert not set(heads) & set(found[0])
+    assert table.main([folder, "--columns", "method", *heads]) == 0
     lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
     cells = {
         row[0]: row[1:] for row in ([c.strip() for c in line[1:-1].split("|")] for line in lines)
     }
-    assert cells["mute"] == ["–", "–"]
-    assert cells["sure"][1] == "–" and float(cells["sampled"][1]) > 0
+    assert cells["mute"] == ["–"] * 3
+    crps_at, spread_at, at_infinity = map(cells["method"].index, heads)
+    assert cells["sure"][spread_at] == cells["sure"][at_infinity] == "–"
+    assert float(cells["sampled"][spread_at]) > 0
+    infinite = score(files["sampled"], long).scores["skill_infinite_ensemble"]
+    assert cells["sampled"][at_infinity].replace("−", "-") == f"{infinite:.2f}"
     std = dict(zip(long.channels, long.statistics.std, strict=True))
     for name in "sure", "sampled":
         crps = score(files[name], long).scores["crps"]
         wanted = np.mean([crps[channel] / std[channel] for channel in crps])
-        assert float(cells[name][0]) == pytest.approx(wanted, rel=1e-3)
+        assert float(cells[name][crps_at]) == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_crps_without_units_is_refused(long, tmp_path, capsys):
