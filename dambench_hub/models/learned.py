@@ -22,6 +22,7 @@ from dambench_hub.coordinates.variables import parse_channels
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.data.superobserved import superobserved
 from dambench_hub.errors import DataError, TaskError
+from dambench_hub.estimation.observation_covariance import SMALLEST_ERROR
 from dambench_hub.models.base import Assimilator
 from dambench_hub.models.card import About, model_card
 from dambench_hub.models.departures import scaled_departures
@@ -30,9 +31,6 @@ from dambench_hub.models.pretrained import FORMAT, FORMAT_VERSION, read_model, r
 from dambench_hub.models.seen_table import SeenTable, see_table
 from dambench_hub.observations.point_interpolation import PointInterpolation
 from dambench_hub.storage.statistics import Statistics
-
-SMALLEST_ERROR = 1e-2
-"""Floor of the observation-error std, in units of a channel's variability, for noise-free tasks."""
 
 STATISTICS = ("mean", "std", "background_error_std")
 """Of each channel; they are saved with the weights."""
@@ -51,7 +49,7 @@ class Inputs:
         prior: x^b in the space of the analysis: `background`, or 0; (B, C, Y, X).
         observations: y, (B, C, Y, X), 0 where nothing is observed.
         observed: 1 where there is an observation, else 0, (B, C, Y, X).
-        observation_error_std: (C,), at least what is `SMALLEST_ERROR` as a state.
+        observation_error_std: (C,), at least `SMALLEST_ERROR` of the background's.
         background_error_std: Of the training split, (C,); 1 for increments.
         noise: Random numbers of these samples.
         reference: x, (B, C, Y, X), or None at analysis time.
@@ -190,13 +188,14 @@ class LearnedAssimilator(
         def scaled(state: Tensor) -> Tensor:
             return (self._tensor(state) - origin) / scale
 
-        error_std = self._tensor(batch.observation_error_std) / self.std
+        least = SMALLEST_ERROR * self.background_error_std
         return Inputs(
             background=(background - self.mean[:, None, None]) / self.std[:, None, None],
             prior=scaled(background),
             observations=torch.where(observed, scaled(batch.observations), 0.0),
             observed=observed.float(),
-            observation_error_std=error_std.clamp_min(SMALLEST_ERROR) * self.std / scale.flatten(),
+            observation_error_std=self._tensor(batch.observation_error_std).maximum(least)
+            / scale.flatten(),
             background_error_std=self.background_error_std / scale.flatten(),
             noise=Noise(generator.initial_seed() if generator else 0, batch.time, self.std.device),
             reference=None if batch.reference is None else scaled(batch.reference),
@@ -292,7 +291,7 @@ class LearnedAssimilator(
         if batch.reports is None:
             return None
         origins = background if self.increments else self.mean[:, None, None].expand_as(background)
-        scale, least = self._scale(), SMALLEST_ERROR * self.std
+        scale, least = self._scale(), SMALLEST_ERROR * self.background_error_std
         return tuple(
             see_table(
                 PointInterpolation(self.channels, self.grid, table, batch.elevation),

@@ -86,6 +86,22 @@ def test_the_weight_of_an_observation_does_not_depend_on_the_units(model, small_
 
 
 @pytest.mark.parametrize("increments", [False, True])
+@pytest.mark.parametrize(("share", "seen"), [(0.25, 0.25), (0.02, 0.02), (0.0, 0.01)])
+def test_the_error_of_observations_is_what_it_is_where_backgrounds_are_good(
+    small_world, increments, share, seen
+):
+    """R is that of the observations, also of a channel whose background hardly errs."""
+    statistics = small_world.statistics
+    background = 0.01 * statistics.std
+    model = Nudging(channels=small_world.channels, grid="9x16", increments=increments)
+    model.set_statistics(replace(statistics, background_error_std=background))
+    batch = replace(small_world.batch(1), observation_error_std=share * background)
+    inputs = model.inputs(batch)
+    found = inputs.observation_error_std / inputs.background_error_std
+    torch.testing.assert_close(found, torch.full_like(found, seen))
+
+
+@pytest.mark.parametrize("increments", [False, True])
 def test_no_correction_returns_the_background_to_the_last_bit(small_world, increments):
     model = Nudging(channels=small_world.channels, grid="9x16", share=0.0, increments=increments)
     model.set_statistics(small_world.statistics)
