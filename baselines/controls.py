@@ -1,14 +1,15 @@
 """Ask whether a multi-modal method gains from its modalities, or from something else.
 
-python baselines/controls.py runs/multi_fnp --data dambench --host runs/fnp
+python baselines/controls.py runs/multi_fnp --data dambench --host runs/longer_fnp
 python baselines/controls.py var3d --data dambench --host var3d
 
 MODEL is a trained multi-modal method: its folder, that of its training, or its id on the Hub; or
 the name of a classical method that takes modalities, whose host is the same without them. It
 assimilates the task as it is, and again with modalities that say nothing of their day (constant,
 shuffled) or that are older (lagged). A gain that is left under constant or shuffled modalities is
-not theirs. The host is the same method without modalities, trained for as many steps; a model given
-to --capacity has the adapter too, but knows constant modalities only, in training as here.
+not theirs. The host is the same method without modalities, trained for as many steps, from the same
+model if MODEL began with one: what differs in the two trainings is told. A model given to
+--capacity has the adapter too, but knows constant modalities only, in training as here.
 Differences of skill are paired by time; their 95 % intervals come from means over blocks of at
 least 30 days. Each method is one training: chance of its seed is not in them.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +37,8 @@ from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.base import option_names
 from dambench_hub.models.devices import find_device
 from dambench_hub.models.multi_modal import MultiModal
+from dambench_hub.models.preparation import find_method
+from dambench_hub.models.pretrained import training_record
 from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.progress import track
@@ -47,6 +51,9 @@ from dambench_hub.scoring.skill_by_day import skill_by_day
 from dambench_hub.scoring.uncertain_mean import UncertainMean
 from dambench_hub.storage.manifest import TRAIN_SPLIT
 from dambench_hub.tasks import Task, load_task, task_names
+
+TRAINING = ("initial", "epochs", "batch_size", "learning_rate", "seed")
+"""What is the same in a fair pair of trainings, keys of run files."""
 
 EXPLANATION = "\n".join(
     [
@@ -82,15 +89,19 @@ def compare(args: argparse.Namespace) -> Group:
     block_mean(np.zeros(len(times)), times)  # refuses too few days now, not after the assimilations
     multi = load(args.model, data, task, args.device, multi_modal=True)
     name = multi.name if multi.name.startswith(MULTI) else MULTI + multi.name
+    told = Text(EXPLANATION, "dim")
     runs: dict[str, tuple[Assimilator, str | None]]
     runs = {"background": (load_method("background"), None)}
     if args.host:
         host = load(args.host, data, task, args.device, multi_modal=False)
+        require_host(args.host, host.name, name.removeprefix(MULTI))
+        told += Text(trained_otherwise(training(args.host), training(args.model)), "yellow")
         runs[host.name] = host, None
     runs[name] = multi, None
     runs |= {f"  {control}": (multi, control) for control in CONTROLS}
     if args.capacity:
         capacity = load(args.capacity, data, task, args.device, multi_modal=True)
+        require_constant(args.capacity)
         runs["trained on constant"] = capacity, "constant"
     skills = {
         label: daily_skill(method, label.strip(), data, task, args, control)
@@ -98,7 +109,7 @@ def compare(args: argparse.Namespace) -> Group:
     }
     marks = [name, *([host.name] if args.host else [])]
     title = f"{args.model}  ·  task {task.name}  ·  {len(times)} times"
-    return Group(comparison_table(title, skills, marks, times), Text(EXPLANATION, "dim"))
+    return Group(comparison_table(title, skills, marks, times), told)
 
 
 def load(name: str, data: Data, task: Task, device: str, *, multi_modal: bool) -> Assimilator:
@@ -107,7 +118,7 @@ def load(name: str, data: Data, task: Task, device: str, *, multi_modal: bool) -
         options = {} if multi_modal else {"modalities": ()}
         return load_method(name, data.batches(task, TRAIN_SPLIT, 4), **options)
     method = load_method(name)
-    if multi_modal != isinstance(method, MultiModal):
+    if multi_modal != (isinstance(method, MultiModal) or getattr(method, "aux", False)):
         raise TaskError(
             f"{name} holds {method.name}, which reads no modalities. Give a multi-modal method, "
             f"for example one trained as multi_{method.name}."
@@ -118,6 +129,51 @@ def load(name: str, data: Data, task: Task, device: str, *, multi_modal: bool) -
     if isinstance(method, torch.nn.Module):
         method.to(find_device(device))
     return method
+
+
+def training(name: str) -> Mapping[str, Any]:
+    """How a model was trained, as far as its folder tells; empty for a method without training."""
+    folder = find_method(name)[1]
+    return training_record(folder) if folder else {}
+
+
+def trained_otherwise(host: Mapping[str, Any], multi: Mapping[str, Any]) -> str:
+    """What makes two trainings no comparison of modalities alone; empty if nothing is known."""
+    found = [
+        f"{key}: {host[key]} and {multi[key]}"
+        for key in TRAINING
+        if key in host and key in multi and host[key] != multi[key]
+    ]
+    if not found:
+        return ""
+    return (
+        f"\nThe host and the model were trained otherwise ({'; '.join(found)}), which is in their "
+        "difference, too. A fair host is trained on from the same model, for as many epochs."
+    )
+
+
+def require_host(folder: str, name: str, wanted: str) -> None:
+    """Refuse a host that is another method.
+
+    Raises:
+        TaskError: It names both.
+    """
+    if name != wanted:
+        raise TaskError(f"--host {folder} holds {name}, the model is of {wanted}: give {wanted}.")
+
+
+def require_constant(folder: str) -> None:
+    """Refuse a model for --capacity that has seen modalities as they are.
+
+    Raises:
+        TaskError: It says how to train one.
+    """
+    control = training(folder).get("modality_control")
+    if control != "constant":
+        raise TaskError(
+            f"--capacity {folder} was trained with modality_control={control or 'unknown'}; give a "
+            "model trained with modality_control=constant."
+        )
 
 
 def daily_skill(

@@ -1,15 +1,18 @@
 """baselines/controls.py: from a multi-modal model's folder to what its gain is made of."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from dambench_hub.data.dataset import load_data
 from dambench_hub.data.modality_controls import CONTROLS
+from dambench_hub.models.pretrained import TRAINING_FILE
 from dambench_hub.models.registry import load_method, method_class
 from dambench_hub.predictions.writer import write_predictions
 from dambench_hub.scoring.evaluation import score
@@ -51,7 +54,15 @@ def models(tiny_data, tmp_path_factory):
     host = saved(folder, "conv_cnp", tiny_data, **HOST)
     multi = saved(folder, "multi_conv_cnp", tiny_data, **HOST, **ADAPTER)
     eager = saved(folder / "eager", "multi_conv_cnp", tiny_data, gain=1.0, **HOST, **ADAPTER)
-    return {"host": host, "multi": multi, "eager": eager}
+    constant = saved(folder / "constant", "multi_conv_cnp", tiny_data, gain=1.0, **HOST, **ADAPTER)
+    trained(constant, modality_control="constant")
+    return {"host": host, "multi": multi, "eager": eager, "constant": constant}
+
+
+def trained(folder, **record):
+    """Note in a model's folder how it was trained."""
+    method = json.loads((Path(folder) / "config.json").read_text())["method"]
+    (Path(folder) / TRAINING_FILE).write_text(yaml.safe_dump({"method": method, **record}))
 
 
 @pytest.fixture
@@ -75,7 +86,7 @@ def rows(printed):
 
 
 def test_an_untrained_adapter_gains_nothing(run, models):
-    code, out, _ = run(models["multi"], "--host", models["host"], "--capacity", models["eager"])
+    code, out, _ = run(models["multi"], "--host", models["host"], "--capacity", models["constant"])
     assert code == 0
     table = rows(out)
     methods = ["background", "conv_cnp", "multi_conv_cnp"]
@@ -145,8 +156,33 @@ def test_other_models_and_data_are_refused(run, models, tmp_path, tiny_folder):
     assert (code, "reads no modalities" in err) == (1, True)
     code, _, err = run(models["multi"], "--host", models["eager"])
     assert (code, "which reads modalities" in err) == (1, True)
+    code, _, err = run(models["multi"], "--host", "var3d")
+    assert (code, "holds var3d, the model is of conv_cnp" in err) == (1, True)
+    code, _, err = run(models["multi"], "--capacity", models["eager"])
+    assert (code, "trained with modality_control=unknown" in err) == (1, True)
+    code, _, err = run(models["multi"], "--capacity", "letkf")
+    assert (code, "--capacity letkf was trained with" in err) == (1, True)
     write_tiny_dataset(tmp_path / "x", modalities=())
     code, _, err = run(models["multi"], data=tmp_path / "x")
     assert (code, "has none. Use the task unimodal" in err) == (1, True)
     with pytest.raises(SystemExit, match="2"):
         controls.main([])
+
+
+def test_a_host_that_was_trained_otherwise_is_told(run, tiny_data, tmp_path):
+    host = saved(tmp_path, "conv_cnp", tiny_data, **HOST)
+    multi = saved(tmp_path, "multi_conv_cnp", tiny_data, **HOST, **ADAPTER)
+    trained(multi, epochs=30, initial="runs/conv_cnp/best")
+    for epochs, initial, told in ((30, "runs/conv_cnp/best", False), (60, None, True)):
+        trained(host, epochs=epochs, initial=initial)
+        code, out, _ = run(multi, "--host", host)
+        said = "epochs: 60 and 30" in out and "initial: None and runs/conv_cnp/best" in out
+        assert (code, said, "trained otherwise" in out) == (0, told, told)
+
+
+def test_a_host_whose_encoder_sees_modalities_is_none(run, tiny_data, tmp_path):
+    sizes = {"latent_widths": [8, 4], "widths": [8, 8], "blocks": 1, "steps": 2, "members": 2}
+    host = saved(tmp_path, "slams", tiny_data, aux=True, **sizes)
+    multi = saved(tmp_path, "multi_slams", tiny_data, stage="score", **sizes, **ADAPTER)
+    code, _, err = run(multi, "--host", host)
+    assert (code, "which reads modalities" in err) == (1, True)
