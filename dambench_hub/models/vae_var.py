@@ -44,7 +44,8 @@ class VAEVar(LearnedAssimilator):
             errors only and is a strong prior.
         observation_weight: λ, to be tuned on the validation split. Below 1 it makes up for what Dec
             cannot represent, which J counts as if the observations were wrong.
-        subtract_zero_decoding: Use Dec(z) − Dec(0), so that no observations return x^b.
+        subtract_zero_decoding: Use Dec(z) − Dec(0), so that no observations return x^b. Dec(0) has
+            no context: what the modalities say of the error on average stays.
         iterations: Most iterations of a call of L-BFGS.
         outer_calls: Most calls of L-BFGS.
 
@@ -156,7 +157,7 @@ class VAEVar(LearnedAssimilator):
         if not self.subtract_zero_decoding:
             return lambda z: s * self.vae.decode(z, context)
         zero = s.new_zeros(1, *self.vae.latent_shape)
-        offset = self.vae.decode(zero, context)
+        offset = self.vae.decode(zero, None)
         return lambda z: s * (self.vae.decode(z, context) - offset)
 
 

@@ -138,6 +138,20 @@ def test_no_observations_return_the_background(small_world):
     assert not torch.equal(model.assimilate(batch).mean, torch.from_numpy(batch.background))
 
 
+@pytest.mark.parametrize("subtract", [False, True])
+def test_what_a_context_says_needs_no_observations(small_world, subtract):
+    """The mean error that it foretells is in the analysis, whatever is subtracted."""
+    model = make(small_world, subtract_zero_decoding=subtract)
+    inputs = model.inputs(small_world.batch(1, density=0.0))
+    told = replace(inputs, context=torch.randn(1, *model.context_shape))
+    plain, moved = (model.analyse(each).mean for each in (inputs, told))
+    zero = torch.zeros(1, *model.vae.latent_shape)
+    with_context, without = (model.vae.decode(zero, c) for c in (told.context, None))
+    step = inputs.background_error_std[:, None, None] * (with_context - without)
+    assert step.abs().max() > 1e-3
+    torch.testing.assert_close(moved - plain, step, atol=1e-5, rtol=1e-4)
+
+
 def test_vague_observations_are_ignored_and_exact_ones_fitted(trained, world):
     inputs = trained.inputs(world.batch(1, 8))
     misfits = []
