@@ -111,7 +111,8 @@ def _constant(data: Data) -> Callable[[np.datetime64], Fields]:
     mean: Fields = {}
     for name in data.manifest.modalities:
         equivalent = equivalent_of(name)
-        # Both of the same days, so that the difference of the means is the mean departure.
+        # Both of the same days, so that the difference of the means is the mean departure; nearly
+        # so of precipitation, which departs in logarithms.
         seen = [np.where(np.isfinite(s[name]), s[equivalent], np.nan) for s in samples]
         mean |= {name: _mean([s[name] for s in samples]), equivalent: _mean(seen)}
     return lambda time: mean
