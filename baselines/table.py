@@ -16,6 +16,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +53,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--columns", nargs="+", metavar="HEAD", help="only these, by their heads")
     parser.add_argument("--task", help="only of this task; needed where records are of several")
+    parser.add_argument("--without", metavar="NAME", help="no rows of such methods, as 'longer_*'")
     return parser.parse_args(argv)
 
 
-def read_records(paths: Sequence[Path], task: str | None) -> list[ScoreRecord]:
-    """The records of one task, revision and scorer.
+def read_records(
+    paths: Sequence[Path], task: str | None = None, without: str | None = None
+) -> list[ScoreRecord]:
+    """The records of one task, revision and scorer, without those of methods of such a name.
 
     Raises:
         ScoreError: When there are none, or they do not compare.
@@ -64,6 +68,8 @@ def read_records(paths: Sequence[Path], task: str | None) -> list[ScoreRecord]:
     files = [
         f for path in paths for f in (sorted(path.glob("*.json")) if path.is_dir() else [path])
     ]
+    if without is not None:
+        files = [f for f in files if not fnmatch(method_and_seed(f.stem)[0], without)]
     records = [ScoreRecord.read(file) for file in files]
     records = [record for record in records if task in (None, record.result.task)]
     kinds = {(r.result.task, r.result.dataset_revision, r.result.scorer_version) for r in records}
@@ -244,7 +250,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         args = parse_args(argv)
-        print(table(read_records(args.records, args.task), args.columns))
+        records = read_records(args.records, args.task, args.without)
+        print(table(records, args.columns))
 
     return exit_code(run)
 

@@ -243,6 +243,16 @@ def test_errors_at_stations_have_a_table_of_their_own(
     assert table.main([str(folder), "--columns", "SpecDiv"]) == 1
 
 
+def test_rows_can_be_left_out(long, tmp_path, capsys):
+    files = [write(tmp_path, long, name, 0.3) for name in ("longer_mine-0", "longer_x", "mine-0")]
+    folder = recorded(files, long.folder, tmp_path)
+    capsys.readouterr()
+    assert table.main([folder, "--without", "longer_*", "--columns", "method"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:4] == ["| mine |", ""]
+    assert table.main([folder, "--without", "*"]) == 1
+    assert "found no records" in capsys.readouterr().err
+
+
 SCORES = sorted((FOLDER / "scores").glob("*.json"))
 
 
@@ -256,6 +266,6 @@ def test_the_tables_of_the_pages_are_those_of_the_records(page):
     for command in commands:
         args = table.parse_args(shlex.split(command)[1:])
         folders = [FOLDER.parent / folder for folder in args.records]
-        records = table.read_records(folders, args.task)
+        records = table.read_records(folders, args.task, args.without)
         printed = table.table(records, args.columns).split("\n\n")[0]
         assert printed in text, f"{page} has another table than {command} prints"
