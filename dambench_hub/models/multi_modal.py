@@ -64,7 +64,8 @@ class MultiModal(LearnedAssimilator):
         adapter_width: Of a token.
         adapter_heads: Of every attention; they divide the width.
         adapter_layers: Of the transformer that mixes the modalities.
-        adapter_patch: Side of a patch, grid points.
+        adapter_patch: Side of a patch, grid points: 8 are 12° at 1.5°. A patch is one token, and a
+            departure tells of errors near it, so take fewer points on coarser grids.
         modality_dropout: Share of training samples from which a modality is withheld.
         share_attention: One attention encodes all modalities; else each has its own.
         modalities: Names of the modalities.
