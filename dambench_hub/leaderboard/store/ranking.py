@@ -74,7 +74,8 @@ class Entry:
     @property
     def trainings(self) -> float:
         """Of how many trainings the score is the mean: 1, or infinity for what is not trained."""
-        return math.inf if self.baseline and self.name in CLASSICAL else 1
+        fitted = self.name.removeprefix(MULTI) in CLASSICAL
+        return math.inf if self.baseline and fitted else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Rank, name and time before what `dambench score --json` prints."""
@@ -258,13 +259,20 @@ def _common_series(entries: Sequence[Entry]) -> tuple[tuple[int, ...], np.ndarra
     return (hours if known else ()), np.array(series, np.float64)
 
 
+BASELINES = frozenset(
+    {before + method for method in METHODS for before in ("", MULTI, "longer_")}
+    | {"slams_autoencoder"}
+)
+"""What `make baselines` makes, without seeds: also methods trained longer, and a first stage."""
+
+
 def is_baseline_name(name: str) -> bool:
     """Whether a name is that of one of the package's methods, perhaps with a seed.
 
-    >>> is_baseline_name("multi_fnp"), is_baseline_name("fnp-0"), is_baseline_name("mine")
+    >>> is_baseline_name("multi_fnp"), is_baseline_name("longer_fnp-0"), is_baseline_name("mine")
     (True, True, False)
     """
-    return method_and_seed(name)[0].removeprefix(MULTI) in METHODS
+    return method_and_seed(name)[0] in BASELINES
 
 
 def looks_like_baseline(name: str) -> bool:
@@ -273,6 +281,4 @@ def looks_like_baseline(name: str) -> bool:
     >>> looks_like_baseline("Background"), looks_like_baseline("background, tuned")
     (True, False)
     """
-    return picture(method_and_seed(name)[0]) in {
-        picture(prefix + method) for method in METHODS for prefix in ("", MULTI)
-    }
+    return picture(method_and_seed(name)[0]) in map(picture, BASELINES)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from dambench_hub.leaderboard.store.results import DuplicateResult, Store
 from dambench_hub.leaderboard.submissions.lifecycle import Submissions, TextRefused
 from dambench_hub.scoring import evaluation
 from dambench_hub.scoring.precision import rank_key, rounded
+
+SCORES = Path(__file__).parents[3] / "baselines" / "scores"
 
 
 @pytest.fixture
@@ -183,6 +186,18 @@ def test_baselines_are_the_package_s_methods():
     assert is_baseline_name("fnp-0") and looks_like_baseline("Fnp-1")
     assert not is_baseline_name("Background") and not is_baseline_name("")
     assert not is_baseline_name("fnp-10")
+    recorded = {path.stem for path in SCORES.rglob("*.json")}
+    assert len(recorded) > 20
+    assert [name for name in recorded if not is_baseline_name(name)] == []
+    assert looks_like_baseline("Longer_fnp-2")
+
+
+def test_what_is_fitted_has_no_chance_of_training(store, make_result):
+    for name in "var3d", "multi_var3d", "fnp-0", "multi_fnp-0":
+        store.add(make_result(0.5, name), name)
+    found = {entry.name: entry.trainings for entry in store.ranking("unimodal").entries}
+    endless = {name for name, trainings in found.items() if trainings == float("inf")}
+    assert endless == {"var3d", "multi_var3d"}
 
 
 def test_rounding_is_to_four_digits():
