@@ -90,8 +90,6 @@ PREDICT  = $(BIN)/python baselines/predict.py --data dambench --out $@ --overwri
 MEMBERS  = $(if $(filter %sda %slams,$(method)),--members 8)
 # Half as many epochs more, from the trained method: with the adapter, or, to compare, without.
 MORE     = --config baselines/$(method)/mini.yaml initial=runs/$*/best $(HALF)
-# Patches of the adapter as wide as its default of 8 points is at 1.5°.
-PATCH    = adapter_patch=2
 HALF     = $(shell sed -n 's/^epochs: //p' baselines/$(method)/mini.yaml | awk '{print "epochs=" $$1 / 2}')
 
 # Rows of other tasks, for their boards and curves. At 10 % of the points and more 3D-Var takes hours.
@@ -145,7 +143,7 @@ results/%.nc: runs/%/.trained
 	$(PREDICT) runs/$* --task unimodal $(MEMBERS)
 
 $(RUNS:%=runs/multi_%/.trained): runs/multi_%/.trained: runs/%/.trained
-	$(TRAIN) --out runs/multi_$* $(MORE) method=multi_$(method) task=multimodal $(PATCH)
+	$(TRAIN) --out runs/multi_$* $(MORE) method=multi_$(method) task=multimodal
 	touch $@
 $(RUNS:%=runs/longer_%/.trained): runs/longer_%/.trained: runs/%/.trained
 	$(TRAIN) --out runs/longer_$* $(MORE)

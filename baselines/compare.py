@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +24,18 @@ from dambench_hub.scoring.paired_difference import paired_difference
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.score_record import ScoreRecord
 from dambench_hub.scoring.seed_names import method_and_seed
-from dambench_hub.scoring.seed_variance import SeedVariance, seed_variance
 
 CHANNELS = ("v850", "q700", "t850", "z500")
 """Whose mean square error is shown, those that the data set has."""
+
+Method = Mapping[int | None, ScoreRecord]
+"""The records of one method by seed, None if it has none."""
+
+EXPLANATION = (
+    "From the first to the second. Difference: points of skill. 95 %: by chance of the weather (t "
+    "on means of blocks of days), not of training; that shows in the differences by seed, where "
+    "both have the same seeds. Better, less on: days. MSE of a channel: area-weighted."
+)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -49,60 +56,22 @@ def pair(text: str) -> tuple[str, str]:
     return one, other
 
 
-@dataclass(frozen=True, eq=False)
-class Method:
-    """One method's records, and their means over trainings."""
+def read_method(folder: Path, name: str) -> Method:
+    """The record NAME, or all of NAME-SEED.
 
-    name: str
-    records: Sequence[ScoreRecord]
-
-    @classmethod
-    def read(cls, folder: Path, name: str) -> Method:
-        """The record NAME, or all of NAME-SEED.
-
-        Raises:
-            ScoreError: When there is none, or seeds do not compare.
-        """
-        files = sorted(folder.glob("*.json"))
-        seeds = [f for f in files if method_and_seed(f.stem)[0] == name]
-        found = [f for f in files if f.stem == name] or seeds
-        if not found:
-            known = sorted({n for f in files for n in (f.stem, method_and_seed(f.stem)[0])})
-            raise ScoreError(f"{folder} has no record {name!r}. {did_you_mean(name, known)}")
-        records = [ScoreRecord.read(file) for file in found]
-        require_comparable(records)
-        return cls(name, records)
-
-    @property
-    def seeds(self) -> float:
-        """Trainings whose mean it is; infinity where nothing is trained."""
-        trained = method_and_seed(self.records[0].name)[1] is not None
-        return len(self.records) if trained else np.inf
-
-    @property
-    def skills(self) -> list[float]:
-        """Of each training, %."""
-        return [record.result.scores["skill"] for record in self.records]
-
-    @property
-    def skill_by_day(self) -> np.ndarray:
-        """Mean over trainings, %, (N,)."""
-        return np.mean([record.result.skill_by_day for record in self.records], axis=0)
-
-    @property
-    def mse_by_day(self) -> np.ndarray:
-        """Mean over trainings, (N,)."""
-        return np.mean([record.result.sample_mse for record in self.records], axis=0)
-
-    def mse(self, channel: str) -> float:
-        """Area-weighted mean square error of a channel, physical units squared."""
-        at = self.channels.index(channel)
-        return float(np.mean([r.result.square_errors[:, at] for r in self.records]))
-
-    @property
-    def channels(self) -> list[str]:
-        """Names of the channels."""
-        return list(self.records[0].result.scores["rmse"])
+    Raises:
+        ScoreError: When there is none, or both.
+    """
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise ScoreError(f"{folder} is no folder with records. Give one with --records.")
+    found = [f for f in files if name in (f.stem, method_and_seed(f.stem)[0])]
+    if not found:
+        known = sorted({n for f in files for n in (f.stem, method_and_seed(f.stem)[0])})
+        raise ScoreError(f"{folder} has no record {name!r}. {did_you_mean(name, known)}")
+    if len(found) > 1 and folder / f"{name}.json" in found:
+        raise ScoreError(f"{name} is a record of {folder}, and has seeds there, too. Name a seed.")
+    return {method_and_seed(f.stem)[1]: ScoreRecord.read(f) for f in found}
 
 
 def require_comparable(records: Sequence[ScoreRecord]) -> None:
@@ -112,15 +81,13 @@ def require_comparable(records: Sequence[ScoreRecord]) -> None:
         ScoreError: It names them.
     """
     for record in records:
-        if "station_rmse" in record.result.scores:
-            raise ScoreError(f"{record.name} is scored at stations, and has no errors by day.")
-    kinds = {
-        (r.result.dataset_revision, r.result.scorer_version, tuple(r.result.hours)) for r in records
-    }
+        if not record.result.skill_by_day:
+            raise ScoreError(f"{record.name} has no skill by day, as scores at stations have none.")
+    kinds = {(r.result.dataset_revision, r.result.scorer_version, r.result.hours) for r in records}
     if len(kinds) > 1:
         found = "; ".join(
             f"{r.name} (revision {r.result.dataset_revision}, scorer {r.result.scorer_version}, "
-            f"{len(r.result.hours)} days)"
+            f"{len(r.result.hours)} days from {days(r)[0]} to {days(r)[-1]})"
             for r in records
         )
         raise ScoreError(
@@ -129,56 +96,82 @@ def require_comparable(records: Sequence[ScoreRecord]) -> None:
         )
 
 
-def table(pairs: Sequence[tuple[Method, Method]]) -> str:
-    """A row for each pair, and what the columns mean."""
-    named = {method.name: method.skills for both in pairs for method in both}
-    several = [skills for skills in named.values() if len(skills) > 1]
-    between_seeds = seed_variance(several) if several else None
-    known = set.intersection(*(set(method.channels) for both in pairs for method in both))
-    channels = [name for name in CHANNELS if name in known]
-    heading = ["pair", "days", "skill, %", "difference", "95 %", "better on", "MSE", "less on"]
-    heading += [f"MSE of {channel}" for channel in channels]
-    lines = [heading, ["---", *["---:"] * (len(heading) - 1)]]
-    lines += [row(one, other, channels, between_seeds) for one, other in pairs]
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    noise = (
-        f"and of training (seeds, pooled over {len(several)} methods)"
-        if several
-        else "not of training: each that is trained is one training"
-    )
-    return (
-        f"{text}\n\nFrom the first to the second. Difference: points of skill, with an interval by "
-        f"chance of the weather (means of blocks of days) {noise}. Better, less on: days. MSE of a "
-        "channel: area-weighted."
-    )
+def days(record: ScoreRecord) -> np.ndarray:
+    """Valid times, datetime64, (N,)."""
+    return np.array(record.result.hours, "datetime64[h]")
 
 
-def row(
-    one: Method, other: Method, channels: Sequence[str], between_seeds: SeedVariance | None
-) -> list[str]:
-    """Cells of one pair.
+def table(pairs: Sequence[tuple[str, str]], folder: Path) -> str:
+    """A row for each pair, and what the columns mean.
 
     Raises:
-        ScoreError: When the two do not compare.
+        ScoreError: When a record is missing or damaged, or two do not compare.
         TaskError: When there are too few days.
     """
-    require_comparable([*one.records, *other.records])
-    time = np.array(one.records[0].result.hours, "datetime64[h]")
-    ends = paired_difference(
-        other.skill_by_day,
-        one.skill_by_day,
-        time,
-        between_seeds=between_seeds,
-        seeds=(other.seeds, one.seeds),
-    ).interval()
-    mean, low, high = (percent(x, digits=2, signs=True) for x in (ends.mean, ends.low, ends.high))
-    skills = (percent(float(np.mean(method.skills)), digits=2) for method in (one, other))
-    mse = [float(method.mse_by_day.mean()) for method in (one, other)]
-    cells = [f"`{one.name}` → `{other.name}`", str(len(time)), " → ".join(skills), mean]
-    cells += [f"{low} … {high}", str(int(np.sum(other.skill_by_day > one.skill_by_day)))]
-    cells += [f"{' → '.join(map(number, mse))} ({change(*mse)})"]
-    cells += [str(int(np.sum(other.mse_by_day < one.mse_by_day)))]
-    return cells + [change(one.mse(channel), other.mse(channel)) for channel in channels]
+    read = {name: read_method(folder, name) for both in pairs for name in both}
+    known = set.intersection(
+        *({*r.result.scores["rmse"]} for m in read.values() for r in m.values())
+    )
+    channels = [name for name in CHANNELS if name in known]
+    heading = ["pair", "days", "skill, %", "difference", "95 %", "by seed", "better on", "MSE"]
+    heading += ["less on", *(f"MSE of {channel}" for channel in channels)]
+    lines = [heading, ["---", *["---:"] * (len(heading) - 1)]]
+    for one, other in pairs:
+        lines.append([f"`{one}` → `{other}`", *row(read[one], read[other], channels)])
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"{text}\n\n{EXPLANATION}"
+
+
+def row(one: Method, other: Method, channels: Sequence[str]) -> list[str]:
+    """Cells of one pair, after its name."""
+    require_comparable([*one.values(), *other.values()])
+    time = days(next(iter(one.values())))
+    skill, skill_by_day, mse_by_day = (
+        [np.mean([of(record) for record in method.values()], axis=0) for method in (one, other)]
+        for of in (
+            lambda record: record.result.scores["skill"],
+            lambda record: record.result.skill_by_day,
+            lambda record: record.result.sample_mse,
+        )
+    )
+    ends = paired_difference(skill_by_day[1], skill_by_day[0], time).interval()
+    mse = [float(values.mean()) for values in mse_by_day]
+    return [
+        str(len(time)),
+        " → ".join(percent(float(value), digits=2) for value in skill),
+        points(ends.mean),
+        f"{points(ends.low)} … {points(ends.high)}",
+        by_seed(one, other),
+        str(int(np.sum(skill_by_day[1] > skill_by_day[0]))),
+        f"{' → '.join(map(number, mse))} ({change(*mse)})",
+        str(int(np.sum(mse_by_day[1] < mse_by_day[0]))),
+        *(change(channel_mse(one, name), channel_mse(other, name)) for name in channels),
+    ]
+
+
+def by_seed(one: Method, other: Method) -> str:
+    """Differences of skill of the seeds that both have; – if these are fewer than two."""
+    seeds = sorted(seed for seed in one if seed in other and seed is not None)
+    skills = [[method[s].result.scores["skill"] for s in seeds] for method in (one, other)]
+    differences = np.subtract(skills[1], skills[0]).tolist()
+    return ", ".join(map(points, differences)) if len(seeds) > 1 else "–"
+
+
+def channel_mse(method: Method, channel: str) -> float:
+    """Area-weighted mean square error, mean over days and trainings, physical units squared."""
+    return float(
+        np.mean(
+            [
+                record.result.square_errors[:, list(record.result.scores["rmse"]).index(channel)]
+                for record in method.values()
+            ]
+        )
+    )
+
+
+def points(value: float) -> str:
+    """Points of skill with their sign."""
+    return percent(value, digits=2, signs=True)
 
 
 def change(one: float, other: float) -> str:
@@ -191,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         args = parse_args(argv)
-        print(table([tuple(Method.read(args.records, name) for name in p) for p in args.pairs]))
+        print(table(args.pairs, args.records))
 
     return exit_code(run)
 

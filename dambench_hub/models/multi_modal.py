@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.data.batch import Analysis, Batch
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.departures import require_equivalents
@@ -18,6 +19,9 @@ from dambench_hub.models.layers.adapter import ModalityAdapter
 from dambench_hub.models.learned import STATISTICS, Inputs, LearnedAssimilator
 from dambench_hub.models.registry import MULTI
 from dambench_hub.storage.statistics import Statistics
+
+PATCH_DEGREES = 12
+"""Of longitude, a patch of the adapter: 8 points of 1.5°."""
 
 
 @cache
@@ -64,8 +68,8 @@ class MultiModal(LearnedAssimilator):
         adapter_width: Of a token.
         adapter_heads: Of every attention; they divide the width.
         adapter_layers: Of the transformer that mixes the modalities.
-        adapter_patch: Side of a patch, grid points: 8 are 12° at 1.5°. A patch is one token, and a
-            departure tells of errors near it, so take fewer points on coarser grids.
+        adapter_patch: Side of a patch, grid points; None for about 12°, 8 points of 1.5°. A patch
+            is one token, and departures tell of errors near them.
         modality_dropout: Share of training samples from which a modality is withheld.
         share_attention: One attention encodes all modalities; else each has its own.
         modalities: Names of the modalities.
@@ -85,7 +89,7 @@ class MultiModal(LearnedAssimilator):
         adapter_width: int = 128,
         adapter_heads: int = 4,
         adapter_layers: int = 2,
-        adapter_patch: int = 8,
+        adapter_patch: int | None = None,
         modality_dropout: float = 0.1,
         share_attention: bool = False,
         modalities: Sequence[str] = ("precipitation", "olr"),
@@ -106,7 +110,7 @@ class MultiModal(LearnedAssimilator):
             width=adapter_width,
             heads=adapter_heads,
             layers=adapter_layers,
-            patch=adapter_patch,
+            patch=patch_of(self.grid) if adapter_patch is None else adapter_patch,
             dropout=modality_dropout,
             share_attention=share_attention,
         )
@@ -164,3 +168,8 @@ class MultiModal(LearnedAssimilator):
 
     def _with_context(self, inputs: Inputs) -> Inputs:
         return replace(inputs, context=self.adapter(inputs.departures, inputs.noise))
+
+
+def patch_of(grid: Grid) -> int:
+    """Points along a grid that are about `PATCH_DEGREES`, at least 1."""
+    return max(1, round(PATCH_DEGREES * grid.longitudes / 360))

@@ -97,6 +97,7 @@ class ScoreRecord:
             result = raw["result"]
             arrays = {name: tuple(result[name]) for name in ("sample_mse", "skill_by_day", "hours")}
             errors = {"square_errors": np.array(result["square_errors"], np.float64)}
+            _require_whole(result["scores"], arrays)
             return cls(
                 raw["name"],
                 raw["command"],
@@ -106,6 +107,21 @@ class ScoreRecord:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ScoreError(f"{path} is not a record of scores ({error!r}).") from error
+
+
+def _require_whole(scores: Any, by_day: Mapping[str, tuple[Any, ...]]) -> None:
+    """Refuse scores that are none, and scores by day that are not one finite number for each day.
+
+    Raises:
+        ValueError: It says what is wrong.
+    """
+    if not isinstance(scores, dict) or not isinstance(scores.get("rmse"), dict):
+        raise ValueError("its scores have no rmse")
+    for name, values in by_day.items():
+        if values and len(values) != len(by_day["hours"]):
+            raise ValueError(f"{len(values)} values of {name} for {len(by_day['hours'])} days")
+        if not np.all(np.isfinite(np.array(values, np.float64))):
+            raise ValueError(f"{name} has values that are not finite")
 
 
 def _lines(value: Any) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dambench_hub.errors import ScoreError
 from dambench_hub.scoring.score_record import ScoreRecord
 
 FOLDER = Path(__file__).parents[2] / "baselines"
@@ -80,30 +79,54 @@ def test_a_name_without_seed_is_the_mean_of_its_trainings(tmp_path, capsys):
     record.write(tmp_path)
     for seed, points in enumerate((0.0, 2.0, 4.0)):
         with_skill(record, f"mine-{seed}", points).write(tmp_path)
-    options = "--records", tmp_path
-    one, mean = rows(capsys, "var3d:mine-1", "var3d:mine", *options)
-    assert (one["difference"], mean["difference"]) == ("+2.00", "+2.00")
+        with_skill(record, f"better-{seed + 1}", points + 0.5).write(tmp_path)
+    one, mean, seeds = rows(
+        capsys, "var3d:mine-1", "var3d:mine", "mine:better", "--records", tmp_path
+    )
+    assert (one["difference"], mean["difference"], mean["by seed"]) == ("+2.00", "+2.00", "–")
     assert mean["better on"] == "120"
-    low, high = numbers(mean["95 %"])
-    assert low < 0 < high, "seeds that differ by 2 points leave it open"
-    assert compare.main(["var3d:mine-1", "--records", str(tmp_path)]) == 0
-    assert "not of training" in capsys.readouterr().out
-    assert compare.main(["var3d:mine", "--records", str(tmp_path)]) == 0
-    assert "and of training (seeds, pooled over 1 methods)" in capsys.readouterr().out
+    assert (seeds["difference"], seeds["by seed"]) == ("+0.50", "−1.50, −1.50")
+
+
+def test_channels_are_found_by_name(tmp_path, capsys):
+    record = read("var3d")
+    record.write(tmp_path)
+    result = record.result
+    turned = dataclasses.replace(
+        result,
+        scores=result.scores | {"rmse": dict(reversed(result.scores["rmse"].items()))},
+        square_errors=result.square_errors[:, ::-1],
+    )
+    dataclasses.replace(record, name="turned", result=turned).write(tmp_path)
+    (row,) = rows(capsys, "var3d:turned", "--records", tmp_path)
+    assert numbers(row["MSE of t850"]) == [0]
 
 
 def test_what_does_not_compare_is_refused(tmp_path, capsys):
     record = read("var3d")
     record.write(tmp_path)
-    other = dataclasses.replace(record.result, dataset_revision="0" * 16)
-    dataclasses.replace(record, name="elsewhere", result=other).write(tmp_path)
-    options = ["--records", str(tmp_path)]
-    assert compare.main(["var3d:elsewhere", *options]) == 1
-    assert "revision 0000000000000000" in capsys.readouterr().err
-    assert compare.main(["var3d:var4d", *options]) == 1
-    assert "Did you mean 'var3d'?" in capsys.readouterr().err
-    with pytest.raises(ScoreError, match="at stations"):
-        compare.Method.read(SCORES / "synop", "background")
+    hours = tuple(hour + 24 for hour in record.result.hours)
+    for name, changes in (
+        ("elsewhere", {"dataset_revision": "0" * 16}),
+        ("later", {"hours": hours}),
+        ("later-0", {}),
+    ):
+        other = dataclasses.replace(record.result, **changes)
+        dataclasses.replace(record, name=name, result=other).write(tmp_path)
+    (tmp_path / "empty").mkdir()
+    told = [
+        ("var3d:elsewhere", tmp_path, "revision 0000000000000000"),
+        ("var3d:later", tmp_path, "has seeds there, too. Name a seed"),
+        ("var3d:var4d", tmp_path, "Did you mean 'var3d'?"),
+        ("var3d:var3d", tmp_path / "empty", "is no folder with records"),
+        ("background:background", SCORES / "synop", "has no skill by day"),
+    ]
+    for names, folder, words in told:
+        assert compare.main([names, "--records", str(folder)]) == 1
+        assert words in capsys.readouterr().err
+    (tmp_path / "later-0.json").unlink()
+    assert compare.main(["var3d:later", "--records", str(tmp_path)]) == 1
+    assert "120 days from 2024-01-03" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["var3d", "var3d:", "a:b:c"])
@@ -119,6 +142,5 @@ def test_the_tables_of_the_pages_are_those_of_the_records():
     assert commands
     for command in commands:
         args = compare.parse_args(shlex.split(command)[1:])
-        pairs = [tuple(compare.Method.read(SCORES, name) for name in p) for p in args.pairs]
-        printed = compare.table(pairs).split("\n\n")[0]
+        printed = compare.table(args.pairs, SCORES).split("\n\n")[0]
         assert printed in text, f"baselines/README.md has another table than {command} prints"

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from dambench_hub.coordinates.grids import Grid
 from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 from dambench_hub.data.batch import Analysis
 from dambench_hub.errors import DataError, TaskError
 from dambench_hub.models.learned import LearnedAssimilator
-from dambench_hub.models.multi_modal import MultiModal, multi_modal
+from dambench_hub.models.multi_modal import MultiModal, multi_modal, patch_of
 from dambench_hub.models.pretrained import read_config, read_weights
 from dambench_hub.models.registry import CLASSICAL, METHODS, MULTI, method_class
 from dambench_hub.training.initial_model import load_weights
@@ -151,10 +152,17 @@ def test_the_constructor_is_flat(small_world, tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["method"], config["format"]) == ("multi_regression", 2)
     assert set(config) == {"method", "format", *wanted}
-    assert (config["width"], config["adapter_patch"]) == (4, 8)
+    assert (config["width"], config["adapter_patch"]) == (4, None)
     assert set(read_config(tmp_path, model_class)) == set(wanted)
     with pytest.raises(TypeError, match="widht"):
         made(model_class, small_world, widht=4)
+
+
+@pytest.mark.parametrize(
+    ("grid", "patch"), [("121x240", 8), ("61x120", 4), ("33x64", 2), ("32x64", 2), ("9x16", 1)]
+)
+def test_patches_are_12_degrees_wide_on_any_grid(grid, patch):
+    assert patch_of(Grid.parse(grid)) == patch
 
 
 def test_it_comes_back_from_its_folder(model, small_world, tmp_path):

@@ -69,3 +69,21 @@ def test_what_is_no_record_is_refused(record, tmp_path, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ScoreError, match=r"mine-0\.json"):
         ScoreRecord.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scores": None}, "no rmse"),
+        ({"scores": {"skill": 1.0}}, "no rmse"),
+        ({"skill_by_day": [1.0, 2.0, 3.0]}, "3 values of skill_by_day for 2 days"),
+        ({"sample_mse": [0.1, float("nan")]}, "sample_mse has values that are not finite"),
+    ],
+)
+def test_scores_by_day_are_one_number_for_each_day(record, tmp_path, change, words):
+    path = record.write(tmp_path)
+    content = json.loads(path.read_text())
+    content["result"] |= change
+    path.write_text(json.dumps(content))
+    with pytest.raises(ScoreError, match=words):
+        ScoreRecord.read(path)
