@@ -201,7 +201,7 @@ def certainty(found: Mapping[str, Sequence[Result]]) -> tuple[list[tuple[str, st
     ]
     noise = (
         f"and of training: seeds of one method differ by {percent(standing.seed_error)} points "
-        f"(standard deviation, pooled over {len(several)} methods)"
+        f"(standard deviation, pooled over {len(several)} method{'s' * (len(several) > 1)})"
         if standing.seed_error is not None
         else "not of training, as no method has several seeds"
     )

@@ -108,7 +108,7 @@ def test_what_intervals_hold_is_said(long, tmp_path, capsys):
     files = [write(tmp_path, long, f"mine-{seed}", 0.5 + seed / 20, 0.05) for seed in (0, 1)]
     folder = Path(recorded(files, long.folder, tmp_path))
     for given, words in (
-        ([folder], "pooled over 1 methods"),
+        ([folder], "pooled over 1 method)"),
         ([folder / "mine-0.json"], "not of training"),
     ):
         assert table.main(list(map(str, given))) == 0
