@@ -81,7 +81,7 @@ def require_comparable(records: Sequence[ScoreRecord]) -> None:
         ScoreError: It names them.
     """
     for record in records:
-        if not record.result.skill_by_day:
+        if not (record.result.skill_by_day and record.result.hours):
             raise ScoreError(f"{record.name} has no skill by day, as scores at stations have none.")
     kinds = {(r.result.dataset_revision, r.result.scorer_version, r.result.hours) for r in records}
     if len(kinds) > 1:

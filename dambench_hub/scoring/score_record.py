@@ -112,13 +112,15 @@ class ScoreRecord:
 def _require_whole(scores: Any, by_day: Mapping[str, tuple[Any, ...]]) -> None:
     """Refuse scores that are none, and scores by day that are not one finite number for each day.
 
+    Records of earlier versions do not know their days.
+
     Raises:
         ValueError: It says what is wrong.
     """
     if not isinstance(scores, dict) or not isinstance(scores.get("rmse"), dict):
         raise ValueError("its scores have no rmse")
     for name, values in by_day.items():
-        if values and len(values) != len(by_day["hours"]):
+        if values and by_day["hours"] and len(values) != len(by_day["hours"]):
             raise ValueError(f"{len(values)} values of {name} for {len(by_day['hours'])} days")
         if not np.all(np.isfinite(np.array(values, np.float64))):
             raise ValueError(f"{name} has values that are not finite")
