@@ -36,7 +36,7 @@ from dambench_hub.metrics import Scorer
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.base import option_names
 from dambench_hub.models.devices import find_device
-from dambench_hub.models.multi_modal import MultiModal
+from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.preparation import find_method
 from dambench_hub.models.pretrained import training_record
 from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
@@ -100,8 +100,8 @@ def compare(args: argparse.Namespace) -> Group:
     runs[name] = multi, None
     runs |= {f"  {control}": (multi, control) for control in CONTROLS}
     if args.capacity:
-        capacity = load(args.capacity, data, task, args.device, multi_modal=True)
         require_constant(args.capacity)
+        capacity = load(args.capacity, data, task, args.device, multi_modal=True)
         runs["trained on constant"] = capacity, "constant"
     skills = {
         label: daily_skill(method, label.strip(), data, task, args, control)
@@ -118,7 +118,7 @@ def load(name: str, data: Data, task: Task, device: str, *, multi_modal: bool) -
         options = {} if multi_modal else {"modalities": ()}
         return load_method(name, data.batches(task, TRAIN_SPLIT, 4), **options)
     method = load_method(name)
-    if multi_modal != (isinstance(method, MultiModal) or getattr(method, "aux", False)):
+    if multi_modal != (isinstance(method, LearnedAssimilator) and method.reads_modalities):
         raise TaskError(
             f"{name} holds {method.name}, which reads no modalities. Give a multi-modal method, "
             f"for example one trained as multi_{method.name}."

@@ -117,6 +117,11 @@ class LearnedAssimilator(
         """(K, h, w) of the `Inputs.context` that the method can take in; None if it cannot."""
         return None
 
+    @property
+    def reads_modalities(self) -> bool:
+        """Whether precipitation and outgoing longwave radiation change its analyses."""
+        return False
+
     @abstractmethod
     def loss(self, inputs: Inputs) -> Tensor:
         """What training makes small: a number, the mean over the samples."""

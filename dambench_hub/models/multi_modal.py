@@ -133,6 +133,11 @@ class MultiModal(LearnedAssimilator):
         return self.host.analyse(self._with_context(inputs))
 
     @property
+    def reads_modalities(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def members(self) -> int:
         """Ensemble size of a host that samples; other hosts have no such attribute."""
         return self.host.members  # type: ignore[return-value]

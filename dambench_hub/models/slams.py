@@ -201,6 +201,11 @@ class SLAMS(LearnedAssimilator):
             return None
         return (self.score.first.out_channels, *self.grid.shape)
 
+    @property
+    def reads_modalities(self) -> bool:
+        """Of itself only where its encoder sees them."""
+        return self.aux
+
     def inputs(self, batch: Batch, generator: torch.Generator | None = None) -> Inputs:
         """See `LearnedAssimilator.inputs`.
 
