@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dambench_hub.errors import ScoreError, did_you_mean
 from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.scoring import Result
 from dambench_hub.scoring.paired_difference import paired_difference
 from dambench_hub.scoring.precision import number, percent
 from dambench_hub.scoring.score_record import ScoreRecord
@@ -126,19 +128,14 @@ def row(one: Method, other: Method, channels: Sequence[str]) -> list[str]:
     """Cells of one pair, after its name."""
     require_comparable([*one.values(), *other.values()])
     time = days(next(iter(one.values())))
-    skill, skill_by_day, mse_by_day = (
-        [np.mean([of(record) for record in method.values()], axis=0) for method in (one, other)]
-        for of in (
-            lambda record: record.result.scores["skill"],
-            lambda record: record.result.skill_by_day,
-            lambda record: record.result.sample_mse,
-        )
-    )
+    skills = [float(mean(method, lambda result: result.scores["skill"])) for method in (one, other)]
+    skill_by_day = [mean(method, lambda result: result.skill_by_day) for method in (one, other)]
+    mse_by_day = [mean(method, lambda result: result.sample_mse) for method in (one, other)]
     ends = paired_difference(skill_by_day[1], skill_by_day[0], time).interval()
     mse = [float(values.mean()) for values in mse_by_day]
     return [
         str(len(time)),
-        " → ".join(percent(float(value), digits=2) for value in skill),
+        " → ".join(percent(skill, digits=2) for skill in skills),
         points(ends.mean),
         f"{points(ends.low)} … {points(ends.high)}",
         by_seed(one, other),
@@ -159,14 +156,16 @@ def by_seed(one: Method, other: Method) -> str:
 
 def channel_mse(method: Method, channel: str) -> float:
     """Area-weighted mean square error, mean over days and trainings, physical units squared."""
-    return float(
-        np.mean(
-            [
-                record.result.square_errors[:, list(record.result.scores["rmse"]).index(channel)]
-                for record in method.values()
-            ]
-        )
-    )
+
+    def by_day(result: Result) -> np.ndarray:
+        return result.square_errors[:, list(result.scores["rmse"]).index(channel)]
+
+    return float(mean(method, by_day).mean())
+
+
+def mean(method: Method, score: Callable[[Result], ArrayLike]) -> np.ndarray:
+    """A score, mean over trainings."""
+    return np.mean([score(record.result) for record in method.values()], axis=0)
 
 
 def points(value: float) -> str:
