@@ -16,11 +16,10 @@ can be added.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 from rich import box
@@ -31,12 +30,13 @@ from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer, as_array
 from dambench_hub.models import METHODS, Assimilator, load_method
 from dambench_hub.models.preparation import find_method, prepare, require_modalities
-from dambench_hub.models.pretrained import CONFIG, WEIGHTS
+from dambench_hub.models.pretrained import model_files
 from dambench_hub.plots import AblationPanel, plot_ablations
 from dambench_hub.runtime.command_line import parser_of, table_console
-from dambench_hub.runtime.files import local_path, sha256, write_atomic
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.scoring.kept_scores import KeptScores
 from dambench_hub.tasks import Task, load_task
 from dambench_hub.version import __version__
 
@@ -111,41 +111,6 @@ def settings_of(args: argparse.Namespace) -> list[Setting]:
     ]
 
 
-class Record:
-    """What was scored, kept in a file after each step.
-
-    Args:
-        path: Of the file; it may be there already.
-        about: What all scores in it depend on.
-
-    Raises:
-        TaskError: When the file is of other data or another task.
-    """
-
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self.path, self.about, self.cells = path, about, []
-        if not path.exists():
-            return
-        known = json.loads(path.read_text("utf-8"))
-        self.cells = known.pop("cells")
-        if known != about:
-            other = [name for name in about if known.get(name) != about[name]]
-            raise TaskError(f"{path} was made with another {other[0]}; give another --out.")
-
-    def find(self, key: dict[str, Any]) -> dict[str, float] | None:
-        """The scores of a method with some observations, if they are there."""
-        for cell in self.cells:
-            if cell == {**key, "scores": cell["scores"]}:
-                return cell["scores"]
-        return None
-
-    def add(self, key: dict[str, Any], scores: dict[str, float]) -> None:
-        """Keep scores."""
-        self.cells.append({**key, "scores": scores})
-        text = json.dumps({**self.about, "cells": self.cells}, indent=1)
-        write_atomic(self.path, text.encode())
-
-
 class Candidate:
     """A method, made when it is first needed."""
 
@@ -157,10 +122,7 @@ class Candidate:
     @property
     def key(self) -> dict[str, Any]:
         """What tells it from others in a record."""
-        if self.folder is None:
-            return {"method": self.name}
-        files = {file: sha256(self.folder / file) for file in (CONFIG, WEIGHTS)}
-        return {"method": self.name, "files": files}
+        return {"method": self.name, "files": model_files(self.folder)}
 
     def scores(self, task: Task) -> dict[str, float]:
         """Assimilate a task, and score it."""
@@ -185,7 +147,7 @@ def ablate(args: argparse.Namespace) -> Table:
     """Score what is not scored yet, draw it all; the table."""
     data, base = load_data(args.data), load_task(args.task)
     base = replace(base, split=args.split, stride=args.stride)
-    about = {
+    settings = {
         "task": args.task,
         "split": args.split,
         "stride": args.stride,
@@ -193,7 +155,7 @@ def ablate(args: argparse.Namespace) -> Table:
         "dataset_revision": data.manifest.revision,
         "version": __version__,
     }
-    record = Record(args.out.with_suffix(".json"), about)
+    kept = KeptScores(args.out.with_suffix(".json"), settings)
     candidates = [Candidate(method, data, base, args) for method in args.methods]
     rows: list[tuple[Setting, dict[str, dict[str, float]]]] = []
     for setting in settings_of(args):
@@ -204,10 +166,7 @@ def ablate(args: argparse.Namespace) -> Table:
         found = {}
         for candidate in candidates:
             key = {**candidate.key, "observations": observed}
-            if (scores := record.find(key)) is None:
-                scores = candidate.scores(task)
-                record.add(key, scores)
-            found[candidate.name] = scores
+            found[candidate.name] = kept.of(key, partial(candidate.scores, task))
         rows.append((setting, found))
     plot_ablations(panels(rows), args.out.with_suffix(".png"))
     return table_of(f"Skill in %, and MSE, {data.manifest.name}, {args.split}", rows)

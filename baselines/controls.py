@@ -1,6 +1,6 @@
 """Ask whether a multi-modal method gains from its modalities, or from something else.
 
-python baselines/controls.py runs/multi_fnp --data dambench --host runs/longer_fnp
+python baselines/controls.py runs/multi_fnp --data dambench --host runs/longer_fnp --out fnp.json
 python baselines/controls.py var3d --data dambench --host var3d
 
 MODEL is a trained multi-modal method: its folder, that of its training, or its id on the Hub; or
@@ -12,6 +12,9 @@ model if MODEL began with one: what differs in the two trainings is told. A mode
 --capacity has the adapter too, but knows constant modalities only, in training as here.
 Differences of skill are paired by time; their 95 % intervals come from means over blocks of at
 least 30 days. Each method is one training: chance of its seed is not in them.
+
+With --out the skill by day of each row is kept in a JSON file as soon as it is there: interrupted,
+the same command goes on with the rows that are missing.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,19 +42,22 @@ from dambench_hub.models.base import option_names
 from dambench_hub.models.devices import find_device
 from dambench_hub.models.learned import LearnedAssimilator
 from dambench_hub.models.preparation import find_method
-from dambench_hub.models.pretrained import training_record
+from dambench_hub.models.pretrained import model_files, training_record
 from dambench_hub.models.registry import CLASSICAL, MULTI, method_class
 from dambench_hub.runtime.command_line import parser_of
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.scoring.block_mean import block_mean
 from dambench_hub.scoring.holm import holm
+from dambench_hub.scoring.kept_scores import KeptScores
 from dambench_hub.scoring.paired_difference import paired_difference
 from dambench_hub.scoring.precision import percent
 from dambench_hub.scoring.skill_by_day import skill_by_day
 from dambench_hub.scoring.uncertain_mean import UncertainMean
 from dambench_hub.storage.manifest import TRAIN_SPLIT
 from dambench_hub.tasks import Task, load_task, task_names
+from dambench_hub.version import __version__
 
 TRAINING = ("initial", "epochs", "batch_size", "learning_rate", "seed")
 """What is the same in a fair pair of trainings, keys of run files."""
@@ -77,6 +84,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=4, help="samples at a time (4)")
     parser.add_argument("--seed", type=int, default=0, help="of methods that draw, and of the rest")
     parser.add_argument("--device", default="auto", help="auto (a GPU, if any), cpu, cuda:1 …")
+    parser.add_argument("--out", type=local_path, metavar="FILE", help="JSON, keeps skill by day")
     return parser.parse_args(argv)
 
 
@@ -90,23 +98,34 @@ def compare(args: argparse.Namespace) -> Group:
     multi = load(args.model, data, task, args.device, multi_modal=True)
     name = multi.name if multi.name.startswith(MULTI) else MULTI + multi.name
     told = Text(EXPLANATION, "dim")
-    runs: dict[str, tuple[Assimilator, str | None]]
-    runs = {"background": (load_method("background"), None)}
+    runs: dict[str, tuple[str, Assimilator, str | None]]
+    runs = {"background": ("background", load_method("background"), None)}
     if args.host:
         host = load(args.host, data, task, args.device, multi_modal=False)
         require_host(args.host, host.name, name.removeprefix(MULTI))
         told += Text(trained_otherwise(training(args.host), training(args.model)), "yellow")
-        runs[host.name] = host, None
-    runs[name] = multi, None
-    runs |= {f"  {control}": (multi, control) for control in CONTROLS}
+        runs[host.name] = args.host, host, None
+    runs[name] = args.model, multi, None
+    runs |= {f"  {control}": (args.model, multi, control) for control in CONTROLS}
     if args.capacity:
         require_constant(args.capacity)
         capacity = load(args.capacity, data, task, args.device, multi_modal=True)
-        runs["trained on constant"] = capacity, "constant"
-    skills = {
-        label: daily_skill(method, label.strip(), data, task, args, control)
-        for label, (method, control) in runs.items()
-    }
+        runs["trained on constant"] = args.capacity, capacity, "constant"
+    kept = KeptScores(
+        args.out,
+        {
+            "task": task.name,
+            "seed": args.seed,
+            "dataset_revision": data.manifest.revision,
+            "version": __version__,
+        },
+    )
+    skills = {}
+    for label, (given, method, control) in runs.items():
+        row = label.strip()
+        key = {"row": row, "files": model_files(find_method(given)[1]), "control": control}
+        score = partial(daily_skill, method, row, data, task, args, control)
+        skills[label] = np.array(kept.of(key, score))
     marks = [name, *([host.name] if args.host else [])]
     title = f"{args.model}  ·  task {task.name}  ·  {len(times)} times"
     return Group(comparison_table(title, skills, marks, times), told)
@@ -183,8 +202,8 @@ def daily_skill(
     task: Task,
     args: argparse.Namespace,
     control: str | None = None,
-) -> np.ndarray:
-    """Skill by day, %, of all times of the task, (N,); see `skill_by_day`."""
+) -> list[float]:
+    """Skill by day, %, of all times of the task, N numbers; see `skill_by_day`."""
     batches: Iterable[Batch] = data.batches(
         task, batch_size=args.batch_size, buffers=2, ensemble=method.uses_ensemble
     )
@@ -197,7 +216,7 @@ def daily_skill(
         mean = torch.as_tensor(analysis.mean).float().cpu().numpy()
         scorer.update(mean, batch.reference, batch.background)
     errors = scorer.square_errors, scorer.background_square_errors
-    return skill_by_day(data.channels, *errors, data.statistics.std)
+    return skill_by_day(data.channels, *errors, data.statistics.std).tolist()
 
 
 def comparison_table(

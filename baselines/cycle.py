@@ -47,13 +47,13 @@ from dambench_hub.models.preparation import (
     read_options,
     require_modalities,
 )
-from dambench_hub.models.pretrained import CONFIG, WEIGHTS
+from dambench_hub.models.pretrained import model_files
 from dambench_hub.plots import plot_cycles
 from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.writer import require_free
 from dambench_hub.runtime.command_line import parser_of, table_console
-from dambench_hub.runtime.files import local_path, sha256
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.tasks import Task, load_task
@@ -114,7 +114,7 @@ def cycle(args: argparse.Namespace) -> Path:
     settings = {
         "method": method.name,
         "options": options,
-        "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS)} if folder else None,
+        "files": model_files(folder),
         "task": task.name,
         "dataset_revision": data.manifest.revision,
         "model": args.model,

@@ -38,14 +38,14 @@ from dambench_hub.models.preparation import (
     require_modalities,
     sampling_methods,
 )
-from dambench_hub.models.pretrained import CONFIG, WEIGHTS
+from dambench_hub.models.pretrained import model_files
 from dambench_hub.predictions import write_predictions
 from dambench_hub.predictions.header import text_problems
 from dambench_hub.predictions.parts import Parts, Share
 from dambench_hub.predictions.validation import MAX_MEMBERS
 from dambench_hub.predictions.writer import require_free
 from dambench_hub.runtime.command_line import parser_of
-from dambench_hub.runtime.files import local_path, sha256
+from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.manifest import TRAIN_SPLIT
@@ -122,7 +122,7 @@ def predict(args: argparse.Namespace) -> Path | None:
     generator = prepare(method, args.device, args.seed)
     settings = {
         "method": method.name,
-        "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS)} if folder else None,
+        "files": model_files(folder),
         "task": task.name,
         "dataset_revision": data.manifest.revision,
         "options": options,

@@ -12,7 +12,7 @@ import yaml
 from safetensors import SafetensorError
 
 from dambench_hub.errors import DataError
-from dambench_hub.runtime.files import local_path
+from dambench_hub.runtime.files import local_path, sha256
 from dambench_hub.runtime.settings import read_mapping, refuse_unknown
 
 if TYPE_CHECKING:
@@ -113,6 +113,11 @@ def training_record(folder: Path) -> dict[str, Any]:
     """
     path = training_file(folder)
     return _read_yaml(path) if path else {}
+
+
+def model_files(folder: Path | None) -> dict[str, str] | None:
+    """Hashes of what a model's analyses depend on; None for a method that is not in a folder."""
+    return {name: sha256(folder / name) for name in (CONFIG, WEIGHTS)} if folder else None
 
 
 def read_method(folder: Path) -> str:

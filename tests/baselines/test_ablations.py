@@ -70,6 +70,6 @@ def test_what_was_scored_is_kept_and_more_can_be_added(
 
 def test_a_record_of_something_else_is_not_mixed_in(cells, tmp_path, tiny_folder, capsys):
     assert run(tmp_path, tiny_folder, "background", "--stride", "2") == 1
-    assert "another stride" in capsys.readouterr().err
+    assert "stride is 1 there, 2 here" in capsys.readouterr().err
     assert ablations.main(["background", "--coarse", "--noisy", "--sparse"]) == 1
     assert "Nothing to vary" in capsys.readouterr().err

@@ -132,6 +132,40 @@ def test_batch_size_and_rerun_change_nothing(run, models):
     assert one == four == again
 
 
+def test_rows_that_are_kept_are_not_made_again(run, models, tmp_path, monkeypatch):
+    out = ("--out", str(tmp_path / "kept.json"))
+    model = method_class("multi_conv_cnp")
+    whole, assimilate, called = run(models["eager"])[1], model.assimilate, []
+
+    def stop_after_three_batches(self, *arguments):
+        called.append(0)
+        if len(called) > 3:  # the row of the model itself takes two
+            raise KeyboardInterrupt
+        return assimilate(self, *arguments)
+
+    monkeypatch.setattr(model, "assimilate", stop_after_three_batches)
+    code, _, err = run(models["eager"], *out)
+    assert (code, "Run the same command again" in err) == (1, True)
+    monkeypatch.setattr(model, "assimilate", assimilate)
+    kept = json.loads((tmp_path / "kept.json").read_text())["cells"]
+    assert [cell["row"] for cell in kept] == ["background", "multi_conv_cnp"]
+
+    def count(self, *arguments):
+        called.append(0)
+        return assimilate(self, *arguments)
+
+    called.clear()
+    monkeypatch.setattr(model, "assimilate", count)
+    code, out_again, _ = run(models["eager"], *out)
+    assert (code, len(called)) == (0, 2 * len(CONTROLS))
+    assert rows(out_again) == rows(whole)
+    # Other weights are another model, also under the same name.
+    code, other, _ = run(models["multi"], *out)
+    assert rows(other)["multi_conv_cnp"] == rows(run(models["multi"])[1])["multi_conv_cnp"]
+    code, _, err = run(models["eager"], *out, "--seed", "1")
+    assert (code, "seed is 0 there, 1 here" in err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
