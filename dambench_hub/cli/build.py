@@ -49,6 +49,14 @@ def build(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Another one is another world, simulated here.")
     ] = 0,
+    soundings: Annotated[
+        float,
+        typer.Option(
+            "--soundings",
+            metavar="TIMES",
+            help="Times as many stations of what backgrounds live on, 0.1 to 4: another world.",
+        ),
+    ] = 1.0,
     days: Annotated[
         int | None,
         typer.Option(
@@ -79,7 +87,7 @@ def build(
     r"""Make a data set: a twin experiment with a general circulation model.
 
     What comes with the package is the same everywhere, and there in seconds.
-    Other seeds and t31 are simulated: pip install "dambench-hub\[simulate]".
+    Other seeds, other soundings and t31 are simulated: pip install "dambench-hub\[simulate]".
     Interrupted, the same command goes on where it stopped.
     """
     from dambench_hub.building.osse.build import build_world
@@ -94,7 +102,7 @@ def build(
     }
     try:
         manifest = build_world(
-            world_of(preset, seed, days),
+            world_of(preset, seed, days, soundings),
             out,
             ObservationSettings.from_dict(observations),
             file_format=format,

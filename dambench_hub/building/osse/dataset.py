@@ -82,6 +82,7 @@ def plan(
         members, ensemble_splits = world.preset.members, MEMBERS_IN
     times = {split: of.times for split, of in days.items()}
     said = f"-seed{world.seed}" if world.seed else ""
+    said += f"-soundings{world.soundings:g}" if world.soundings != 1 else ""
     if world.more_days:
         times["train"] = np.concatenate([added_times(world), times["train"]])
         said += f"-{len(times['train'])}days"
@@ -110,25 +111,27 @@ def plan(
     )
 
 
-def world_of(preset: str, seed: int = 0, days: int | None = None) -> World:
+def world_of(preset: str, seed: int = 0, days: int | None = None, soundings: float = 1.0) -> World:
     """The world that a person asks for.
 
     Args:
         preset: Its name.
         seed: Another one, another world.
         days: How many training days it shall have, for the canonical `mini`; None for its own.
+        soundings: See `World`.
 
     Raises:
         BuildError: When there is no such preset, or it cannot have so many days.
     """
-    world = World(preset, seed)
+    world = World(preset, seed, soundings=soundings)
     if days is None:
         return world
     index = canonical_index(world)
     if preset != "mini" or not index:
         raise BuildError(
             f"More training days are for the canonical preset mini, seed 0, not for {preset}, seed "
-            f"{seed}. Leave --days out, or give another --seed to get another world."
+            f"{seed}, soundings {soundings:g}. Leave --days out, or give another --seed to get "
+            "another world."
         )
     own = len(index.presets[preset]["train"].times)
     most = own + world.most_more_days
@@ -145,6 +148,7 @@ def build_command(world: World, observations: ObservationSettings, days: int) ->
     usual = ObservationSettings()
     options = {
         "--seed": (world.seed, 0),
+        "--soundings": (format(world.soundings, "g"), "1"),
         "--days": (days if world.more_days else 0, 0),
         "--network": (observations.network, usual.network),
         "--density": (observations.density, usual.density),
@@ -192,6 +196,7 @@ def simulated_source(world: World) -> dict[str, Any]:
             "preset": world.name,
             "seed": world.seed,
             **asdict(world.preset),
+            **({"soundings": world.soundings} if world.soundings != 1 else {}),
             "forecast_parameters": IMPERFECTIONS,
         },
     }

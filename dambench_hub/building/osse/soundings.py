@@ -57,7 +57,9 @@ class Soundings:
         return seen + self.error_std[:, None] * rng.standard_normal(seen.shape)
 
 
-def sounding_network(grid: Grid, land: np.ndarray, rng: np.random.Generator) -> Soundings:
+def sounding_network(
+    grid: Grid, land: np.ndarray, rng: np.random.Generator, times: float = 1.0
+) -> Soundings:
     """Stations drawn once: a share of the grid points, times cos φ / cos 45° from 45° to the poles.
 
     The share is 24 % on land from 20° to 75° N, 12 % on other land, 6 % at sea from 20° S northward
@@ -67,6 +69,7 @@ def sounding_network(grid: Grid, land: np.ndarray, rng: np.random.Generator) -> 
         grid: Y×X grid.
         land: Land fraction, 0 to 1, (Y, X).
         rng: Keyed by the seed only.
+        times: A factor of all shares.
     """
     latitude = np.broadcast_to(grid.latitude[:, None], grid.shape)
     north = (latitude >= 20) & (latitude <= 75)
@@ -74,4 +77,4 @@ def sounding_network(grid: Grid, land: np.ndarray, rng: np.random.Generator) -> 
     share = np.where(land > 0.5, np.where(north, 0.24, 0.12), at_sea)
     # Grid points crowd towards the poles, and stations do not.
     share = share * np.minimum(1, np.cos(np.deg2rad(latitude)) / np.cos(np.pi / 4))
-    return Soundings(grid, np.flatnonzero(rng.random(grid.shape) < share))
+    return Soundings(grid, np.flatnonzero(rng.random(grid.shape) < times * share))

@@ -43,7 +43,7 @@ class TwinModels:
             for circulation in (self.nature, self.forecast)
         )
         land = self.nature_view.regrid(np.asarray(self.nature.model.terrain.fmask))
-        soundings = sounding_network(grid, land, world.rng(NETWORK))
+        soundings = sounding_network(grid, land, world.rng(NETWORK), world.soundings)
         self.ensemble = CycledEnsemble(self.model, soundings)
 
     @cached_property

@@ -127,6 +127,9 @@ FIRST_YEAR = 2000
 MEMBERS_IN = ("validation", "test")
 """Splits whose members are kept."""
 
+FEWEST, MOST = 0.1, 4.0
+"""Of `World.soundings`: fewer hold no ensemble, and for more there is no room."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -138,14 +141,18 @@ class World:
         more_days: If not 0, the world is made of further training days instead: its splits are
             `train-2021`, `train-2020`, … of as many days each as the preset's training split, the
             last of what is left.
+        soundings: How many times as many stations the cycled ensemble lives on as in the canonical
+            world; another number, another world. Of two, the smaller one's are among the larger's.
 
     Raises:
-        BuildError: When there is no such preset, or there are not so many years.
+        BuildError: When there is no such preset, there are not so many years, or `soundings` is not
+            from `FEWEST` to `MOST`.
     """
 
     name: str
     seed: int
     more_days: int = 0
+    soundings: float = 1.0
 
     def __post_init__(self) -> None:
         if self.name in RENAMED:
@@ -157,6 +164,11 @@ class World:
             raise BuildError(
                 f"There can be up to {self.most_more_days} more training days, of the years from "
                 f"{FIRST_YEAR} on, not {self.more_days}."
+            )
+        if not FEWEST <= self.soundings <= MOST:
+            raise BuildError(
+                f"There can be from {FEWEST:g} to {MOST:g} times as many soundings as usual, not "
+                f"{self.soundings:g} times."
             )
 
     @property

@@ -1,6 +1,7 @@
 """The network that the cycled ensemble lives on."""
 
 import numpy as np
+import pytest
 
 from dambench_hub.building.osse.soundings import sounding_network
 from dambench_hub.coordinates.grids import Grid
@@ -9,8 +10,8 @@ from dambench_hub.coordinates.variables import STANDARD_CHANNELS
 GRID = Grid.parse("61x120")
 
 
-def network(land, seed=0):
-    return sounding_network(GRID, np.full(GRID.shape, land), np.random.default_rng(seed))
+def network(land, seed=0, times=1.0):
+    return sounding_network(GRID, np.full(GRID.shape, land), np.random.default_rng(seed), times)
 
 
 def by_latitude(soundings, low, high):
@@ -31,6 +32,13 @@ def test_the_network_is_keyed_by_its_generator_only():
     first, again, other = network(1.0), network(1.0), network(1.0, seed=1)
     np.testing.assert_array_equal(first.stations, again.stations)
     assert not np.array_equal(first.stations, other.stations)
+
+
+def test_another_number_of_stations_is_of_the_same_draw():
+    few, usual, many = (network(1.0, times=times).stations for times in (0.3, 1.0, 3.0))
+    assert np.isin(few, usual).all() and np.isin(usual, many).all()
+    assert len(few) / len(usual) == pytest.approx(0.3, rel=0.1)
+    assert len(many) / len(usual) == pytest.approx(3.0, rel=0.1)
 
 
 def test_stations_report_their_column_with_the_stated_errors():

@@ -59,6 +59,12 @@ def test_years_end():
             World("mini", 0, more)
 
 
+@pytest.mark.parametrize("soundings", [0.0, 0.09, 4.1, -1.0, float("nan")])
+def test_networks_that_hold_no_ensemble_are_refused(soundings):
+    with pytest.raises(BuildError, match=r"from 0\.1 to 4 times as many soundings"):
+        World("mini", 0, soundings=soundings)
+
+
 @pytest.mark.parametrize(("name", "message"), [("cycling", "cycle now"), ("mni", "'mini'")])
 def test_other_presets_are_refused(name, message):
     with pytest.raises(BuildError, match=message):

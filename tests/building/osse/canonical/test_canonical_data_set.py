@@ -16,13 +16,14 @@ from dambench_hub.building.osse import archive
 from dambench_hub.building.osse.build import build_world
 from dambench_hub.building.osse.canonical import index as index_file
 from dambench_hub.building.osse.canonical.index import shipped as worlds
-from dambench_hub.building.osse.dataset import canonical_revisions, open_world, plan
+from dambench_hub.building.osse.dataset import canonical_revisions, open_world, plan, world_of
 from dambench_hub.building.osse.world import World
 from dambench_hub.cli import main as dambench
 from dambench_hub.data.dataset import load_data
 from dambench_hub.errors import BuildError, DataError
 from dambench_hub.observations import ObservationSettings
 from dambench_hub.storage.manifest import MANIFEST, Manifest
+from dambench_hub.storage.revision import CANONICAL
 from dambench_hub.tasks.benchmark import current_version
 
 TINY = World("tiny", 0)
@@ -167,6 +168,16 @@ def test_what_must_be_simulated_says_what_to_install(installed, monkeypatch):
 def test_other_seeds_say_so_in_their_name():
     pytest.importorskip("jcm")
     assert plan(World("mini", 3), ObservationSettings()).name == "osse-mini-seed3"
+
+
+def test_other_soundings_are_another_world(installed):
+    pytest.importorskip("jcm")
+    usual, few = (plan(world_of("tiny", 0, None, n), ObservationSettings()) for n in (1.0, 0.3))
+    assert CANONICAL in usual.source and CANONICAL not in few.source
+    assert few.name == "osse-tiny-soundings0.3"
+    assert few.source["settings"]["soundings"] == 0.3
+    assert few.source["command"] == "dambench build tiny --soundings 0.3 --out dambench"
+    assert "soundings" not in plan(World("tiny", 1), ObservationSettings()).source["settings"]
 
 
 def test_the_revisions_are_those_that_the_benchmark_states():

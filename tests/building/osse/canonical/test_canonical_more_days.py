@@ -100,6 +100,7 @@ def test_states_of_several_years_ascend(installed, simulated, monkeypatch):
         (("mini", 0, 10_000), "give a number from 8 to 3968"),
         (("mini", 1, 20), "canonical preset mini, seed 0"),
         (("tiny", 0, 20), "canonical preset mini, seed 0"),
+        (("mini", 0, 20, 0.3), "not for mini, seed 0, soundings 0.3"),
     ],
 )
 def test_other_numbers_of_days_are_refused(installed, world, message):
