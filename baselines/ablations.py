@@ -8,9 +8,11 @@ These are the three ablations of SLAMS, for any method, trained or fitted once f
 - noisy: errors in standard deviations of the background's errors;
 - sparse: share of the grid points that is observed.
 
-All else is the task's. Writes OUT.json, what was scored, and OUT.png, and prints a table. What is
-in OUT.json is not done again: interrupted, the same command goes on, and more methods and values
-can be added.
+All else is the task's. METHOD is a name, a trained model's folder or its id on the Hub; a method
+that is fitted can be given options, as in hybrid:localisation_km=2500:ensemble_weight=0.
+
+Writes OUT.json, what was scored, and OUT.png, and prints a table. What is in OUT.json is not done
+again: interrupted, the same command goes on, and more methods and values can be added.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from dambench_hub.data import Data, load_data
 from dambench_hub.errors import TaskError
 from dambench_hub.metrics import Scorer, as_array
 from dambench_hub.models import METHODS, Assimilator, load_method
-from dambench_hub.models.preparation import find_method, prepare, require_modalities
+from dambench_hub.models.preparation import find_method, prepare, read_options, require_modalities
 from dambench_hub.models.pretrained import model_files
 from dambench_hub.plots import AblationPanel, plot_ablations
 from dambench_hub.runtime.command_line import parser_of, table_console
@@ -80,7 +82,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
     add = parser.add_argument
-    add("methods", nargs="+", metavar="METHOD", help=f"{', '.join(METHODS)}; a folder, or a Hub id")
+    add(
+        "methods",
+        nargs="+",
+        metavar="METHOD[:NAME=VALUE]",
+        help=f"{', '.join(METHODS)}; a folder, or a Hub id",
+    )
     add("--data", default="dambench", help="data set folder or Hub id")
     add("--task", default="unimodal", help="whose observations are varied (unimodal)")
     add("--split", default="test", help="test (the default) or validation")
@@ -114,21 +121,28 @@ def settings_of(args: argparse.Namespace) -> list[Setting]:
 class Candidate:
     """A method, made when it is first needed."""
 
-    def __init__(self, given: str, data: Data, task: Task, args: argparse.Namespace) -> None:
-        self.name, self.folder = find_method(given, None)
-        self.given, self.data, self.task, self.args = given, data, task, args
+    def __init__(self, text: str, data: Data, task: Task, args: argparse.Namespace) -> None:
+        self.given, *options = text.split(":")
+        self.options = read_options(self.given, options)
+        name, self.folder = find_method(self.given, None)
+        self.name = ":".join([name, *options])
+        self.data, self.task, self.args = data, task, args
         self.method: Assimilator | None = None
 
     @property
     def key(self) -> dict[str, Any]:
         """What tells it from others in a record."""
-        return {"method": self.name, "files": model_files(self.folder)}
+        return {
+            "method": self.name.partition(":")[0],
+            "files": model_files(self.folder),
+            "options": self.options,
+        }
 
     def scores(self, task: Task) -> dict[str, float]:
         """Assimilate a task, and score it."""
         if self.method is None:
             training = self.data.batches(self.task, "train", self.args.batch_size, buffers=2)
-            self.method = load_method(self.folder or self.given, training)
+            self.method = load_method(self.folder or self.given, training, **self.options)
             require_modalities(self.method, task, self.data)
         method, data = self.method, self.data
         generator = prepare(method, self.args.device, self.args.seed)

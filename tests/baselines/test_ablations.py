@@ -68,6 +68,25 @@ def test_what_was_scored_is_kept_and_more_can_be_added(
     np.testing.assert_allclose([c["scores"]["skill"] for c in again[len(cells) :]], 0, atol=1e-9)
 
 
+def test_a_method_may_be_given_options(tmp_path, tiny_folder, capsys):
+    more = ["letkf", "letkf:members=5", "letkf:members=5:localisation_km=9000"]
+    assert run(tmp_path, tiny_folder, *more, "--stride", "4") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    heading, _, first, *_ = ([cell.strip() for cell in line.split("|")][3:-1] for line in lines)
+    assert heading == more
+    assert len(set(first)) == 3
+    kept = json.loads((tmp_path / "ablations.json").read_text())["cells"]
+    assert {cell["method"] for cell in kept} == {"letkf"}
+    assert {json.dumps(cell["options"]) for cell in kept} == {
+        "{}",
+        '{"members": 5}',
+        '{"members": 5, "localisation_km": 9000}',
+    }
+    for wrong, words in (("letkf:member=5", "no option 'member'"), ("letkf:5", "Wanted is an")):
+        assert run(tmp_path, tiny_folder, wrong, "--stride", "4") == 1
+        assert words in capsys.readouterr().err
+
+
 def test_a_record_of_something_else_is_not_mixed_in(cells, tmp_path, tiny_folder, capsys):
     assert run(tmp_path, tiny_folder, "background", "--stride", "2") == 1
     assert "stride is 1 there, 2 here" in capsys.readouterr().err
