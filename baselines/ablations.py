@@ -199,13 +199,20 @@ def panels(rows: Sequence[tuple[Setting, dict[str, dict[str, float]]]]) -> list[
 
 
 def table_of(title: str, rows: Sequence[tuple[Setting, dict[str, dict[str, float]]]]) -> Table:
-    """A row for each setting."""
+    """A row for each setting, or for each method if there are more of these."""
+    settings = [[setting.ablation, f"{setting.value:g}"] for setting, _ in rows]
+    methods = list(rows[0][1])
+    cells = [[f"{s['skill']:.1f} / {s['mse']:.5f}" for s in found.values()] for _, found in rows]
+    heading = ["ablation", "setting", *methods]
+    lines = [[*of, *row] for of, row in zip(settings, cells, strict=True)]
+    if len(methods) > len(rows):
+        heading = ["method", *(" ".join(of) for of in settings)]
+        lines = [[*of] for of in zip(methods, *cells, strict=True)]
     table = Table(title=title, box=box.MARKDOWN)
-    for name in ("ablation", "setting", *rows[0][1]):
-        table.add_column(name, justify="left" if name == "ablation" else "right")
-    for setting, found in rows:
-        cells = [f"{scores['skill']:.1f} / {scores['mse']:.5f}" for scores in found.values()]
-        table.add_row(setting.ablation, f"{setting.value:g}", *cells)
+    for number, name in enumerate(heading):
+        table.add_column(name, justify="right" if number else "left")
+    for line in lines:
+        table.add_row(*line)
     return table
 
 

@@ -87,6 +87,17 @@ def test_a_method_may_be_given_options(tmp_path, tiny_folder, capsys):
         assert words in capsys.readouterr().err
 
 
+def test_many_methods_are_rows(tmp_path, tiny_folder, capsys):
+    out = ["--data", str(tiny_folder), "--out", str(tmp_path / "ablations")]
+    one = ["--coarse", "--sparse", "--noisy", "0.25"]
+    assert ablations.main(["background", "optimal_interpolation", *one, *out]) == 0
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed]
+    assert cells[0] == ["method", "noisy 0.25"]
+    assert [line[0] for line in cells[2:]] == ["background", "optimal_interpolation"]
+    assert cells[2][1].startswith("0.0 / ")
+
+
 def test_a_record_of_something_else_is_not_mixed_in(cells, tmp_path, tiny_folder, capsys):
     assert run(tmp_path, tiny_folder, "background", "--stride", "2") == 1
     assert "stride is 1 there, 2 here" in capsys.readouterr().err
