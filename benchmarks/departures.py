@@ -1,10 +1,12 @@
 """What precipitation and radiation say of the background's error: the page `departures.md`.
 
     python builders/osse/build.py --preset mini --out dambench
-    python benchmarks/departures.py --data dambench --out benchmarks/departures.md
+    python builders/osse/build.py --preset mini --soundings 0.3 --out sparse
+    python builders/osse/build.py --preset mini --soundings 3 --out dense
+    python benchmarks/departures.py --data dambench --other sparse dense --out departures.md
 
 The data are the canonical `mini`: of its shipped states come the soundings that its backgrounds
-live on, and what a satellite without errors would see.
+live on, and what a satellite without errors would see. The other ones are simulated, in hours.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ from dambench_hub.runtime.signals import exit_code
 from dambench_hub.storage.revision import CANONICAL
 
 CHANNELS = ("t850", "q700", "v850", "u500", "msl", "t500", "z500", "q850")
-MIDDLE = "20–60°"
+SHOWN, MIDDLE = "t850", "20–60°"
 NEAR_KM, FAR_KM = 500.0, 1000.0
 """From soundings: 500 km are less than a column of the grid at the equator."""
 EARLIER, TOO_LITTLE = 0.34, 0.2
@@ -60,6 +62,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = parser_of(__doc__)
     parser.add_argument("--data", default="dambench", help="the canonical mini")
+    parser.add_argument(
+        "--other", nargs="*", default=[], metavar="DATA", help="worlds of other soundings"
+    )
     parser.add_argument("--out", type=local_path, help="the page, Markdown; printed in any case")
     return parser.parse_args(argv)
 
@@ -155,8 +160,27 @@ def by_neighbourhood(train: Samples, test: Samples, grid: Grid) -> Iterator[str]
         yield _row(f"{size}×{size}", values=shares[MIDDLE])
 
 
+def by_soundings(worlds: Sequence[tuple[Data, Samples, Samples]]) -> Iterator[str]:
+    """The fourth table: worlds whose backgrounds live on fewer or more soundings."""
+    yield from _head("soundings", f"error of {SHOWN}, K", "from")
+    of = CHANNELS.index(SHOWN)
+    for data, train, test in sorted(worlds, key=lambda world: soundings(world[0])):
+        middle = latitudes(data.grid)[MIDDLE]
+        square = np.average(np.square(test.errors[of]).mean(axis=0), weights=middle)
+        scale = data.statistics.background_error_std[data.channels.index(SHOWN)]
+        for label, name in ("OLR departure", OLR), ("OLR as measured", RAW_OLR):
+            found = explained_errors(train, test, [name], {MIDDLE: middle}, at=OLR)
+            error = f"{np.sqrt(square) * scale:.2f}"
+            yield _row(f"× {soundings(data):g}", error, label, values=found[MIDDLE])
+
+
+def soundings(data: Data) -> float:
+    """How many times as many of them as usual the backgrounds of a data set live on."""
+    return float(data.manifest.source["settings"].get("soundings", 1.0))
+
+
 def by_distance(train: Samples, test: Samples, archive: Archive) -> Iterator[str]:
-    """The fourth table: where the network of soundings is dense, and where it is empty."""
+    """The fifth table: where the network of soundings is dense, and where it is empty."""
     yield from _head("where", "from")
     for region, weights in near_and_far(archive).items():
         for label, name in ("OLR departure", OLR), ("OLR as measured", RAW_OLR):
@@ -185,14 +209,14 @@ def by_satellite(train: Samples, test: Samples, archive: Archive) -> Iterator[st
 
 def verdict(train: Samples, test: Samples, grid: Grid) -> str:
     """What it comes to, in words."""
-    of = CHANNELS.index("t850")
+    of = CHANNELS.index(SHOWN)
     departure, raw, both = (
         explained_errors(train, test, names, latitudes(grid), at=OLR)[MIDDLE][of]
         for names in ([OLR], [RAW_OLR], [OLR, RAIN])
     )
     said = (
-        f"At {MIDDLE} OLR departures explain {departure:.2f} of the variance of t850's error, OLR "
-        f"as measured {raw:.2f}, departures of OLR and precipitation {both:.2f}."
+        f"At {MIDDLE} OLR departures explain {departure:.2f} of the variance of {SHOWN}'s error, "
+        f"OLR as measured {raw:.2f}, departures of OLR and precipitation {both:.2f}."
     )
     if departure >= TOO_LITTLE:
         return said
@@ -204,20 +228,29 @@ def verdict(train: Samples, test: Samples, grid: Grid) -> str:
     )
 
 
+def samples_of(data: Data) -> tuple[Samples, Samples]:
+    """Of the training and of the test split."""
+    train, test = (read_samples(data, split, CHANNELS) for split in ("train", "test"))
+    return train, test
+
+
 def page(args: argparse.Namespace) -> str:
     """Load, regress, and put the tables into the page."""
     data = load_data(args.data)
-    train, test = (read_samples(data, split, CHANNELS) for split in ("train", "test"))
+    train, test = samples_of(data)
+    others = [(other, *samples_of(other)) for other in map(load_data, args.other)]
     archive = canonical_archive(data)
     tables = {
         "by_predictor": by_predictor(train, test, data.grid),
         "beside_the_background": beside_the_background(train, test, data.grid),
         "by_neighbourhood": by_neighbourhood(train, test, data.grid),
+        "by_soundings": by_soundings([(data, train, test), *others]),
         "by_distance": by_distance(train, test, archive),
         "by_satellite": by_satellite(train, test, archive),
     }
     return Template(PAGE.read_text("utf-8")).substitute(
         {name: "\n".join(lines) for name, lines in tables.items()},
+        other=" ".join([" --other", *args.other]) if args.other else "",
         name=data.manifest.name,
         revision=data.revision,
         verdict=verdict(train, test, data.grid),
