@@ -120,10 +120,13 @@ def compare(args: argparse.Namespace) -> Group:
             "version": __version__,
         },
     )
+    files = {
+        given: model_files(find_method(given)[1]) for given in {run[0] for run in runs.values()}
+    }
     skills = {}
     for label, (given, method, control) in runs.items():
         row = label.strip()
-        key = {"row": row, "files": model_files(find_method(given)[1]), "control": control}
+        key = {"row": row, "method": method.name, "files": files[given]}
         score = partial(daily_skill, method, row, data, task, args, control)
         skills[label] = np.array(kept.of(key, score))
     marks = [name, *([host.name] if args.host else [])]

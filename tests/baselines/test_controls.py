@@ -166,6 +166,13 @@ def test_rows_that_are_kept_are_not_made_again(run, models, tmp_path, monkeypatc
     assert (code, "seed is 0 there, 1 here" in err) == (1, True)
 
 
+def test_kept_rows_of_another_method_without_files_are_not_taken(run, tmp_path):
+    out = ("--out", str(tmp_path / "kept.json"))
+    first, second = (rows(run(method, *out)[1]) for method in ("var3d", "letkf"))
+    assert second == rows(run("letkf")[1])
+    assert second["shuffled"][0] != first["shuffled"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
