@@ -119,24 +119,21 @@ def settings_of(args: argparse.Namespace) -> list[Setting]:
 
 
 class Candidate:
-    """A method, made when it is first needed."""
+    """A method, made when it is first needed.
+
+    Attributes:
+        label: Its name and options, as the table has them.
+        key: What tells it from others among the kept scores.
+    """
 
     def __init__(self, text: str, data: Data, task: Task, args: argparse.Namespace) -> None:
         self.given, *options = text.split(":")
         self.options = read_options(self.given, options)
         name, self.folder = find_method(self.given, None)
-        self.name = ":".join([name, *options])
+        self.label = ":".join([name, *options])
+        self.key = {"method": name, "files": model_files(self.folder), "options": self.options}
         self.data, self.task, self.args = data, task, args
         self.method: Assimilator | None = None
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What tells it from others in a record."""
-        return {
-            "method": self.name.partition(":")[0],
-            "files": model_files(self.folder),
-            "options": self.options,
-        }
 
     def scores(self, task: Task) -> dict[str, float]:
         """Assimilate a task, and score it."""
@@ -150,7 +147,7 @@ class Candidate:
         size = self.args.batch_size
         batches = data.batches(task, batch_size=size, buffers=2, ensemble=method.uses_ensemble)
         steps = -(-len(task.times(data.manifest)) // size)
-        for batch in track(batches, steps, f"{self.name}, {task.name}"):
+        for batch in track(batches, steps, f"{self.label}, {task.name}"):
             analysis = method.assimilate(batch.without_reference(), generator)
             scorer.update(as_array("analysis", analysis.mean), batch.reference, batch.background)
         found = scorer.compute()
@@ -180,7 +177,7 @@ def ablate(args: argparse.Namespace) -> Table:
         found = {}
         for candidate in candidates:
             key = {**candidate.key, "observations": observed}
-            found[candidate.name] = kept.of(key, partial(candidate.scores, task))
+            found[candidate.label] = kept.of(key, partial(candidate.scores, task))
         rows.append((setting, found))
     plot_ablations(panels(rows), args.out.with_suffix(".png"))
     return table_of(f"Skill in %, and MSE, {data.manifest.name}, {args.split}", rows)

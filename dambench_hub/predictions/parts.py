@@ -23,7 +23,7 @@ import numpy as np
 from dambench_hub.data.batch import Analysis, Array
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
 from dambench_hub.predictions.header import STD
-from dambench_hub.runtime.differences import differences
+from dambench_hub.runtime.differences import require_same
 from dambench_hub.runtime.files import atomic_path, write_atomic, writing
 
 SETTINGS = "settings.json"
@@ -231,11 +231,8 @@ class Parts:
                 f"{self.folder} is in the way: it holds no parts of a prediction ({error}). "
                 "Move it away, or choose another --out."
             ) from error
-        if phrases := list(differences("", found, self.settings)):
-            raise PredictionError(
-                f"{self.folder} holds parts of another run: {'; '.join(phrases)}. Go on with its "
-                "settings, delete it to start anew, or choose another --out."
-            )
+        place = f"{self.folder} holds parts of another run"
+        require_same(place, found, self.settings, PredictionError)
 
 
 def _as_float32(values: Array) -> np.ndarray:

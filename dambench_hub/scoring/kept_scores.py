@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dambench_hub.errors import ScoreError
-from dambench_hub.runtime.differences import differences
+from dambench_hub.runtime.differences import require_same
 from dambench_hub.runtime.files import write_atomic
 
 
@@ -61,11 +61,8 @@ class KeptScores:
                 f"{path} is in the way: it holds no scores of a comparison ({error!r}). Move it "
                 "away, or choose another --out."
             ) from error
-        if phrases := list(differences("", settings, self.settings)):
-            raise ScoreError(
-                f"{path} holds scores of another comparison: {'; '.join(phrases)}. Go on with its "
-                "settings, delete it to start anew, or choose another --out."
-            )
+        place = f"{path} holds scores of another comparison"
+        require_same(place, settings, self.settings, ScoreError)
 
 
 def _as_json(value: Any) -> Any:
