@@ -18,6 +18,7 @@ again: interrupted, the same command goes on, and more methods and values can be
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -29,7 +30,6 @@ from rich.table import Table
 
 from dambench_hub.data import Data, load_data
 from dambench_hub.errors import TaskError
-from dambench_hub.metrics import Scorer, as_array
 from dambench_hub.models import METHODS, Assimilator, load_method
 from dambench_hub.models.preparation import find_method, prepare, read_options, require_modalities
 from dambench_hub.models.pretrained import model_files
@@ -38,6 +38,7 @@ from dambench_hub.runtime.command_line import parser_of, table_console
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.scoring.analyses import score_analyses
 from dambench_hub.scoring.kept_scores import KeptScores
 from dambench_hub.tasks import Task, load_task
 from dambench_hub.version import __version__
@@ -143,14 +144,11 @@ class Candidate:
             require_modalities(self.method, task, self.data)
         method, data = self.method, self.data
         generator = prepare(method, self.args.device, self.args.seed)
-        scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
         size = self.args.batch_size
         batches = data.batches(task, batch_size=size, buffers=2, ensemble=method.uses_ensemble)
-        steps = -(-len(task.times(data.manifest)) // size)
-        for batch in track(batches, steps, f"{self.label}, {task.name}"):
-            analysis = method.assimilate(batch.without_reference(), generator)
-            scorer.update(as_array("analysis", analysis.mean), batch.reference, batch.background)
-        found = scorer.compute()
+        steps = math.ceil(len(task.times(data.manifest)) / size)
+        batches = track(batches, steps, f"{self.label}, {task.name}")
+        found = score_analyses(method, data, batches, generator).compute()
         return {name: float(found[name]) for name in SCORES}
 
 

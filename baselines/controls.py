@@ -20,6 +20,7 @@ the same command goes on with the rows that are missing.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -36,7 +37,6 @@ from rich.text import Text
 from dambench_hub.data import Batch, Data, load_data
 from dambench_hub.data.modality_controls import CONTROLS, controlled
 from dambench_hub.errors import TaskError
-from dambench_hub.metrics import Scorer
 from dambench_hub.models import Assimilator, load_method
 from dambench_hub.models.base import option_names
 from dambench_hub.models.devices import find_device
@@ -48,6 +48,7 @@ from dambench_hub.runtime.command_line import parser_of
 from dambench_hub.runtime.files import local_path
 from dambench_hub.runtime.progress import track
 from dambench_hub.runtime.signals import exit_code
+from dambench_hub.scoring.analyses import score_analyses
 from dambench_hub.scoring.block_mean import block_mean
 from dambench_hub.scoring.holm import holm
 from dambench_hub.scoring.kept_scores import KeptScores
@@ -212,12 +213,9 @@ def daily_skill(
     )
     if control:
         batches = controlled(batches, data, task.split, control, seed=args.seed)
-    scorer = Scorer(data.channels, data.grid.latitude, data.statistics.std)
+    batches = track(batches, math.ceil(len(task.times(data.manifest)) / args.batch_size), label)
     generator = torch.Generator().manual_seed(args.seed)
-    for batch in track(batches, -(-len(task.times(data.manifest)) // args.batch_size), label):
-        analysis = method.assimilate(batch.without_reference(), generator)
-        mean = torch.as_tensor(analysis.mean).float().cpu().numpy()
-        scorer.update(mean, batch.reference, batch.background)
+    scorer = score_analyses(method, data, batches, generator)
     errors = scorer.square_errors, scorer.background_square_errors
     return skill_by_day(data.channels, *errors, data.statistics.std).tolist()
 

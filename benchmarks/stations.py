@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 from dambench_hub.coordinates.variables import parse_channels
-from dambench_hub.data import load_data
-from dambench_hub.metrics import Scorer, as_array
+from dambench_hub.data import as_numpy, load_data
+from dambench_hub.metrics import Scorer
 from dambench_hub.models import load_method
 from dambench_hub.observations.point_interpolation import PointInterpolation
 from dambench_hub.tasks import load_task
@@ -80,7 +80,7 @@ def cell(method, data, task, change):
         start = time.process_time()
         analysis = method.assimilate(given)
         seconds.append(time.process_time() - start)
-        scorer.update(as_array("analysis", analysis.mean), batch.reference, batch.background)
+        scorer.update(as_numpy(analysis.mean), batch.reference, batch.background)
     found = scorer.compute()
     return f"{found['skill']:.1f} / {found['mse']:.5f} / {np.median(seconds):.1f}"
 

@@ -21,10 +21,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from dambench_hub.coordinates.times import hours_since_epoch
-from dambench_hub.data.batch import Batch
+from dambench_hub.data.batch import Batch, as_numpy
 from dambench_hub.dynamics.model_view import ModelView
 from dambench_hub.estimation.perturbed_observations import observation_perturbations
-from dambench_hub.metrics import as_array
 from dambench_hub.models.base import Assimilator
 
 PERTURBATIONS = 2
@@ -99,7 +98,7 @@ class Cycle:
         """Analyses of the members' fields, (M, C, Y, X)."""
         if len(seen) == 1 or not self.method.uses_ensemble:
             batch = self._perturbed(batch, len(seen)).with_background(seen, modalities=modalities)
-            return as_array("analysis", self.method.assimilate(batch, self.generator).mean)
+            return as_numpy(self.method.assimilate(batch, self.generator).mean)
         mean = seen.mean(axis=0, dtype=np.float64).astype(seen.dtype)
         batch = batch.with_background(
             mean[None],
@@ -109,8 +108,8 @@ class Cycle:
         )
         analysis = self.method.assimilate(batch, self.generator)
         if analysis.members is not None:
-            return as_array("members", analysis.members)[0]
-        return seen + (as_array("analysis", analysis.mean)[0] - mean)
+            return as_numpy(analysis.members)[0]
+        return seen + (as_numpy(analysis.mean)[0] - mean)
 
     def _in_window(self, states: np.ndarray, start: np.datetime64, batch: Batch) -> np.ndarray:
         """The members' states at the batch's time, each after a window from `start` on."""

@@ -23,6 +23,13 @@ Array = Any
 """A numpy array or a torch tensor."""
 
 
+def as_numpy(values: Array) -> np.ndarray:
+    """The values in C order, float32, not copied if they are; of a tensor on any device, too."""
+    if hasattr(values, "detach"):
+        values = values.detach().float().cpu().numpy()  # bfloat16 has no numpy form
+    return np.ascontiguousarray(values, np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """B samples of one task, in physical units.

@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from dambench_hub.data.batch import Analysis, Array
+from dambench_hub.data.batch import Analysis, Array, as_numpy
 from dambench_hub.errors import DambenchError, PredictionError, TaskError
 from dambench_hub.predictions.header import STD
 from dambench_hub.runtime.differences import require_same
@@ -129,9 +129,9 @@ class Parts:
             PredictionError: When a value is not finite, or one of std is not above 0.
             DambenchError: When the disk is full or the folder cannot be written.
         """
-        fields = {"analysis": _as_float32(values)}
+        fields = {"analysis": as_numpy(values)}
         if std is not None:
-            fields[STD] = _as_float32(std)
+            fields[STD] = as_numpy(std)
         for valid_time, *found in zip(time, *fields.values(), strict=True):
             named = dict(zip(fields, found, strict=True))
             _require_values(valid_time, **named)
@@ -233,12 +233,6 @@ class Parts:
             ) from error
         place = f"{self.folder} holds parts of another run"
         require_same(place, found, self.settings, PredictionError)
-
-
-def _as_float32(values: Array) -> np.ndarray:
-    if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no numpy form
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, "<f4")
 
 
 def _require_values(

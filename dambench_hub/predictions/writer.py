@@ -15,7 +15,7 @@ import numpy as np
 
 from dambench_hub.coordinates.labels import label_problem
 from dambench_hub.coordinates.missing import FILL
-from dambench_hub.data.batch import Analysis, Array
+from dambench_hub.data.batch import Analysis, Array, as_numpy
 from dambench_hub.errors import PredictionError, did_you_mean
 from dambench_hub.predictions.container_writers import create_netcdf, create_safetensors
 from dambench_hub.predictions.header import (
@@ -147,7 +147,7 @@ def _checked(
                 f"The analyses from {own[0]} on have {found} std, those before have {before}. "
                 "Give all of them a std, or none."
             )
-        for field, *std in zip(*map(_as_float32, kept), strict=True):
+        for field, *std in zip(*map(as_numpy, kept), strict=True):
             if done == len(times):
                 raise PredictionError(f"The task has {len(times)} times, got more analyses.")
             wanted = wanted or (*field.shape[:-3], len(data.channels), *data.grid.shape)
@@ -201,12 +201,6 @@ def _require_labels(values: object, times: np.ndarray, data: Data) -> None:
     for axes in {"time": times}, {"time": times, "member": None}:
         if problem := label_problem(values, axes | state):
             raise PredictionError(f"The analysis from {times[:1]} on {problem}")
-
-
-def _as_float32(values: object) -> np.ndarray:
-    if hasattr(values, "detach"):  # a torch tensor; bfloat16 has no numpy form
-        values = values.detach().float().cpu().numpy()
-    return np.ascontiguousarray(values, "<f4")
 
 
 def _require_values(field: np.ndarray, time: np.datetime64, channels: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from turning_world import CHANNELS, GRID, Turning
 
 from dambench_hub.cycling.cycle import Cycle, first_states
+from dambench_hub.data import Analysis
 from dambench_hub.dynamics.model_view import ChannelStates
 from dambench_hub.models.background import Background
 from dambench_hub.models.base import Assimilator
@@ -37,6 +38,20 @@ def test_one_state_gets_the_increment_of_the_method(view, batch, training):
     analysed = Cycle(view, method).analyse(batch.background.astype(float), batch)
     mean = method.assimilate(batch).mean
     np.testing.assert_allclose(analysed, mean, rtol=1e-5, atol=1e-3)
+
+
+def test_a_method_may_return_tensors_that_numpy_cannot_read(view, batch, training):
+    """As one on a GPU does, or in half precision."""
+    torch = pytest.importorskip("torch")
+    method, states = OptimalInterpolation.fit(training), batch.background.astype(float)
+
+    class Halved(Background):
+        def assimilate(self, batch, generator=None):
+            return Analysis(torch.tensor(method.assimilate(batch).mean).bfloat16())
+
+    exact = Cycle(view, method).analyse(states, batch)
+    halved = Cycle(view, Halved()).analyse(states, batch)
+    np.testing.assert_allclose(halved, exact, rtol=2**-7)
 
 
 def test_the_batch_s_own_background_is_not_looked_at(view, batch, training):

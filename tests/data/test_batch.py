@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dambench_hub.coordinates.grids import Grid
-from dambench_hub.data.batch import Analysis, Batch
+from dambench_hub.data.batch import Analysis, Batch, as_numpy
 from dambench_hub.errors import DataError
 
 SIZE, CHANNELS, GRID, POINTS = 2, 3, Grid(5, 6), 4
@@ -44,6 +44,20 @@ def test_dense_is_the_sparse_put_on_the_grid(rng, iid):
     np.testing.assert_array_equal(batch.observed.reshape(seen.shape), seen)
     assert batch.observations.dtype == np.float32 and batch.observed.dtype == bool
     assert batch.observed.sum() == SIZE * CHANNELS * POINTS
+
+
+def test_arrays_and_tensors_of_all_kinds_become_float32(rng):
+    torch = pytest.importorskip("torch")
+    values = rng.normal(size=(3, 4)).astype("f4")
+    assert as_numpy(values) is values
+    tensor = torch.tensor(values, requires_grad=True)
+    for given in values.astype("f8"), values.tolist(), tensor, tensor.T.contiguous().T:
+        found = as_numpy(given)
+        assert found.dtype == np.float32 and found.flags.c_contiguous
+        np.testing.assert_array_equal(found, values)
+    halves = as_numpy(tensor.bfloat16())
+    assert halves.dtype == np.float32
+    np.testing.assert_allclose(halves, values, rtol=2**-8)
 
 
 def test_a_value_of_zero_is_still_observed(rng):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dambench_hub.coordinates.variables import parse_channels
-from dambench_hub.data.batch import Batch
+from dambench_hub.data.batch import Batch, as_numpy
 from dambench_hub.data.dataset import Data
 from dambench_hub.errors import DataError
 from dambench_hub.interop.earth2studio.frames import earth2studio_name, from_frame
@@ -187,8 +187,8 @@ class Assimilation:
                     f"{self.method.name} gives {analysed} members for the {len(members)} of the "
                     "background; give its mean, without the dimension ensemble."
                 )
-            return _as_numpy(analysis.members)[0]
-        return _as_numpy(analysis.mean)
+            return as_numpy(analysis.members)[0]
+        return as_numpy(analysis.mean)
 
     def _batch(
         self,
@@ -221,9 +221,3 @@ def _valid_times(background: xr.DataArray) -> np.ndarray:
     if np.any(wrong := hours != exact):
         raise DataError(f"The background is valid at {exact[wrong][0]}; wanted are whole hours.")
     return hours
-
-
-def _as_numpy(values: Any) -> np.ndarray:
-    if hasattr(values, "detach"):  # a torch tensor
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, np.float32)
