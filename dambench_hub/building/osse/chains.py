@@ -2,12 +2,14 @@
 
 The segments of a chain follow one another, each beginning where the one before it ended. Chains are
 independent. A segment stores its own result, so a run that was killed is gone on with by giving
-only the segments that are missing.
+only the segments that are missing. An interruption kills what is running: nobody waits for it, and
+further ones (an impatient Ctrl-C, `timeout`, which sends two) find nothing that could hang.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -42,8 +44,10 @@ def run_chains(
     total = sum(map(len, left.values()))
     if not total:
         return
-    context, start = get_context("spawn"), partial(_start, prepare)
-    with ProcessPoolExecutor(min(workers, len(left)), context, start) as pool:
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    start = partial(_start, prepare, receiver)
+    with sender, ProcessPoolExecutor(min(workers, len(left)), context, start) as pool:
 
         def submit(chain: str, number: int) -> Future[None]:
             return pool.submit(run, chain, number)
@@ -51,6 +55,9 @@ def run_chains(
         try:
             for _ in track(_finished(left, workers, submit), total, description):
                 pass
+        except KeyboardInterrupt:
+            sender.close()
+            raise
         except BrokenProcessPool as error:
             raise BuildError(
                 "A worker process was killed, perhaps for want of memory. Run the same command "
@@ -74,12 +81,13 @@ def _finished(
             yield
 
 
-def _start(prepare: Callable[[], None]) -> None:
+def _start(prepare: Callable[[], None], receiver: connection.Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     parent = parent_process()
     assert parent is not None  # this runs in a worker
 
     def follow() -> None:
-        connection.wait([parent.sentinel])
+        connection.wait([parent.sentinel, receiver])
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
