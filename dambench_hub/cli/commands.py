@@ -20,6 +20,7 @@ from dambench_hub.cli.prediction_file import plot, score, validate
 from dambench_hub.cli.printing import fail
 from dambench_hub.errors import DambenchError
 from dambench_hub.runtime.plain_text import print_any_text
+from dambench_hub.runtime.signals import terminable
 from dambench_hub.version import __version__
 
 app = typer.Typer(
@@ -66,7 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; what the user can mend is told in a message, without a traceback."""
     print_any_text()
     try:
-        app(args=arguments, prog_name="dambench")
+        with terminable():
+            app(args=arguments, prog_name="dambench")
     except DambenchError as error:
         fail(str(error))
     except OSError as error:

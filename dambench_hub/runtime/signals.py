@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
 from dambench_hub.errors import DambenchError
 from dambench_hub.runtime.plain_text import print_any_text
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """In this block SIGTERM, as from a queueing system, does what Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def exit_code(work: Callable[[], None]) -> int:
@@ -23,9 +38,9 @@ def exit_code(work: Callable[[], None]) -> int:
         0 when it is done, 1 when the input is wrong or the work was interrupted.
     """
     print_any_text()
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        work()
+        with terminable():
+            work()
         sys.stdout.flush()
     except DambenchError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,13 +52,7 @@ def exit_code(work: Callable[[], None]) -> int:
         # What is still to be written must not fail again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return 0
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 class StopRequests:

@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -312,6 +315,20 @@ def test_no_character_fails_a_command(files, tiny_folder, tmp_path, monkeypatch)
         wrong = arguments[:2] == ["validate", "中"]
         assert (end.value.code or 0) == wrong, arguments
         assert streams["stderr" if wrong else "stdout"].buffer.getvalue(), arguments
+
+
+def test_a_queueing_system_may_end_a_build(dambench, monkeypatch, tmp_path):
+    """By SIGTERM, which is answered as Ctrl-C is."""
+
+    def ended(*args, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr("dambench_hub.building.osse.build.build_world", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    code, _, told = dambench("build", "tiny", "--out", tmp_path / "out")
+    assert code == 1 and "Run the same command again to go on" in told
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_version(dambench):
