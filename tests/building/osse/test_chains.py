@@ -56,6 +56,7 @@ def test_an_error_in_a_process_reaches_us():
 
 
 LONG = """
+import signal
 import time
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,7 @@ def sleep(folder, chain, number):
     time.sleep(600)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     run = partial(run_chains, {"a": [0], "b": [0]}, partial(sleep, Path(__file__).parent), 2)
     raise SystemExit(exit_code(lambda: run(prepare, "Testing")))
 """
