@@ -41,7 +41,7 @@ def exit_code(work: Callable[[], None]) -> int:
     try:
         with terminable():
             work()
-        sys.stdout.flush()
+            sys.stdout.flush()
     except DambenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -46,8 +46,8 @@ def run_chains(
         return
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    start = partial(_start, prepare, receiver)
-    with sender, ProcessPoolExecutor(min(workers, len(left)), context, start) as pool:
+    start, size = partial(_start, prepare, receiver), min(workers, len(left))
+    with receiver, sender, ProcessPoolExecutor(size, context, start) as pool:
 
         def submit(chain: str, number: int) -> Future[None]:
             return pool.submit(run, chain, number)
